@@ -1,0 +1,44 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let package = Package(
+  name: "swift-wsproto",
+  platforms: [.macOS(.v26), .iOS(.v26), .tvOS(.v26), .watchOS(.v26), .visionOS(.v26)],
+  products: [
+    .library(name: "WSProto", targets: ["WSProto"])
+  ],
+  dependencies: [
+    // No traits: the core must not link Foundation.
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: [])
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZlib",
+      pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]
+    ),
+    .target(name: "CWSProtoKernels"),
+    .target(
+      name: "WSProto",
+      dependencies: [
+        "CZlib", "CWSProtoKernels",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]
+    ),
+    .testTarget(name: "WSProtoTests", dependencies: ["WSProto"]),
+  ]
+)
+
+for target in package.targets {
+  switch target.type {
+  case .regular where target.name.hasPrefix("C"), .system: break
+  default:
+    target.swiftSettings = (target.swiftSettings ?? []) + [
+      .enableUpcomingFeature("ExistentialAny"),
+      .enableUpcomingFeature("InternalImportsByDefault"),
+      .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+  }
+}
