@@ -5,4 +5,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Masks `count` bytes of `source` into `destination` (RFC 6455 section 5.3).
+///
+/// `key` holds the four wire bytes in memory order and applies to the first byte. The two ranges are the same
+/// or don't overlap; `count` is at least `CWSPROTO_MASK_MINIMUM`.
+void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t key);
+
+/// The smallest count `cwsproto_mask` takes: its widest head and tail, which may overlap each other.
+#define CWSPROTO_MASK_MINIMUM 64
+
+/// The length of a prefix that consists of complete, well-formed UTF-8 characters (RFC 3629).
+///
+/// The first byte is taken as the start of a character. Where nothing is wrong, at most three bytes are left over,
+/// those of an unfinished last character. Where something is wrong, the earliest byte that proves it lies within
+/// 132 bytes of the returned offset. On a processor without byte shuffles the answer is 0: nothing is checked.
+size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "CWSProtoKernels.h"
+
+#include <string.h>
+
+// Every version works alike: load the first and the last vector, go through the middle at aligned destinations,
+// then store first and last. Those two overlap the middle, and as they were loaded before anything was stored they
+// hold the right bytes even when source and destination are the same. So there is no tail loop.
+
+/// The key for a position `offset` bytes further on.
+static inline uint32_t turned(uint32_t key, size_t offset) {
+  unsigned bits = (unsigned)(offset & 3) * 8;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return (key << bits) | (key >> ((32 - bits) & 31));
+#else
+  return (key >> bits) | (key << ((32 - bits) & 31));
+#endif
+}
+
+#if defined(__x86_64__) && !defined(_WIN32)
+
+#include <immintrin.h>
+#include <stdatomic.h>
+
+__attribute__((target("avx512f"))) static void mask_avx512(void *destination, const void *source, size_t count,
+                                                           uint32_t key) {
+  char *to = destination;
+  const char *from = source;
+  __m512i head = _mm512_xor_si512(_mm512_loadu_si512(from), _mm512_set1_epi32((int)key));
+  __m512i tail = _mm512_xor_si512(_mm512_loadu_si512(from + count - 64),
+                                  _mm512_set1_epi32((int)turned(key, count)));
+  size_t i = 64 - ((uintptr_t)to & 63);
+  const __m512i middle = _mm512_set1_epi32((int)turned(key, i));
+  for (; i + 256 <= count; i += 256) {
+    __m512i a = _mm512_loadu_si512(from + i), b = _mm512_loadu_si512(from + i + 64);
+    __m512i c = _mm512_loadu_si512(from + i + 128), d = _mm512_loadu_si512(from + i + 192);
+    _mm512_store_si512(to + i, _mm512_xor_si512(a, middle));
+    _mm512_store_si512(to + i + 64, _mm512_xor_si512(b, middle));
+    _mm512_store_si512(to + i + 128, _mm512_xor_si512(c, middle));
+    _mm512_store_si512(to + i + 192, _mm512_xor_si512(d, middle));
+  }
+  for (; i + 64 <= count; i += 64)
+    _mm512_store_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), middle));
+  _mm512_storeu_si512(to, head);
+  _mm512_storeu_si512(to + count - 64, tail);
+}
+
+__attribute__((target("avx2"))) static void mask_avx2(void *destination, const void *source, size_t count,
+                                                      uint32_t key) {
+  char *to = destination;
+  const char *from = source;
+#define LOAD(at) _mm256_loadu_si256((const __m256i *)(from + (at)))
+#define STORE(at, value) _mm256_store_si256((__m256i *)(to + (at)), value)
+  __m256i head = _mm256_xor_si256(LOAD(0), _mm256_set1_epi32((int)key));
+  __m256i tail = _mm256_xor_si256(LOAD(count - 32), _mm256_set1_epi32((int)turned(key, count)));
+  size_t i = 32 - ((uintptr_t)to & 31);
+  const __m256i middle = _mm256_set1_epi32((int)turned(key, i));
+  for (; i + 128 <= count; i += 128) {
+    __m256i a = LOAD(i), b = LOAD(i + 32), c = LOAD(i + 64), d = LOAD(i + 96);
+    STORE(i, _mm256_xor_si256(a, middle));
+    STORE(i + 32, _mm256_xor_si256(b, middle));
+    STORE(i + 64, _mm256_xor_si256(c, middle));
+    STORE(i + 96, _mm256_xor_si256(d, middle));
+  }
+  for (; i + 32 <= count; i += 32) STORE(i, _mm256_xor_si256(LOAD(i), middle));
+  _mm256_storeu_si256((__m256i *)to, head);
+  _mm256_storeu_si256((__m256i *)(to + count - 32), tail);
+#undef LOAD
+#undef STORE
+}
+
+static void mask_sse2(void *destination, const void *source, size_t count, uint32_t key) {
+  char *to = destination;
+  const char *from = source;
+#define LOAD(at) _mm_loadu_si128((const __m128i *)(from + (at)))
+#define STORE(at, value) _mm_store_si128((__m128i *)(to + (at)), value)
+  __m128i head = _mm_xor_si128(LOAD(0), _mm_set1_epi32((int)key));
+  __m128i tail = _mm_xor_si128(LOAD(count - 16), _mm_set1_epi32((int)turned(key, count)));
+  size_t i = 16 - ((uintptr_t)to & 15);
+  const __m128i middle = _mm_set1_epi32((int)turned(key, i));
+  for (; i + 64 <= count; i += 64) {
+    __m128i a = LOAD(i), b = LOAD(i + 16), c = LOAD(i + 32), d = LOAD(i + 48);
+    STORE(i, _mm_xor_si128(a, middle));
+    STORE(i + 16, _mm_xor_si128(b, middle));
+    STORE(i + 32, _mm_xor_si128(c, middle));
+    STORE(i + 48, _mm_xor_si128(d, middle));
+  }
+  for (; i + 16 <= count; i += 16) STORE(i, _mm_xor_si128(LOAD(i), middle));
+  _mm_storeu_si128((__m128i *)to, head);
+  _mm_storeu_si128((__m128i *)(to + count - 16), tail);
+#undef LOAD
+#undef STORE
+}
+
+typedef void mask_function(void *, const void *, size_t, uint32_t);
+
+static mask_function choose_and_mask;
+
+// Starts at the chooser. Racing threads store the same pointer, so relaxed order is enough.
+static _Atomic(mask_function *) chosen = choose_and_mask;
+
+static void choose_and_mask(void *destination, const void *source, size_t count, uint32_t key) {
+  __builtin_cpu_init();
+  // 512-bit vectors lower the clock of the processors before VBMI.
+  mask_function *best = __builtin_cpu_supports("avx512vbmi") ? mask_avx512
+                        : __builtin_cpu_supports("avx2")     ? mask_avx2
+                                                             : mask_sse2;
+  atomic_store_explicit(&chosen, best, memory_order_relaxed);
+  best(destination, source, count, key);
+}
+
+void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t key) {
+  atomic_load_explicit(&chosen, memory_order_relaxed)(destination, source, count, key);
+}
+
+#else
+
+void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t key) {
+  char *to = destination;
+  const char *from = source;
+  uint64_t middle = (uint64_t)key << 32 | key, last = turned(key, count), tail;
+  last |= last << 32;
+  memcpy(&tail, from + count - 8, 8);
+  tail ^= last;
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    uint64_t words[4];
+    memcpy(words, from + i, 32);
+    for (int w = 0; w < 4; w++) words[w] ^= middle;
+    memcpy(to + i, words, 32);
+  }
+  for (; i + 8 <= count; i += 8) {
+    uint64_t word;
+    memcpy(&word, from + i, 8);
+    word ^= middle;
+    memcpy(to + i, &word, 8);
+  }
+  memcpy(to + count - 8, &tail, 8);
+}
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "utf8_internal.h"
+
+#include <stdatomic.h>
+
+static size_t check_nothing(const uint8_t *base, size_t count) {
+  (void)base;
+  (void)count;
+  return 0;
+}
+
+static utf8_check_function choose_and_check;
+
+// Starts at the chooser. Racing threads store the same pointer, so relaxed order is enough.
+static _Atomic(utf8_check_function *) chosen = choose_and_check;
+
+static size_t choose_and_check(const uint8_t *base, size_t count) {
+  utf8_check_function *best = cwsproto_utf8_best();
+  if (!best) best = check_nothing;
+  atomic_store_explicit(&chosen, best, memory_order_relaxed);
+  return best(base, count);
+}
+
+size_t cwsproto_utf8_verified(const uint8_t *base, size_t count) {
+  size_t finished = count - utf8_unfinished(base, count);
+  size_t checked = atomic_load_explicit(&chosen, memory_order_relaxed)(base, finished);
+  if (checked == count) return count;
+  // What was checked may end inside a character: where the faulty block begins, or where the unfinished last
+  // character's lead byte came too early.
+  return checked - utf8_unfinished(base, checked);
+}
+
+#if !(defined(__x86_64__) && !defined(_WIN32)) && !defined(__aarch64__)
+utf8_check_function *cwsproto_utf8_best(void) { return 0; }
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CWSProtoKernels
+
+/// The masking of payloads (RFC 6455 §5.3): byte `i` is XORed with byte `i % 4` of the key.
+///
+/// A key is its four wire bytes as a little-endian number: the first wire byte is the lowest byte.
+///
+/// Every size works alike: the first and the last word (of 1, 4, 8 or 16 bytes) overlap instead of a loop over what
+/// is left. Both are loaded before either is stored, so that masking in place sees no byte twice.
+package enum Masking {
+  /// XORs `count` bytes at `base` in place with `key`, whose first byte applies to the first of them.
+  @inline(__always)
+  package static func apply(_ key: UInt32, to base: UnsafeMutableRawPointer, count: Int) {
+    transform(UnsafeRawPointer(base), into: base, count: count, key: key)
+  }
+
+  /// Writes `count` bytes of `source`, masked, to `destination`. The two must not overlap.
+  @inline(__always)
+  package static func copy(
+    from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+  ) {
+    transform(source, into: destination, count: count, key: key)
+  }
+
+  /// The key to go on with after `count` bytes (`count` >= 0).
+  @inline(__always)
+  package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
+    let bits = UInt32(truncatingIfNeeded: count & 3) &* 8
+    return (key &>> bits) | (key &<< ((32 &- bits) & 31))
+  }
+
+  /// Up to 32 bytes without a call or a loop.
+  ///
+  /// Bounds: each branch reads and writes only `0..<count`, as the branch's condition makes `count` at least the
+  /// width of one of its words.
+  @inline(__always)
+  private static func transform(
+    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+  ) {
+    if count > 32 {
+      transformLong(source, into: destination, count: count, key: key)
+    } else if count >= 8 {
+      let head = wide(key)
+      let tail = wide(rotated(key, by: count))
+      let first = load8(source, 0) ^ head
+      let last = load8(source, count &- 8) ^ tail
+      if count > 16 {
+        let second = load8(source, 8) ^ head
+        let third = load8(source, count &- 16) ^ tail
+        destination.storeBytes(of: second, toByteOffset: 8, as: UInt64.self)
+        destination.storeBytes(of: third, toByteOffset: count &- 16, as: UInt64.self)
+      }
+      destination.storeBytes(of: first, as: UInt64.self)
+      destination.storeBytes(of: last, toByteOffset: count &- 8, as: UInt64.self)
+    } else if count >= 4 {
+      let first = source.loadUnaligned(as: UInt32.self) ^ key.littleEndian
+      let last =
+        source.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+        ^ rotated(key, by: count).littleEndian
+      destination.storeBytes(of: first, as: UInt32.self)
+      destination.storeBytes(of: last, toByteOffset: count &- 4, as: UInt32.self)
+    } else if count > 0 {
+      // Of one to three bytes: the first, the middle and the last, be they the same.
+      let middle = count &>> 1
+      let end = count &- 1
+      let a = source.load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: key)
+      let b =
+        source.load(fromByteOffset: middle, as: UInt8.self)
+        ^ UInt8(truncatingIfNeeded: rotated(key, by: middle))
+      let c =
+        source.load(fromByteOffset: end, as: UInt8.self) ^ UInt8(truncatingIfNeeded: rotated(key, by: end))
+      destination.storeBytes(of: a, as: UInt8.self)
+      destination.storeBytes(of: b, toByteOffset: middle, as: UInt8.self)
+      destination.storeBytes(of: c, toByteOffset: end, as: UInt8.self)
+    }
+  }
+
+  @inline(__always)
+  private static func transformLong(
+    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+  ) {
+    if count >= 64 {
+      cwsproto_mask(destination, source, count, key.littleEndian)
+    } else {
+      portable(source, into: destination, count: count, key: key)
+    }
+  }
+
+  /// The loop in Swift, for `count` >= 32; the tests hold the C kernel against it.
+  ///
+  /// Bounds: the loop runs while 32 bytes are left before the last 32, those are `count - 32 ..< count`.
+  @inline(never)
+  static func portable(
+    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+  ) {
+    let head = SIMD4<UInt64>(repeating: wide(key))
+    let tail = SIMD4<UInt64>(repeating: wide(rotated(key, by: count)))
+    let end = count &- 32
+    let last = source.loadUnaligned(fromByteOffset: end, as: SIMD4<UInt64>.self) ^ tail
+    var offset = 0
+    while offset < end {
+      let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self) ^ head
+      destination.storeBytes(of: block, toByteOffset: offset, as: SIMD4<UInt64>.self)
+      offset &+= 32
+    }
+    destination.storeBytes(of: last, toByteOffset: end, as: SIMD4<UInt64>.self)
+  }
+
+  @inline(__always)
+  private static func load8(_ source: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+  }
+
+  /// The key twice, as it lies in memory.
+  @inline(__always)
+  private static func wide(_ key: UInt32) -> UInt64 {
+    (UInt64(key) &* 0x1_0000_0001).littleEndian
+  }
+}
