@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The GUID that is appended to the key before hashing (RFC 6455 §1.3).
+private let acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+/// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2 item 5.4).
+///
+/// The key goes into the hash as it was sent, without being decoded: whether it is a legal key is checked where
+/// the request is read.
+///
+/// - Parameter key: the value of `Sec-WebSocket-Key`, 24 characters when legal.
+/// - Returns: 28 characters of Base64.
+public func generateAcceptToken(_ key: String) -> String {
+  var token: [UInt8] = []
+  var key = key
+  key.withUTF8 { appendAcceptToken(key: $0.span, to: &token) }
+  return String(decoding: token, as: UTF8.self)
+}
+
+/// Appends the 28 characters of the accept token for the bytes of a key to `out`.
+func appendAcceptToken(key: Span<UInt8>, to out: inout [UInt8]) {
+  let digest =
+    key.count == 24
+    ? acceptDigest(key24: key)
+    : SHA1.digest(of: key.indices.map { key[$0] } + Array(acceptGUID.utf8))
+  // 20 bytes are six groups of three and one of two.
+  let (a, b, c, d, e) = (digest.a, digest.b, digest.c, digest.d, digest.e)
+  out.reserveCapacity(out.count + 28)
+  appendGroup(a >> 8, to: &out)
+  appendGroup(a << 16 | b >> 16, to: &out)
+  appendGroup(b << 8 | c >> 24, to: &out)
+  appendGroup(c, to: &out)
+  appendGroup(d >> 8, to: &out)
+  appendGroup(d << 16 | e >> 16, to: &out)
+  out.append(Base64.character(e >> 10))
+  out.append(Base64.character(e >> 4))
+  out.append(Base64.character(e << 2))
+  out.append(0x3d)
+}
+
+/// Appends the four characters of the low 24 bits of `group`.
+@inline(__always)
+private func appendGroup(_ group: UInt32, to out: inout [UInt8]) {
+  out.append(Base64.character(group >> 18))
+  out.append(Base64.character(group >> 12))
+  out.append(Base64.character(group >> 6))
+  out.append(Base64.character(group))
+}
+
+/// The digest of a key of 24 bytes and the GUID: 60 bytes, so one block ends with the GUID and the 1 bit, and
+/// the second holds only the length. Its schedule never changes.
+private func acceptDigest(key24 key: Span<UInt8>) -> SHA1.Digest {
+  var schedule = SHA1.Schedule(repeating: 0)
+  let bytes = key.bytes
+  for word in 0..<6 {
+    // `key` has 24 bytes: the last load ends at 6 * 4.
+    schedule[word] = UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: word * 4, as: UInt32.self))
+  }
+  schedule[6] = 0x3235_3845
+  schedule[7] = 0x4146_4135
+  schedule[8] = 0x2d45_3931
+  schedule[9] = 0x342d_3437
+  schedule[10] = 0x4441_2d39
+  schedule[11] = 0x3543_412d
+  schedule[12] = 0x4335_4142
+  schedule[13] = 0x3044_4338
+  schedule[14] = 0x3542_3131
+  schedule[15] = 0x8000_0000
+  SHA1.expand(&schedule)
+  var state = SHA1.Digest()
+  SHA1.compress(schedule, into: &state)
+  SHA1.compress(lengthOnlySchedule, into: &state)
+  return state
+}
+
+private let lengthOnlySchedule: SHA1.Schedule = {
+  var schedule = SHA1.Schedule(repeating: 0)
+  schedule[15] = 60 * 8
+  SHA1.expand(&schedule)
+  return schedule
+}()
+
+/// The value of `Sec-WebSocket-Key` for 16 bytes drawn at random (RFC 6455 §4.1 item 7 of the list).
+func makeNonce(from random: InlineArray<16, UInt8>) -> String {
+  String(decoding: Base64.encode(random.indices.map { random[$0] }), as: UTF8.self)
+}
+
+/// Whether `key` is the Base64 form of 16 bytes: 22 characters of the alphabet and "==" (RFC 6455 §4.2.1 item 5).
+///
+/// The four pad bits of the last character may be set: a decoder may take them (RFC 4648 §3.5), and clients exist
+/// that draw 22 characters instead of 16 bytes.
+func isWebSocketKey(_ key: Span<UInt8>) -> Bool {
+  guard key.count == 24, key[22] == 0x3d, key[23] == 0x3d else { return false }
+  for index in 0..<22 where Base64.value(key[index]) == nil { return false }
+  return true
+}

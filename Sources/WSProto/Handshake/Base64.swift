@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Base64 with the standard alphabet and padding (RFC 4648 §4).
+enum Base64 {
+  /// The character that stands for the low six bits of `value`.
+  @inline(__always)
+  static func character(_ value: UInt32) -> UInt8 {
+    let six = UInt8(truncatingIfNeeded: value & 63)
+    switch six {
+    case 0..<26: return six &+ 0x41
+    case 26..<52: return six &+ (0x61 &- 26)
+    case 52..<62: return six &- (52 &- 0x30)
+    case 62: return 0x2b
+    default: return 0x2f
+    }
+  }
+
+  /// The six bits that `character` stands for, or nil outside the alphabet.
+  @inline(__always)
+  static func value(_ character: UInt8) -> UInt8? {
+    switch character {
+    case 0x41...0x5a: character &- 0x41
+    case 0x61...0x7a: character &- (0x61 &- 26)
+    case 0x30...0x39: character &+ (52 &- 0x30)
+    case 0x2b: 62
+    case 0x2f: 63
+    default: nil
+    }
+  }
+
+  /// Encodes any number of bytes.
+  static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+    var out: [UInt8] = []
+    var group: UInt32 = 0
+    var held = 0
+    for byte in bytes {
+      group = group << 8 | UInt32(byte)
+      held += 1
+      if held == 3 {
+        for shift: UInt32 in [18, 12, 6, 0] { out.append(character(group >> shift)) }
+        group = 0
+        held = 0
+      }
+    }
+    if held == 1 {
+      out.append(contentsOf: [character(group >> 2), character(group << 4), 0x3d, 0x3d])
+    } else if held == 2 {
+      out.append(contentsOf: [character(group >> 10), character(group >> 4), character(group << 2), 0x3d])
+    }
+    return out
+  }
+
+  /// Decodes the one canonical form: full groups of four, padding only at the end, pad bits zero
+  /// (RFC 4648 §3.5). Nil for anything else.
+  static func decode(_ characters: some Collection<UInt8>) -> [UInt8]? {
+    guard characters.count % 4 == 0 else { return nil }
+    var out: [UInt8] = []
+    out.reserveCapacity(characters.count / 4 * 3)
+    var group: UInt32 = 0
+    var held = 0
+    var padding = 0
+    for character in characters {
+      if character == 0x3d {
+        padding += 1
+        group <<= 6
+      } else {
+        guard padding == 0, let six = value(character) else { return nil }
+        group = group << 6 | UInt32(six)
+      }
+      held += 1
+      guard held == 4 else { continue }
+      guard padding <= 2, padding == 0 || group & (padding == 1 ? 0xff : 0xffff) == 0 else { return nil }
+      for index in 0..<(3 - padding) {
+        out.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index)))
+      }
+      group = 0
+      held = 0
+    }
+    return out
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The character classes of RFC 9110 §5, and scans over them that look at eight bytes at a time.
+enum HTTP1Bytes {
+  static let carriageReturn: UInt8 = 0x0d
+  static let lineFeed: UInt8 = 0x0a
+  static let space: UInt8 = 0x20
+  static let tab: UInt8 = 0x09
+  static let colon: UInt8 = 0x3a
+  static let comma: UInt8 = 0x2c
+
+  /// A byte of a token (RFC 9110 §5.6.2).
+  @inline(__always)
+  static func isToken(_ byte: UInt8) -> Bool {
+    let set: UInt64 = byte & 0x40 == 0 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
+    return byte < 0x80 && (set &>> UInt64(byte & 63)) & 1 == 1
+  }
+
+  /// A byte of a field's value: HTAB, SP, visible ASCII, or an opaque octet above ASCII (RFC 9110 §5.5).
+  @inline(__always)
+  static func isFieldContent(_ byte: UInt8) -> Bool {
+    byte == tab || (byte >= 0x20 && byte != 0x7f)
+  }
+
+  /// SP or HTAB, which is what optional whitespace is made of (RFC 9110 §5.6.3).
+  @inline(__always)
+  static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+  /// Lower case for ASCII letters, anything else unchanged.
+  @inline(__always)
+  static func lowercase(_ byte: UInt8) -> UInt8 {
+    byte &- 0x41 < 26 ? byte | 0x20 : byte
+  }
+
+  private static let ones: UInt64 = 0x0101_0101_0101_0101
+  private static let highs: UInt64 = 0x8080_8080_8080_8080
+
+  /// The first line feed in `range`, which must lie within `bytes`.
+  static func firstLineFeed(in bytes: RawSpan, _ range: Range<Int>) -> Int? {
+    var index = range.lowerBound
+    while range.upperBound &- index >= 8 {
+      let word = load(bytes, index) ^ (ones &* 0x0a)
+      // Marks every zero byte of `word`; marks above the lowest one may be false, so only that one counts.
+      let marks = (word &- ones) & ~word & highs
+      if marks != 0 { return index &+ marks.trailingZeroBitCount &>> 3 }
+      index &+= 8
+    }
+    while index < range.upperBound {
+      if bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self) == lineFeed { return index }
+      index &+= 1
+    }
+    return nil
+  }
+
+  /// The first byte in `range` that no field value may hold. `range` must lie within `bytes`.
+  static func firstNonFieldContent(in bytes: RawSpan, _ range: Range<Int>) -> Int? {
+    var index = range.lowerBound
+    while range.upperBound &- index >= 8 {
+      let word = load(bytes, index)
+      let deletes = word ^ (ones &* 0x7f)
+      let marks =
+        ((word &- ones &* 0x20) & ~word & highs) | ((deletes &- ones) & ~deletes & highs)
+      guard marks != 0 else {
+        index &+= 8
+        continue
+      }
+      let hit = index &+ marks.trailingZeroBitCount &>> 3
+      // Only a tab is a control byte and legal: go on right behind it.
+      guard bytes.unsafeLoad(fromByteOffset: hit, as: UInt8.self) == tab else { return hit }
+      index = hit &+ 1
+    }
+    while index < range.upperBound {
+      if !isFieldContent(bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)) { return index }
+      index &+= 1
+    }
+    return nil
+  }
+
+  /// Eight bytes, the first one lowest. The load checks its bounds.
+  @inline(__always)
+  private static func load(_ bytes: RawSpan, _ index: Int) -> UInt64 {
+    UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+  }
+}

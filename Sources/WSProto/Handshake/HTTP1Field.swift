@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The fields that a WebSocket handshake reads, recognised while the head is parsed.
+enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
+  case other
+  case host
+  case connection
+  case upgrade
+  case origin
+  case contentLength
+  case transferEncoding
+  case secWebSocketKey
+  case secWebSocketAccept
+  case secWebSocketVersion
+  case secWebSocketProtocol
+  case secWebSocketExtensions
+
+  /// The name in lower case, as it is compared.
+  var name: StaticString {
+    switch self {
+    case .other: ""
+    case .host: "host"
+    case .connection: "connection"
+    case .upgrade: "upgrade"
+    case .origin: "origin"
+    case .contentLength: "content-length"
+    case .transferEncoding: "transfer-encoding"
+    case .secWebSocketKey: "sec-websocket-key"
+    case .secWebSocketAccept: "sec-websocket-accept"
+    case .secWebSocketVersion: "sec-websocket-version"
+    case .secWebSocketProtocol: "sec-websocket-protocol"
+    case .secWebSocketExtensions: "sec-websocket-extensions"
+    }
+  }
+
+  /// The field whose name is `bytes[range]` in any case; that range must lie within `bytes`.
+  ///
+  /// The length leaves one candidate, two for 17 bytes: one comparison decides.
+  @inline(__always)
+  static func recognize(_ bytes: Span<UInt8>, _ range: Range<Int>) -> HTTP1FieldID {
+    let candidate: HTTP1FieldID
+    switch range.count {
+    case 4: candidate = .host
+    case 6: candidate = .origin
+    case 7: candidate = .upgrade
+    case 10: candidate = .connection
+    case 14: candidate = .contentLength
+    case 17: candidate = bytes[range.lowerBound] | 0x20 == 0x74 ? .transferEncoding : .secWebSocketKey
+    case 20: candidate = .secWebSocketAccept
+    case 21: candidate = .secWebSocketVersion
+    case 22: candidate = .secWebSocketProtocol
+    case 24: candidate = .secWebSocketExtensions
+    default: return .other
+    }
+    return equalsIgnoringCase(bytes, range, candidate.name) ? candidate : .other
+  }
+}
+
+/// Whether `bytes[range]` is `lowercase` in any case of its ASCII letters; `range` must lie within `bytes`.
+func equalsIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ lowercase: StaticString) -> Bool {
+  guard range.count == lowercase.utf8CodeUnitCount else { return false }
+  return lowercase.withUTF8Buffer { expected in
+    for index in 0..<expected.count
+    where HTTP1Bytes.lowercase(bytes[range.lowerBound &+ index]) != expected[index] {
+      return false
+    }
+    return true
+  }
+}
+
+/// A set of recognised fields.
+struct HTTP1FieldSet: OptionSet, Sendable, Hashable {
+  var rawValue: UInt16
+
+  init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  /// The set of one field.
+  init(_ id: HTTP1FieldID) { rawValue = 1 << UInt16(id.rawValue) }
+
+  /// The set of several fields.
+  init(_ ids: [HTTP1FieldID]) { rawValue = ids.reduce(0) { $0 | 1 << UInt16($1.rawValue) } }
+
+  /// Whether the field is in the set.
+  func contains(_ id: HTTP1FieldID) -> Bool { rawValue & 1 << UInt16(id.rawValue) != 0 }
+}
+
+/// Where one field line lies in the bytes of its head.
+struct HTTP1Field: Sendable, Hashable {
+  let id: HTTP1FieldID
+  private let nameStart: UInt32
+  private let nameEnd: UInt32
+  private let valueStart: UInt32
+  private let valueEnd: UInt32
+
+  /// The ranges must lie within a head, whose size has at most 30 bits.
+  init(id: HTTP1FieldID, name: Range<Int>, value: Range<Int>) {
+    self.id = id
+    nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
+    nameEnd = UInt32(truncatingIfNeeded: name.upperBound)
+    valueStart = UInt32(truncatingIfNeeded: value.lowerBound)
+    valueEnd = UInt32(truncatingIfNeeded: value.upperBound)
+  }
+
+  /// The bytes of the name.
+  var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
+
+  /// The bytes of the value, without the whitespace around it.
+  var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
+}

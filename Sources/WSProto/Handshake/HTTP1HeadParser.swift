@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The grammar of single lines: request line, status line, field line, and the framing they add up to.
+///
+/// Every range is within `bytes`, and a line never holds LF nor the CR of its own end.
+enum HTTP1HeadParser {
+  /// `method SP request-target SP HTTP-version` (RFC 9112 §3), single spaces only.
+  static func requestLine(
+    _ bytes: Span<UInt8>,
+    _ line: Range<Int>,
+    into head: inout HTTP1Head
+  ) throws(HTTP1Error) {
+    var index = line.lowerBound
+    while index < line.upperBound, HTTP1Bytes.isToken(bytes[index]) { index &+= 1 }
+    let method = line.lowerBound..<index
+    guard index < line.upperBound else { throw .malformedRequestLine }
+    guard bytes[index] == HTTP1Bytes.space, !method.isEmpty else {
+      try refuseCarriageReturn(bytes, line)
+      throw .invalidMethod
+    }
+    index &+= 1
+    let targetStart = index
+    while index < line.upperBound, bytes[index] > 0x20, bytes[index] < 0x7f { index &+= 1 }
+    let target = targetStart..<index
+    guard index < line.upperBound else { throw .malformedRequestLine }
+    guard bytes[index] == HTTP1Bytes.space, !target.isEmpty else {
+      try refuseCarriageReturn(bytes, line)
+      throw .invalidTarget
+    }
+    let minor = try version(bytes, (index &+ 1)..<line.upperBound)
+    guard minor > 0 else { throw .http10Request }
+    head.minorVersion = 1
+    head.methodOrReason = method
+    head.targetRange = target
+  }
+
+  /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 §4). The second space may be missing where the
+  /// reason is: servers exist that leave it out, and nothing becomes ambiguous.
+  static func statusLine(
+    _ bytes: Span<UInt8>,
+    _ line: Range<Int>,
+    into head: inout HTTP1Head
+  ) throws(HTTP1Error) {
+    try refuseCarriageReturn(bytes, line)
+    let codeStart = line.lowerBound &+ 9
+    guard line.count >= 9, bytes[codeStart &- 1] == HTTP1Bytes.space else {
+      throw .malformedStatusLine
+    }
+    let minor = try version(bytes, line.lowerBound..<(line.lowerBound &+ 8))
+    let codeEnd = codeStart &+ 3
+    guard line.upperBound >= codeEnd else { throw .invalidStatusCode }
+    var code = 0
+    for index in codeStart..<codeEnd {
+      guard let digit = digit(bytes[index]) else { throw .invalidStatusCode }
+      code = code &* 10 &+ digit
+    }
+    guard 100...599 ~= code else { throw .invalidStatusCode }
+    var reason = codeEnd..<line.upperBound
+    if !reason.isEmpty {
+      guard bytes[codeEnd] == HTTP1Bytes.space else {
+        throw digit(bytes[codeEnd]) == nil ? .malformedStatusLine : .invalidStatusCode
+      }
+      reason = (codeEnd &+ 1)..<line.upperBound
+      guard HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, reason) == nil else {
+        throw .invalidReasonPhrase
+      }
+    }
+    head.minorVersion = min(minor, 1)
+    head.statusCode = code
+    head.methodOrReason = reason
+  }
+
+  /// The minor version of `HTTP/1.DIGIT` (RFC 9112 §2.3), which is case-sensitive.
+  private static func version(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(HTTP1Error) -> Int {
+    let start = range.lowerBound
+    guard range.count == 8,
+      bytes[start] == 0x48, bytes[start &+ 1] == 0x54, bytes[start &+ 2] == 0x54, bytes[start &+ 3] == 0x50,
+      bytes[start &+ 4] == 0x2f, bytes[start &+ 6] == 0x2e,
+      let major = digit(bytes[start &+ 5]), let minor = digit(bytes[start &+ 7])
+    else {
+      try refuseCarriageReturn(bytes, range)
+      throw .malformedVersion
+    }
+    guard major == 1 else { throw .unsupportedVersion }
+    return minor
+  }
+
+  @inline(__always)
+  private static func digit(_ byte: UInt8) -> Int? {
+    byte &- 0x30 < 10 ? Int(byte &- 0x30) : nil
+  }
+
+  /// CR inside a line is named as what it is: the classic way to hide a line end (RFC 9112 §2.2).
+  private static func refuseCarriageReturn(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTP1Error) {
+    for index in line where bytes[index] == HTTP1Bytes.carriageReturn { throw .bareCarriageReturn }
+  }
+
+  /// `field-name ":" OWS field-value OWS` (RFC 9112 §5), on a line that is not empty.
+  static func fieldLine(
+    _ bytes: Span<UInt8>,
+    _ line: Range<Int>,
+    isFirst: Bool
+  ) throws(HTTP1Error) -> HTTP1Field {
+    var index = line.lowerBound
+    while index < line.upperBound, HTTP1Bytes.isToken(bytes[index]) { index &+= 1 }
+    let name = line.lowerBound..<index
+    guard index < line.upperBound, bytes[index] == HTTP1Bytes.colon, !name.isEmpty else {
+      throw badName(bytes, line, stoppedAt: index, isFirst: isFirst)
+    }
+    let value = trimmed((index &+ 1)..<line.upperBound, in: bytes)
+    if let bad = HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, value) {
+      throw bytes[bad] == HTTP1Bytes.carriageReturn ? .bareCarriageReturn : .invalidFieldValue
+    }
+    return HTTP1Field(id: .recognize(bytes, name), name: name, value: value)
+  }
+
+  private static func badName(
+    _ bytes: Span<UInt8>,
+    _ line: Range<Int>,
+    stoppedAt index: Int,
+    isFirst: Bool
+  ) -> HTTP1Error {
+    guard index < line.upperBound else { return .missingColon }
+    let byte = bytes[index]
+    if index == line.lowerBound {
+      if HTTP1Bytes.isWhitespace(byte) { return isFirst ? .whitespaceBeforeFirstField : .obsoleteLineFolding }
+      if byte == HTTP1Bytes.colon { return .emptyFieldName }
+    }
+    if byte == HTTP1Bytes.carriageReturn { return .bareCarriageReturn }
+    if HTTP1Bytes.isWhitespace(byte) {
+      var next = index
+      while next < line.upperBound, HTTP1Bytes.isWhitespace(bytes[next]) { next &+= 1 }
+      if next < line.upperBound, bytes[next] == HTTP1Bytes.colon { return .whitespaceBeforeColon }
+    }
+    return .invalidFieldName
+  }
+
+  /// Works out the framing that the fields announce (RFC 9112 §6.1–§6.3) and refuses what smuggles.
+  static func framing(_ bytes: Span<UInt8>, of head: inout HTTP1Head) throws(HTTP1Error) {
+    let framing: HTTP1FieldSet = HTTP1FieldSet([.contentLength, .transferEncoding])
+    guard !head.present.isDisjoint(with: framing) else { return }
+    guard !head.present.isSuperset(of: framing) else { throw .contentLengthWithTransferEncoding }
+    for field in head.fields {
+      switch field.id {
+      case .contentLength:
+        let length = try contentLength(bytes, field.value)
+        guard head.contentLength == nil || head.contentLength == length else {
+          throw .conflictingContentLengths
+        }
+        head.contentLength = length
+      case .transferEncoding:
+        guard head.minorVersion > 0 else { throw .transferEncodingInHTTP10 }
+        guard !head.isChunked, equalsIgnoringCase(bytes, field.value, "chunked") else {
+          throw .unsupportedTransferCoding
+        }
+        head.isChunked = true
+      default: continue
+      }
+    }
+  }
+
+  /// `1*DIGIT`, or a list of equal ones, which is what intermediaries make of a repeated field
+  /// (RFC 9110 §8.6).
+  private static func contentLength(_ bytes: Span<UInt8>, _ value: Range<Int>) throws(HTTP1Error) -> Int {
+    var agreed: Int?
+    var start = value.lowerBound
+    while start <= value.upperBound {
+      var stop = start
+      while stop < value.upperBound, bytes[stop] != HTTP1Bytes.comma { stop &+= 1 }
+      let element = trimmed(start..<stop, in: bytes)
+      guard let number = decimal(bytes, element) else { throw .invalidContentLength }
+      guard agreed == nil || agreed == number else { throw .conflictingContentLengths }
+      agreed = number
+      start = stop &+ 1
+    }
+    guard let agreed else { throw .invalidContentLength }
+    return agreed
+  }
+
+  /// A decimal number without a sign, or nil for anything else and for what exceeds `Int`.
+  private static func decimal(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    guard !range.isEmpty else { return nil }
+    var number = 0
+    for index in range {
+      guard let digit = digit(bytes[index]) else { return nil }
+      let (product, productOverflow) = number.multipliedReportingOverflow(by: 10)
+      let (sum, sumOverflow) = product.addingReportingOverflow(digit)
+      guard !productOverflow, !sumOverflow else { return nil }
+      number = sum
+    }
+    return number
+  }
+}

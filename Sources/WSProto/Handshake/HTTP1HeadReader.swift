@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reads the heads of HTTP/1.1 messages from a stream, in pieces of any size (RFC 9112 §2.2).
+///
+/// Each line is parsed once, when its end has come, and the search for that end never goes back: the work is
+/// linear in the bytes however they are cut. A head that is refused stays refused, and what comes after it is
+/// dropped. Whole or byte by byte, the result is the same.
+struct HTTP1HeadReader: Sendable {
+  /// Which start line is expected.
+  enum Kind: Sendable, Hashable {
+    case request
+    case response
+  }
+
+  let kind: Kind
+  private let limits: HTTP1Limits
+  private var buffer: [UInt8] = []
+  private var head = HTTP1Head()
+  /// No line feed lies before this offset, from `lineStart` on.
+  private var searched = 0
+  private var lineStart = 0
+  private var hasStartLine = false
+  private var emptyLineSkipped = false
+  private var failure: HTTP1Error?
+  /// Every byte that was looked at, counted once per pass: the measure of linear time.
+  private(set) var bytesExamined = 0
+
+  init(_ kind: Kind, limits: HTTP1Limits = HTTP1Limits()) {
+    self.kind = kind
+    self.limits = limits.clamped
+  }
+
+  /// Whether a head has begun and not ended: an end of stream now is an error (RFC 9112 §8).
+  var isInsideHead: Bool { failure == nil && (hasStartLine || !buffer.isEmpty) }
+
+  /// Takes bytes from the stream.
+  mutating func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard failure == nil else { return }
+    buffer.append(contentsOf: bytes)
+  }
+
+  /// Takes bytes from the stream.
+  mutating func receive(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { receive($0) }
+  }
+
+  /// Takes bytes from the stream.
+  mutating func receive(_ bytes: [UInt8]) {
+    guard failure == nil else { return }
+    if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
+  }
+
+  /// The bytes received beyond the last head that `next()` gave out. They leave the reader.
+  mutating func takeTrailingBytes() -> [UInt8] {
+    let bytes = buffer
+    buffer = []
+    searched = 0
+    lineStart = 0
+    return bytes
+  }
+
+  /// The next head, or nil when more bytes are needed.
+  ///
+  /// - Throws: what the head violates, again on every later call.
+  mutating func next() throws(HTTP1Error) -> HTTP1Head? {
+    if let failure { throw failure }
+    do {
+      return try advance()
+    } catch {
+      failure = error
+      buffer = []
+      head = HTTP1Head()
+      throw error
+    }
+  }
+
+  private mutating func advance() throws(HTTP1Error) -> HTTP1Head? {
+    // Nothing is looked at beyond the limit, however much came at once.
+    let window = min(buffer.count, limits.maxHeadBytes)
+    while searched < window {
+      let found = HTTP1Bytes.firstLineFeed(in: buffer.span.bytes, searched..<window)
+      let lineEnd = found.map { $0 + 1 } ?? window
+      bytesExamined &+= lineEnd - searched
+      searched = lineEnd
+      guard let found else { break }
+      // `found` is at least `lineStart`: the search began there or behind it.
+      guard found > lineStart, buffer[found - 1] == HTTP1Bytes.carriageReturn else {
+        throw .bareLineFeed
+      }
+      let line = lineStart..<(found - 1)
+      lineStart = lineEnd
+      bytesExamined &+= line.count
+      if try parse(line) { return try finish() }
+    }
+    guard buffer.count <= limits.maxHeadBytes else { throw .headTooLarge }
+    return nil
+  }
+
+  /// Parses one line; true if it was the empty line that ends the head.
+  private mutating func parse(_ line: Range<Int>) throws(HTTP1Error) -> Bool {
+    guard hasStartLine else {
+      // One empty line before a request is what clients of old sent after a body (RFC 9112 §2.2).
+      if line.isEmpty, kind == .request, !emptyLineSkipped {
+        emptyLineSkipped = true
+        return false
+      }
+      try Self.parseStartLine(kind, buffer, line, into: &head)
+      hasStartLine = true
+      return false
+    }
+    guard !line.isEmpty else { return true }
+    guard head.fields.count < limits.maxFieldCount else { throw .tooManyFields }
+    head.append(try HTTP1HeadParser.fieldLine(buffer.span, line, isFirst: head.fields.isEmpty))
+    return false
+  }
+
+  private static func parseStartLine(
+    _ kind: Kind,
+    _ bytes: [UInt8],
+    _ line: Range<Int>,
+    into head: inout HTTP1Head
+  ) throws(HTTP1Error) {
+    switch kind {
+    case .request: try HTTP1HeadParser.requestLine(bytes.span, line, into: &head)
+    case .response: try HTTP1HeadParser.statusLine(bytes.span, line, into: &head)
+    }
+  }
+
+  /// Hands over the head, which ends at `lineStart`, and keeps what follows it.
+  private mutating func finish() throws(HTTP1Error) -> HTTP1Head {
+    var finished = HTTP1Head()
+    swap(&finished, &head)
+    try HTTP1HeadParser.framing(buffer.span, of: &finished)
+    var trailing: [UInt8] = []
+    if lineStart < buffer.count {
+      trailing = Array(buffer[lineStart...])
+      buffer.removeSubrange(lineStart...)
+    }
+    swap(&buffer, &trailing)
+    finished.finish(bytes: trailing)
+    searched = 0
+    lineStart = 0
+    hasStartLine = false
+    emptyLineSkipped = false
+    return finished
+  }
+}
