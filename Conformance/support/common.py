@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scripts of this folder share: paths, virtual environments, free ports, testees."""
+
+import hashlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import venv
+
+CONFORMANCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(CONFORMANCE)
+WORK = os.path.join(CONFORMANCE, ".work")
+EXPECTATIONS = os.path.join(CONFORMANCE, "expectations")
+REPORTS = os.path.join(WORK, "reports")
+SUMMARIES = os.path.join(CONFORMANCE, "reports")
+PYTHON_PACKAGE = os.path.join(CONFORMANCE, "python")
+SUPPORT = os.path.dirname(os.path.abspath(__file__))
+
+#: Exit status for "this machine lacks something", as in the Automake test protocol.
+MISSING = 77
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def run(command, **options):
+    """Run quietly; on failure show the output and stop."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options
+    )
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout)
+        sys.exit(f"failed ({done.returncode}): {' '.join(map(str, command))}")
+    return done.stdout
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def environment(name, requirements, prepare=None):
+    """A virtual environment under .work with exactly these requirements, made when missing or stale.
+
+    `prepare(path)` replaces the making of a plain Python 3 environment. Returns the environment's path.
+    """
+    path = os.path.join(WORK, "environments", name)
+    stamp = os.path.join(path, ".requirements")
+    # The interpreter's path is part of the stamp: an environment dies with the Python that made it.
+    wanted = hashlib.sha256("\n".join([sys.executable, sys.version, *requirements]).encode()).hexdigest()
+    if os.path.exists(stamp) and read(stamp) == wanted:
+        return path
+    say(f"preparing the environment '{name}'")
+    shutil.rmtree(path, ignore_errors=True)
+    if prepare is None:
+        venv.create(path, with_pip=True)
+    else:
+        prepare(path)
+    run([
+        os.path.join(path, "bin", "python"), "-m", "pip", "install", "--quiet",
+        "--disable-pip-version-check", *requirements,
+    ])
+    write(stamp, wanted)
+    return path
+
+
+def python_of(path):
+    return os.path.join(path, "bin", "python")
+
+
+def find_python27():
+    """Path of a Python 2.7 that runs, or None."""
+    candidates = [shutil.which("python2.7"), shutil.which("python2")]
+    pyenv = shutil.which("pyenv")
+    if pyenv:
+        found = subprocess.run([pyenv, "prefix", "2.7.18"], capture_output=True, text=True)
+        if found.returncode == 0:
+            candidates.append(os.path.join(found.stdout.strip(), "bin", "python"))
+    candidates.append(os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python"))
+    for candidate in candidates:
+        if candidate and os.path.exists(candidate):
+            # A pyenv shim exists even where the version is not selected, so ask it.
+            answer = subprocess.run(
+                [candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True
+            )
+            if answer.returncode == 0 and answer.stdout.strip() == "(2, 7)":
+                return candidate
+    return None
+
+
+def sdist(name, version):
+    """Unpacked source distribution from PyPI; returns its folder."""
+    folder = os.path.join(WORK, "sdists", f"{name}-{version}")
+    if not os.path.isdir(folder):
+        say(f"fetching the sdist of {name} {version}")
+        parent = os.path.dirname(folder)
+        os.makedirs(parent, exist_ok=True)
+        archive = folder + ".tar.gz"
+        if not os.path.exists(archive):
+            run([
+                sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+                "--no-deps", "--no-binary", ":all:", "--dest", parent, f"{name}=={version}",
+            ])
+        shutil.unpack_archive(archive, parent)
+    return folder
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+_built = {}
+
+
+def build(product):
+    """Build a product of the package for release; returns the folder of the binaries."""
+    if product not in _built:
+        say(f"building {product}")
+        command = ["swift", "build", "-c", "release", "--package-path", ROOT]
+        # One option a variable would hide what was built: the scratch path alone may differ in CI.
+        if os.environ.get("WSPROTO_SCRATCH_PATH"):
+            command += ["--scratch-path", os.environ["WSPROTO_SCRATCH_PATH"]]
+        run(command + ["--product", product])
+        _built[product] = run(command + ["--show-bin-path"]).strip().splitlines()[-1]
+    return _built[product]
+
+
+def testee(role):
+    """Command of the testee as a list: `WSPROTO_SERVER_TESTEE`/`WSPROTO_CLIENT_TESTEE`, else ours, built."""
+    given = os.environ.get(f"WSPROTO_{role.upper()}_TESTEE")
+    if given:
+        return shlex.split(given)
+    product = f"autobahn-{role}"
+    return [os.path.join(build(product), product)]
