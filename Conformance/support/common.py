@@ -144,3 +144,12 @@ def testee(role):
         return shlex.split(given)
     product = f"autobahn-{role}"
     return [os.path.join(build(product), product)]
+
+
+def ctypes_library():
+    """Path of the shared library with the C interface: `WSPROTO_LIBRARY`, else built."""
+    given = os.environ.get("WSPROTO_LIBRARY")
+    if given:
+        return given
+    name = "libWSProtoC.dylib" if sys.platform == "darwin" else "libWSProtoC.so"
+    return os.path.join(build("WSProtoC"), name)
