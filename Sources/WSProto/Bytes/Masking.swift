@@ -17,7 +17,10 @@ package enum Masking {
   /// Writes `count` bytes of `source`, masked, to `destination`. The two must not overlap.
   @inline(__always)
   package static func copy(
-    from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+    from source: UnsafeRawPointer,
+    to destination: UnsafeMutableRawPointer,
+    count: Int,
+    key: UInt32
   ) {
     transform(source, into: destination, count: count, key: key)
   }
@@ -35,7 +38,10 @@ package enum Masking {
   /// width of one of its words.
   @inline(__always)
   private static func transform(
-    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+    _ source: UnsafeRawPointer,
+    into destination: UnsafeMutableRawPointer,
+    count: Int,
+    key: UInt32
   ) {
     if count > 32 {
       transformLong(source, into: destination, count: count, key: key)
@@ -77,7 +83,10 @@ package enum Masking {
 
   @inline(__always)
   private static func transformLong(
-    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+    _ source: UnsafeRawPointer,
+    into destination: UnsafeMutableRawPointer,
+    count: Int,
+    key: UInt32
   ) {
     if count >= 64 {
       cwsproto_mask(destination, source, count, key.littleEndian)
@@ -91,7 +100,10 @@ package enum Masking {
   /// Bounds: the loop runs while 32 bytes are left before the last 32, those are `count - 32 ..< count`.
   @inline(never)
   static func portable(
-    _ source: UnsafeRawPointer, into destination: UnsafeMutableRawPointer, count: Int, key: UInt32
+    _ source: UnsafeRawPointer,
+    into destination: UnsafeMutableRawPointer,
+    count: Int,
+    key: UInt32
   ) {
     let head = SIMD4<UInt64>(repeating: wide(key))
     let tail = SIMD4<UInt64>(repeating: wide(rotated(key, by: count)))

@@ -97,7 +97,7 @@ package final class InflateStream {
   ///   - input: any size; must not overlap the storage of `output`.
   ///   - limit: the most bytes that this call may append. One byte more is decompressed to see that there is more,
   ///     never a second one. Pass what is left of the message's budget.
-  /// - Throws: ``InflateError``; `output` then holds what it held before the call.
+  /// - Throws: ``InflateError``; what came out before the error stays in `output`, at most `limit` bytes.
   package func inflate(
     _ input: UnsafeRawBufferPointer,
     into output: inout [UInt8],
@@ -108,7 +108,7 @@ package final class InflateStream {
     do {
       try run(input, into: &output, limit: limit)
     } catch {
-      try fail(error, &output, start)
+      try fail(error, &output, start, limit)
     }
   }
 
@@ -230,10 +230,13 @@ package final class InflateStream {
   private func fail(
     _ error: InflateError,
     _ output: inout [UInt8],
-    _ start: Int
+    _ start: Int,
+    _ limit: Int
   ) throws(InflateError) -> Never {
     hasFailed = true
-    output.removeLast(output.count - start)
+    // A limit below zero, which `run` takes for zero, must not make more of what was appended.
+    let excess = output.count - start - max(0, limit)
+    if excess > 0 { output.removeLast(excess) }
     throw error
   }
 }

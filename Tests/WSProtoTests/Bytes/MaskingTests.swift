@@ -30,7 +30,8 @@ import Testing
 
   @Test(
     "every length, alignment and key rotation is masked like byte by byte, in place and copied (RFC 6455 §5.3)",
-    arguments: wires)
+    arguments: wires
+  )
   func everyLengthAndAlignment(wire: [UInt8]) {
     let room = 320
     let plain = (0..<room).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ 7) }

@@ -84,7 +84,10 @@ import Testing
     #expect(keys.contains { $0.0 != $0.1 })
   }
 
-  @Test("every byte of a buffer of any size is filled", arguments: [0, 1, 3, 16, 255, 256, 257, 512, 513, 2000])
+  @Test(
+    "every byte of a buffer of any size is filled",
+    arguments: [0, 1, 3, 16, 255, 256, 257, 512, 513, 2000]
+  )
   func filledWhole(count: Int) {
     // A byte that stays zero in 24 draws has a chance of 256^-24.
     var seen = [UInt8](repeating: 0, count: count)

@@ -110,7 +110,7 @@ import WSProto
     }
   }
 
-  @Test("an error leaves the output as it was before the call")
+  @Test("what came out before an error stays, so that events don't depend on the cuts")
   func outputOnError() throws {
     var output: [UInt8] = [1, 2, 3]
     let stream = try InflateStream()
@@ -118,7 +118,7 @@ import WSProto
     #expect(throws: InflateError.invalid) {
       try bad.withUnsafeBytes { try stream.inflate($0, into: &output, limit: 100) }
     }
-    #expect(output == [1, 2, 3])
+    #expect(output == [1, 2, 3] + Self.hello)
   }
 
   @Test("parameters out of 8...15 are refused; 8 decodes what 9 does")

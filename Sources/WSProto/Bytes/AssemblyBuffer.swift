@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The parts of a message that arrived in several chunks or frames, put together by one copy each.
+///
+/// Grows with what has arrived, never with what a header declares. The storage is kept between messages, unless a
+/// ``Bytes`` took it over.
+struct AssemblyBuffer: ~Copyable {
+  // 0 <= count <= storage.byteCapacity; [0, count) is initialised.
+  private var storage: ByteStorage?
+  private(set) var count = 0
+
+  init() {}
+
+  /// The first byte; `nil` when nothing was ever appended.
+  var base: UnsafeMutableRawPointer? { storage?.base }
+
+  /// Appends `source` XORed with `key` (RFC 6455 §5.3): the copy and the unmasking in one pass.
+  mutating func append(_ source: UnsafeRawPointer, count added: Int, key: UInt32) {
+    guard added > 0 else { return }
+    let target = reserve(added).base + count
+    if key == 0 {
+      target.copyMemory(from: source, byteCount: added)
+    } else {
+      Masking.copy(from: source, to: target, count: added, key: key)
+    }
+    count += added
+  }
+
+  private mutating func reserve(_ added: Int) -> ByteStorage {
+    // `count` is bounded by the message limit and `added` by the chunk, so the sums cannot overflow.
+    if let storage, storage.byteCapacity - count >= added { return storage }
+    let made = ByteStorage.make(minimumCapacity: max(count + added, 2 * count, 1024))
+    if let storage, count > 0 { made.base.copyMemory(from: storage.base, byteCount: count) }
+    storage = made
+    return made
+  }
+
+  /// Forgets the bytes; keeps the storage for the next message.
+  mutating func clear() { count = 0 }
+
+  /// Hands the bytes over, with the storage.
+  mutating func take() -> Bytes {
+    defer {
+      storage = nil
+      count = 0
+    }
+    guard let storage, count > 0 else { return Bytes() }
+    return Bytes(sharing: storage, offset: 0, count: count)
+  }
+
+  /// Gives a large storage back while nothing is in it, so that an idle connection doesn't hold on to it.
+  mutating func trim(keeping retained: Int) {
+    if count == 0, let storage, storage.byteCapacity > retained { self.storage = nil }
+  }
+}

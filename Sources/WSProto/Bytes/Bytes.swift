@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Immutable bytes: the payload of an event.
+///
+/// Indexed from zero, cheap to copy and safe to keep and to pass between threads. What is received shares the storage
+/// of the chunk that it came in, so a small payload that is kept for long keeps that chunk (typically 64 KiB) alive;
+/// `Array(payload)` or ``Bytes/init(_:)-(S)`` makes a copy of its own.
+public struct Bytes: @unchecked Sendable {
+  // Unchecked: see ByteStorage for why no byte that a `Bytes` can see is ever written again.
+  // Invariant: `storage` is nil only if `count` is 0; offset and count lie inside the storage's initialised part.
+  @usableFromInline let storage: ByteStorage?
+  @usableFromInline let offset: Int
+
+  /// How many bytes there are.
+  public let count: Int
+
+  /// No bytes.
+  @inlinable public init() {
+    storage = nil
+    offset = 0
+    count = 0
+  }
+
+  /// A part of a storage whose bytes in that part are initialised and never written again.
+  @inline(__always)
+  init(sharing storage: ByteStorage, offset: Int, count: Int) {
+    self.storage = storage
+    self.offset = offset
+    self.count = count
+  }
+
+  /// A copy of `buffer`.
+  public init(copying buffer: UnsafeRawBufferPointer) {
+    guard let source = buffer.baseAddress, buffer.count > 0 else {
+      self.init()
+      return
+    }
+    let storage = ByteStorage.make(minimumCapacity: buffer.count)
+    storage.base.copyMemory(from: source, byteCount: buffer.count)
+    self.init(sharing: storage, offset: 0, count: buffer.count)
+  }
+
+  /// A copy of `span`.
+  public init(copying span: RawSpan) {
+    self = span.withUnsafeBytes { Bytes(copying: $0) }
+  }
+
+  /// A copy of any sequence of bytes; contiguous ones are copied at memory speed.
+  public init<S: Sequence>(_ bytes: S) where S.Element == UInt8 {
+    let copied = bytes.withContiguousStorageIfAvailable { Bytes(copying: UnsafeRawBufferPointer($0)) }
+    if let copied {
+      self = copied
+    } else {
+      self = Array(bytes).withUnsafeBytes { Bytes(copying: $0) }
+    }
+  }
+
+  /// The UTF-8 bytes of `text`.
+  public init(_ text: String) {
+    self.init(text.utf8)
+  }
+
+  /// Calls `body` with the bytes; the pointer must not be kept.
+  @inlinable
+  public func withUnsafeBytes<R, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
+  ) throws(Failure) -> R {
+    guard let storage else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafeRawBufferPointer(start: storage.base + offset, count: count))
+  }
+
+  /// The bytes from `range`, sharing this storage. Traps if the range is out of bounds, as subscripts do.
+  public func part(_ range: Range<Int>) -> Bytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
+    guard let storage, !range.isEmpty else { return Bytes() }
+    return Bytes(sharing: storage, offset: offset + range.lowerBound, count: range.count)
+  }
+}
+
+extension Bytes: RandomAccessCollection {
+  @inlinable public var startIndex: Int { 0 }
+  @inlinable public var endIndex: Int { count }
+
+  /// The byte at `position`, from 0. Traps out of bounds, like an array.
+  @inlinable public subscript(position: Int) -> UInt8 {
+    precondition(position >= 0 && position < count, "index out of bounds")
+    guard let storage else { return 0 }
+    // In bounds: the precondition, and the invariant of `offset` and `count`.
+    return storage.base.load(fromByteOffset: offset + position, as: UInt8.self)
+  }
+
+  /// Always available: the bytes are contiguous.
+  @inlinable
+  public func withContiguousStorageIfAvailable<R>(
+    _ body: (UnsafeBufferPointer<UInt8>) throws -> R
+  ) rethrows -> R? {
+    guard let storage else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    defer { withExtendedLifetime(storage) {} }
+    let start = (storage.base + offset).assumingMemoryBound(to: UInt8.self)
+    return try body(UnsafeBufferPointer(start: start, count: count))
+  }
+}
+
+extension Bytes: Hashable {
+  /// Whether the bytes are the same.
+  public static func == (left: Bytes, right: Bytes) -> Bool {
+    left.count == right.count
+      && left.withUnsafeBytes { l in
+        right.withUnsafeBytes { r in l.elementsEqual(r) }
+      }
+  }
+
+  /// Hashes the bytes.
+  public func hash(into hasher: inout Hasher) {
+    withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
+}
+
+extension Bytes: ExpressibleByArrayLiteral {
+  /// `let payload: Bytes = [1, 2, 3]`
+  public init(arrayLiteral elements: UInt8...) {
+    self.init(elements)
+  }
+}
+
+extension Bytes: CustomStringConvertible {
+  /// The count and the first bytes in hexadecimal.
+  public var description: String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text = "\(count) bytes"
+    if count > 0 { text += ":" }
+    for byte in prefix(16) {
+      text += " "
+      text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte >> 4)]))
+      text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte & 15)]))
+    }
+    return count > 16 ? text + " …" : text
+  }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How messages are handed to the caller.
+public enum MessageDelivery: Sendable, Hashable {
+  /// As the bytes arrive, like wsproto: parts with `messageFinished == false`, then the last one.
+  case chunks
+  /// Each message once, when it is complete; memory grows to ``Limits/maxMessageBytes`` at most.
+  case wholeMessages
+}
+
+/// The settings of a connection.
+public struct Configuration: Sendable {
+  /// What a peer may make this end hold or do.
+  public var limits: Limits
+  /// Parts as they arrive, or whole messages.
+  public var delivery: MessageDelivery
+  /// Where masking keys and nonces come from. The system's CSPRNG outside of tests (RFC 6455 §5.3, §10.3).
+  public var randomSource: RandomSource
+
+  /// The defaults: wsproto's delivery in chunks, ``Limits``' defaults, the system's randomness.
+  public init(
+    delivery: MessageDelivery = .chunks,
+    limits: Limits = Limits(),
+    randomSource: RandomSource = .system
+  ) {
+    self.limits = limits
+    self.delivery = delivery
+    self.randomSource = randomSource
+  }
+}

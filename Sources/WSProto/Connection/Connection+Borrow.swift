@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Received bytes → borrowed events.
+extension Connection {
+  /// Takes bytes from the transport and hands each event to `body` at once, from where its bytes are: no copy of
+  /// payloads inside the chunk, no allocation in steady state. The bytes are unmasked in place.
+  ///
+  /// `body` may send on this connection; it must not receive on it. If `body` throws, the bytes behind its event are
+  /// kept for the next call. Bytes that come after a Close, a failure or the end of the connection are ignored.
+  public func receive<Failure: Error>(
+    _ data: inout MutableRawSpan,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    if !buffer.isEmpty { try drainBuffer(body) }
+    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in
+      guard let base = chunk.baseAddress else { return }
+      let state = machine.state
+      guard state == .open || state == .localClosing else { return }
+      var position = 0
+      do throws(Failure) {
+        try drain(base, &position, chunk.count, body)
+      } catch {
+        buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
+        throw error
+      }
+    }
+  }
+
+  /// Bytes that came with the handshake, or were left by a `body` that threw.
+  func drainBuffer<Failure: Error>(
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard let storage = buffer.window else { return }
+    var position = buffer.head
+    let end = buffer.tail
+    defer { buffer.head = position }
+    try drain(storage.base, &position, end, body)
+  }
+
+  /// Bounds: [position, end) are writable bytes at `base`.
+  @inline(__always)
+  private func drain<Failure: Error>(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    let failed = try inbound.drain(base, &position, end) { (part, bytes) throws(Failure) in
+      // Text and reasons: the pipeline has validated them.
+      switch part.kind {
+      case .needsMore: break
+      case .binary:
+        try body(
+          .bytesMessage(bytes.bytes, frameFinished: part.frameFinished, messageFinished: part.messageFinished)
+        )
+      case .text:
+        try body(
+          .textMessage(
+            UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span),
+            frameFinished: part.frameFinished,
+            messageFinished: part.messageFinished
+          )
+        )
+      case .ping: try body(.ping(bytes.bytes))
+      case .pong: try body(.pong(bytes.bytes))
+      case .close:
+        machine.receiveClose()
+        try body(
+          .closeConnection(part.code, reason: UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span))
+        )
+      }
+    }
+    if let failed {
+      machine.fail()
+      position = end
+      try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
+    }
+  }
+}
+
+extension InboundPipeline {
+  /// Runs the window to its end, each part through `body`; returns the failure that ended it, if any.
+  @inline(__always)
+  mutating func drain<Failure: Error>(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    _ body: (InboundPart, UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) -> ParseFailed? {
+    while true {
+      let part: InboundPart
+      do throws(ParseFailed) {
+        part = try next(base, &position, end)
+      } catch {
+        return error
+      }
+      if part.kind == .needsMore {
+        trim()
+        return nil
+      }
+      try withBytes(of: part, window: base) { (bytes) throws(Failure) in try body(part, bytes) }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One end of an open WebSocket connection, without its handshake (RFC 6455 §5–§7).
+///
+/// Use it by itself where the handshake is done elsewhere: HTTP/2 (RFC 8441), HTTP/3 (RFC 9220), an HTTP server with
+/// an upgrade of its own, a test. ``WSConnection`` adds the HTTP/1.1 handshake.
+///
+/// The order of calls: ``receiveData(_:)-(RawSpan)`` with what came from the transport, then ``nextEvent()`` until it
+/// gives `nil`; or, without any copy, ``receive(_:_:)``. What ``send(_:)`` returns goes to the transport, always. After
+/// a ``CloseConnection`` event answer with its `response()` if ``state`` is ``ConnectionState/remoteClosing``; when
+/// ``state`` is ``ConnectionState/closed``, close the transport.
+///
+/// A reference type to be kept wherever it suits: it isn't thread-safe, so give it to one actor, event loop or thread.
+/// Receiving and sending are separate inside: it's fine to send from the closure of ``receive(_:_:)``.
+public final class Connection {
+  /// The role of this end.
+  public let type: ConnectionType
+
+  /// Whether this end is the client.
+  public var client: Bool { type == .client }
+
+  var machine: ConnectionStateMachine
+  var inbound: InboundPipeline
+  var outbound: OutboundPipeline
+  var buffer = ReceiveBuffer()
+  /// The transport has ended behind the bytes in `buffer`.
+  var endOfStream = false
+
+  /// An open connection.
+  ///
+  /// - Parameters:
+  ///   - type: the role of this end.
+  ///   - extensions: those negotiated; those not ``Extension/enabled()`` are ignored.
+  ///   - trailingData: bytes that came after the handshake in the same read.
+  ///   - configuration: limits, delivery, randomness.
+  public init(
+    _ type: ConnectionType,
+    extensions: [any Extension] = [],
+    trailingData: Bytes = Bytes(),
+    configuration: Configuration = Configuration()
+  ) {
+    self.type = type
+    machine = ConnectionStateMachine(state: .open)
+    inbound = InboundPipeline(role: type, extensions: extensions, configuration: configuration)
+    outbound = OutboundPipeline(role: type, extensions: extensions, configuration: configuration)
+    trailingData.withUnsafeBytes { buffer.append($0) }
+  }
+
+  /// Where the connection is in its life. Moves when an event is taken or sent.
+  public var state: ConnectionState { machine.publicState }
+}

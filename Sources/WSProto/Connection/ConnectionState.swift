@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a connection is in its life (RFC 6455 §4, §7). The raw values are wsproto's.
+public enum ConnectionState: Int, Sendable, Hashable, CaseIterable {
+  /// The opening handshake is under way.
+  case connecting = 0
+  /// Messages flow both ways.
+  case open = 1
+  /// A ``CloseConnection`` event was delivered (the peer's Close, or a failure of the peer): send its `response()`.
+  case remoteClosing = 2
+  /// We have sent a Close; the peer's is awaited, and data may still arrive before it.
+  case localClosing = 3
+  /// Nothing more is sent or received: close the transport.
+  case closed = 4
+  /// The handshake was refused and the body of the refusal is under way.
+  case rejecting = 5
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPTypes
+
+/// The opening request of a WebSocket connection (RFC 6455 §4.1, §4.2.1).
+///
+/// A client sends it first. A server receives it and must answer with ``AcceptConnection`` or ``RejectConnection``.
+public struct Request: Sendable {
+  /// The host, with a port where it isn't the default: what goes into the `Host` field. ASCII when sending (IDNA
+  /// A-labels; `Request(url:)` of WSProtoFoundation converts); as it was sent when receiving, so showing it in Unicode,
+  /// with the risk of homographs, is the caller's choice.
+  public var host: String
+  /// The request target: path and query, visible ASCII, starting with a slash.
+  public var target: String
+  /// Sending: the extensions to offer, in order of preference. Receiving: the offers, as ``OfferedExtension`` values.
+  public var extensions: [any Extension]
+  /// Further fields. Receiving: all fields but `Host`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol`.
+  public var extraHeaders: Headers
+  /// The subprotocols that the client speaks, in order of preference (§1.9).
+  public var subprotocols: [String]
+
+  /// A request.
+  public init(
+    host: String,
+    target: String,
+    extensions: [any Extension] = [],
+    extraHeaders: Headers = Headers(),
+    subprotocols: [String] = []
+  ) {
+    self.host = host
+    self.target = target
+    self.extensions = extensions
+    self.extraHeaders = extraHeaders
+    self.subprotocols = subprotocols
+  }
+}
+
+extension Request: Hashable {
+  /// Whether all fields are equal.
+  public static func == (left: Request, right: Request) -> Bool {
+    left.host == right.host && left.target == right.target && left.extraHeaders == right.extraHeaders
+      && left.subprotocols == right.subprotocols && extensionsEqual(left.extensions, right.extensions)
+  }
+
+  /// Hashes all fields.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(host)
+    hasher.combine(target)
+    hasher.combine(extraHeaders)
+    hasher.combine(subprotocols)
+    for one in extensions { one.hash(into: &hasher) }
+  }
+}
+
+/// The upgrade is accepted (RFC 6455 §4.2.2). A server sends it in answer to ``Request``; a client receives it, and the
+/// connection is open.
+public struct AcceptConnection: Sendable {
+  /// The subprotocol chosen, one of those requested; `nil` for none.
+  public var subprotocol: String?
+  /// Sending: the extensions that the server supports; those that accept an offer are used. Receiving: those in use.
+  public var extensions: [any Extension]
+  /// Further fields of the response.
+  public var extraHeaders: Headers
+
+  /// An acceptance.
+  public init(
+    subprotocol: String? = nil,
+    extensions: [any Extension] = [],
+    extraHeaders: Headers = Headers()
+  ) {
+    self.subprotocol = subprotocol
+    self.extensions = extensions
+    self.extraHeaders = extraHeaders
+  }
+}
+
+extension AcceptConnection: Hashable {
+  /// Whether all fields are equal.
+  public static func == (left: AcceptConnection, right: AcceptConnection) -> Bool {
+    left.subprotocol == right.subprotocol && left.extraHeaders == right.extraHeaders
+      && extensionsEqual(left.extensions, right.extensions)
+  }
+
+  /// Hashes all fields.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(subprotocol)
+    hasher.combine(extraHeaders)
+    for one in extensions { one.hash(into: &hasher) }
+  }
+}
+
+/// The upgrade is refused with an HTTP response (RFC 6455 §4.2.2, item 3 of step 5; §4.4 for 426).
+///
+/// Sent by a server instead of ``AcceptConnection``. Received by a client; ``RejectData`` events follow until one has
+/// `bodyFinished`, then close the transport.
+public struct RejectConnection: Sendable, Hashable {
+  /// The status of the response, 200…599.
+  public var statusCode: Int
+  /// The fields of the response.
+  public var headers: Headers
+  /// Sending: `false` sends an empty body (`Content-Length: 0`); with `true`, ``RejectData`` must follow, framed by the
+  /// `Content-Length` given in `headers`, else by chunked coding. Receiving: always `true`.
+  public var hasBody: Bool
+
+  /// A refusal.
+  public init(statusCode: Int = 400, headers: Headers = Headers(), hasBody: Bool = false) {
+    self.statusCode = statusCode
+    self.headers = headers
+    self.hasBody = hasBody
+  }
+}
+
+/// A part of the body of a refusal.
+public struct RejectData: Sendable, Hashable {
+  /// The bytes, possibly none.
+  public var data: Bytes
+  /// Whether this is the last part; the handshake is then over.
+  public var bodyFinished: Bool
+
+  /// A part of a body.
+  public init(data: Bytes, bodyFinished: Bool = true) {
+    self.data = data
+    self.bodyFinished = bodyFinished
+  }
+}

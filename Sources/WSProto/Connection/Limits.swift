@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a peer may make this end hold or do. Sizes in bytes. Each limit fails with an error of its own; those about
+/// size close with 1009 (RFC 6455 §7.4.1, §10.4).
+public struct Limits: Sendable, Hashable {
+  /// The head of a handshake message, request line or status line included. Default 16 KiB.
+  public var maxHeadBytes: Int = 16 << 10
+  /// Fields in the head of a handshake message. Default 100.
+  public var maxHeadFields: Int = 100
+  /// The payload of one frame, as declared in its header: refused before a byte of it is read. Default 16 MiB.
+  public var maxFramePayload: Int = 16 << 20
+  /// A message on the wire: the payloads and headers of its frames, before inflation. Default 64 MiB.
+  public var maxMessageWireBytes: Int = 64 << 20
+  /// A message as delivered, after inflation. Default 64 MiB.
+  public var maxMessageBytes: Int = 64 << 20
+  /// Frames a message. Default 131 072.
+  public var maxMessageFragments: Int = 1 << 17
+
+  /// The defaults.
+  public init() {}
+
+  /// The defaults, but for a message (before and after inflation) and a frame of at most `bytes`.
+  public init(maxMessageBytes bytes: Int) {
+    maxFramePayload = bytes
+    maxMessageBytes = bytes
+    // Room for the headers of some fragments, which are charged to the message too.
+    maxMessageWireBytes = bytes.addingReportingOverflow(64 << 10).overflow ? .max : bytes + (64 << 10)
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What an extension's frame hooks get to know of the connection they work for.
+public struct FrameContext: Sendable, Hashable {
+  /// The role of this end.
+  public var role: ConnectionType
+  /// How many more bytes the message under way may have after the hook; a hook that expands its input fails with
+  /// 1009 rather than go beyond. `Int.max` for outbound hooks.
+  public var remainingMessageBytes: Int
+
+  /// Whether this end is the client.
+  public var client: Bool { role == .client }
+
+  /// A context.
+  public init(role: ConnectionType, remainingMessageBytes: Int = .max) {
+    self.role = role
+    self.remainingMessageBytes = remainingMessageBytes
+  }
+}
+
+/// A WebSocket extension (RFC 6455 §9): its negotiation, and its work on frames.
+///
+/// A client puts it into ``Request/extensions``; ``offer()`` says what to offer and ``finalize(_:)`` takes the server's
+/// answer. A server puts it into ``AcceptConnection/extensions``; ``accept(_:)`` gets each offer of this name in order
+/// until one is accepted.
+///
+/// An extension is a value: each connection works on copies of its own, one for each direction. The inbound hooks are
+/// called on one, the outbound hooks on the other, so they don't share mutable state unless the extension holds a
+/// reference. Every hook has a default that does nothing; override those you need.
+public protocol Extension: Sendable, Hashable {
+  /// The name as registered and as in the header field (§9.1).
+  var name: String { get }
+
+  /// Whether the negotiation has settled on using it; only then are the frame hooks called.
+  func enabled() -> Bool
+
+  /// Client: the parameters to offer; `nil` offers nothing, an empty list the bare name.
+  func offer() -> [ExtensionParameter]?
+
+  /// Client: several offers in order of preference. Defaults to ``offer()`` alone.
+  func offers() -> [[ExtensionParameter]]
+
+  /// Server: decides on one offer of the client. The parameters of the answer, or `nil` to decline this offer. An
+  /// unknown, repeated or malformed parameter must decline.
+  mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]?
+
+  /// Client: takes the server's answer. Throws if it is not a legal answer to the offer, which fails the handshake.
+  mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError)
+
+  /// A frame's header has arrived. Returns the reserved bits that this extension understands on it; a bit that no
+  /// extension claims fails the connection. Throws to refuse the frame with a close code.
+  mutating func frameInboundHeader(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    payloadLength: UInt64
+  ) throws(ParseFailed) -> RsvBits
+
+  /// A part of the payload of a frame, unmasked; returns what takes its place.
+  mutating func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8]
+  ) throws(ParseFailed) -> [UInt8]
+
+  /// The frame is complete; `fin` is its FIN bit. Returns bytes to append.
+  mutating func frameInboundComplete(_ context: FrameContext, fin: Bool) throws(ParseFailed) -> [UInt8]?
+
+  /// A frame is about to be sent. Returns the reserved bits and the payload to send.
+  mutating func frameOutbound(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    data: [UInt8],
+    fin: Bool
+  ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8])
+}
+
+extension Extension {
+  /// `false`.
+  public func enabled() -> Bool { false }
+
+  /// `nil`: nothing is offered.
+  public func offer() -> [ExtensionParameter]? { nil }
+
+  /// ``offer()`` alone.
+  public func offers() -> [[ExtensionParameter]] { offer().map { [$0] } ?? [] }
+
+  /// Declines.
+  public mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? { nil }
+
+  /// Takes any answer.
+  public mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {}
+
+  /// Claims no bit.
+  public mutating func frameInboundHeader(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    payloadLength: UInt64
+  ) throws(ParseFailed) -> RsvBits { .none }
+
+  /// Passes the data on.
+  public mutating func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8]
+  ) throws(ParseFailed) -> [UInt8] { data }
+
+  /// Appends nothing.
+  public mutating func frameInboundComplete(
+    _ context: FrameContext,
+    fin: Bool
+  ) throws(ParseFailed) -> [UInt8]? { nil }
+
+  /// Passes bits and data on.
+  public mutating func frameOutbound(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    data: [UInt8],
+    fin: Bool
+  ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) { (rsv, data) }
+}
+
+/// An offer that arrived in a client's request, as found in ``Request/extensions`` on a server. It can be looked at
+/// and compared; it does nothing to frames.
+public struct OfferedExtension: Extension {
+  /// The offer as parsed (RFC 6455 §9.1).
+  public var header: ExtensionHeader
+
+  /// An offer.
+  public init(_ header: ExtensionHeader) { self.header = header }
+
+  /// The name offered.
+  public var name: String { header.name }
+
+  /// The parameters offered.
+  public func offer() -> [ExtensionParameter]? { header.parameters }
+}
+
+/// Whether two lists hold equal extensions; `any Extension` has no `==` of its own.
+func extensionsEqual(_ left: [any Extension], _ right: [any Extension]) -> Bool {
+  func same<E: Extension>(_ one: E, _ other: any Extension) -> Bool { (other as? E) == one }
+  guard left.count == right.count else { return false }
+  for (one, other) in zip(left, right) where !same(one, other) { return false }
+  return true
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Writes single frames (RFC 6455 §5.2): the counterpart of ``FrameDecoder``.
+///
+/// Knows nothing of messages, extensions or states: the caller is responsible for the order of frames. Clients' frames
+/// are masked, each with a fresh key.
+public struct FrameEncoder: ~Copyable {
+  /// Whether frames are masked: for clients (§5.1).
+  public let masks: Bool
+  private var keys: RandomBlock
+
+  /// An encoder for one end of a connection.
+  public init(client: Bool, randomSource: RandomSource = .system) {
+    masks = client
+    keys = RandomBlock(randomSource)
+  }
+
+  /// Appends a frame to `output`. No allocation if `output` has the room.
+  ///
+  /// - Parameters:
+  ///   - payload: what an extension has made of it already; at most 125 bytes for control frames.
+  ///   - output: must not share memory with `payload`.
+  /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5); nothing is appended.
+  public mutating func encode(
+    _ opcode: Opcode,
+    fin: Bool = true,
+    rsv: RsvBits = .none,
+    payload: RawSpan,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try encode(opcode, fin: fin, rsv: rsv, payload: bytes, into: &output)
+    }
+  }
+
+  /// Appends a frame to `output`; see ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,_)``.
+  @inline(__always)
+  public mutating func encode(
+    _ opcode: Opcode,
+    fin: Bool = true,
+    rsv: RsvBits = .none,
+    payload: UnsafeRawBufferPointer,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    if opcode.isControl { try Self.checkControl(fin: fin, length: payload.count) }
+    output.append(
+      contentsOf: EncodedFrame(header: makeHeader(opcode, fin, rsv, payload.count), payload: payload)
+    )
+  }
+
+  /// The header alone, for a gather write that leaves the payload where it is.
+  ///
+  /// - Parameter payloadLength: in bytes, not negative.
+  /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5).
+  public mutating func header(
+    _ opcode: Opcode,
+    fin: Bool = true,
+    rsv: RsvBits = .none,
+    payloadLength: Int
+  ) throws(LocalProtocolError) -> FrameHeaderBytes {
+    if opcode.isControl { try Self.checkControl(fin: fin, length: payloadLength) }
+    return makeHeader(opcode, fin, rsv, max(0, payloadLength))
+  }
+
+  /// Masks, or unmasks, bytes in place with the key of their frame's header (§5.3). A key of 0 changes nothing.
+  public static func mask(_ bytes: inout MutableRawSpan, key: UInt32) {
+    bytes.withUnsafeMutableBytes { buffer in
+      if let base = buffer.baseAddress, key != 0 { Masking.apply(key, to: base, count: buffer.count) }
+    }
+  }
+
+  @inline(__always)
+  private mutating func makeHeader(_ opcode: Opcode, _ fin: Bool, _ rsv: RsvBits, _ length: Int)
+    -> FrameHeaderBytes
+  {
+    FrameHeaderBytes(
+      firstByte: (fin ? 0x80 : 0) | rsv.bits << 4 | opcode.rawValue,
+      length: length,
+      masked: masks,
+      key: masks ? keys.nextKey() : 0
+    )
+  }
+
+  private static func checkControl(fin: Bool, length: Int) throws(LocalProtocolError) {
+    if length > FrameSizes.maxShortPayload {
+      throw LocalProtocolError(
+        "a control frame's payload of \(length) bytes is longer than 125",
+        .controlPayloadTooLong
+      )
+    }
+    if !fin { throw LocalProtocolError("a control frame must not be fragmented", .messageType) }
+  }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Data frames (RFC 6455 §5.4, §5.6): payload → extensions → UTF-8 → parts or whole messages.
+extension InboundPipeline {
+  /// Takes what is there of the frame under way; nil if there's nothing to give yet.
+  mutating func takeData(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int
+  ) throws(ParseFailed) -> InboundPart? {
+    let start = position
+    let (count, key) = reader.takePayload(available: end - position)
+    // takePayload takes no more than it is offered, so the position stays in the window.
+    position += count
+    let frameFinished = !reader.inPayload
+    if count == 0, !frameFinished { return nil }
+    let finished = frameFinished && reader.header.fin
+
+    if isTransformed {
+      if key != 0 { Masking.apply(key, to: base + start, count: count) }
+      let already = scratch.count
+      try expand(
+        UnsafeRawBufferPointer(start: base + start, count: count),
+        frameFinished: frameFinished,
+        finished: finished
+      )
+      messageBytes += scratch.count - already
+      let new = InboundPart(
+        kind: .binary,
+        source: .scratch,
+        frameFinished: frameFinished,
+        messageFinished: finished,
+        offset: already,
+        count: scratch.count - already
+      )
+      return try delivery == .chunks ? giveChunk(new, base) : giveWhole(new, base)
+    }
+
+    messageBytes += count
+    var new = InboundPart(
+      kind: .binary,
+      frameFinished: frameFinished,
+      messageFinished: finished,
+      offset: start,
+      count: count
+    )
+    // A message of several pieces is put together, unless the caller takes pieces.
+    if delivery == .wholeMessages, !(finished && messageBytes == count) {
+      new.offset = assembly.count
+      new.source = .assembly
+      assembly.append(base + start, count: count, key: key)
+      return try giveWhole(new, base)
+    }
+    if key != 0 { Masking.apply(key, to: base + start, count: count) }
+    return try delivery == .chunks ? giveChunk(new, base) : giveWhole(new, base)
+  }
+
+  /// Runs a part of a payload through the extensions, appending to `scratch`.
+  private mutating func expand(
+    _ bytes: UnsafeRawBufferPointer,
+    frameFinished: Bool,
+    finished: Bool
+  ) throws(ParseFailed) {
+    // Never negative: what the message has given is within the limit.
+    let budget = limits.maxMessageBytes - messageBytes
+    let already = scratch.count
+    switch transform {
+    case .none: break
+    case .deflate(let deflate):
+      do throws(InflateError) {
+        try deflate.inflate(bytes, into: &scratch, limit: budget)
+        if finished { try deflate.finishMessage() }
+      } catch {
+        let failed =
+          error == .tooBig
+          ? messageTooBig : ParseFailed("compressed data that cannot be inflated", .invalidFramePayloadData)
+        // What came out before the error is delivered first: events don't depend on how the bytes were split.
+        if delivery == .wholeMessages || scratch.count == already { throw failed }
+        failure = failed
+      }
+    case .hooks(let hooks):
+      let data = try hooks.payload(
+        bytes,
+        frameFinished: frameFinished,
+        fin: reader.header.fin,
+        budget: budget
+      )
+      if data.count > budget { throw messageTooBig }
+      scratch.append(contentsOf: data)
+    }
+  }
+
+  private var notUTF8: ParseFailed {
+    ParseFailed("a text message that is not UTF-8", .invalidFramePayloadData)
+  }
+
+  /// Whole messages: validates the new part, gives the message when it is complete.
+  private mutating func giveWhole(
+    _ new: InboundPart,
+    _ base: UnsafeMutableRawPointer
+  ) throws(ParseFailed) -> InboundPart? {
+    let isText = sequence.opcode == .text
+    if isText {
+      var checker = validator
+      let failsAt = withBytes(of: new, window: base) { bytes in
+        bytes.baseAddress.flatMap { checker.validate($0, count: bytes.count) }
+      }
+      if failsAt != nil || (new.messageFinished && !checker.isComplete) { throw notUTF8 }
+      validator = checker
+    }
+    guard new.messageFinished else { return nil }
+    sequence.end()
+    var whole = new
+    whole.kind = isText ? .text : .binary
+    if whole.source != .window {
+      whole.count += whole.offset
+      whole.offset = 0
+      clearsBuffers = true
+    }
+    return whole
+  }
+
+  /// Parts as they arrive. Text is cut at a character's end; what is cut off comes with the next part.
+  private mutating func giveChunk(
+    _ new: InboundPart,
+    _ base: UnsafeMutableRawPointer
+  ) throws(ParseFailed) -> InboundPart? {
+    var part = new
+    if part.source == .scratch { clearsBuffers = true }
+    let isText = sequence.opcode == .text
+    if part.messageFinished, failure == nil { sequence.end() }
+    if isText {
+      part.kind = .text
+      try cutText(&part, base)
+    }
+    if failure != nil {
+      part.frameFinished = false
+      part.messageFinished = false
+    }
+    return part.count == 0 && !part.frameFinished ? nil : part
+  }
+
+  /// Leaves of `part` what is complete, valid text, the unfinished character of the part before included.
+  private mutating func cutText(_ part: inout InboundPart, _ base: UnsafeMutableRawPointer)
+    throws(ParseFailed)
+  {
+    let pending = validator
+    if pending.pendingCount > 0 {
+      // The rest of a character: its first bytes are put in front and the part is validated as one.
+      var joined: [UInt8] = []
+      joined.reserveCapacity(pending.pendingCount + part.count)
+      for index in 0..<UInt32(pending.pendingCount) {
+        joined.append(UInt8(truncatingIfNeeded: pending.pendingBytes >> (8 * index)))
+      }
+      withBytes(of: part, window: base) { joined.append(contentsOf: $0) }
+      scratch = joined
+      part.source = .scratch
+      part.offset = 0
+      part.count = joined.count
+      clearsBuffers = true
+    }
+    var checker = UTF8Validator()
+    let finished = part.messageFinished
+    let (usable, isValid) = withBytes(of: part, window: base) { bytes in
+      guard let start = bytes.baseAddress else { return (0, true) }
+      guard let failsAt = checker.validate(start, count: bytes.count) else {
+        return (bytes.count - checker.pendingCount, !finished || checker.isComplete)
+      }
+      // Up to the offending byte all is valid, but perhaps for an unfinished character.
+      var prefix = UTF8Validator()
+      _ = prefix.validate(start, count: failsAt)
+      return (failsAt - prefix.pendingCount, false)
+    }
+    validator = checker
+    part.count = usable
+    if !isValid {
+      if usable == 0 { throw failure ?? notUTF8 }
+      failure = notUTF8
+    }
+  }
+}

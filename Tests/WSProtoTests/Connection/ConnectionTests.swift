@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WSProto
+
+@Suite struct ConnectionTests {
+  @Test("a message goes from either end to the other", arguments: ConnectionType.allCases)
+  func message(sender: ConnectionType) throws {
+    let local = Connection(sender)
+    let remote = Connection(sender == .client ? .server : .client)
+    try remote.receiveData(local.send(TextMessage(data: "ƒñö®∂😎")))
+    try remote.receiveData(local.send(BytesMessage(data: [1, 2, 3], messageFinished: false)))
+    #expect(remote.nextEvent() == .textMessage(TextMessage(data: "ƒñö®∂😎")))
+    #expect(remote.nextEvent() == .bytesMessage(BytesMessage(data: [1, 2, 3], messageFinished: false)))
+    #expect(remote.nextEvent() == nil)
+  }
+
+  @Test("RFC 6455 §5.7: the examples decode as the section says")
+  func examples() throws {
+    let client = Connection(.client)
+    try client.receiveData([0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f] as [UInt8])
+    #expect(Array(client.events()) == [.textMessage(TextMessage(data: "Hello"))])
+    try client.receiveData([0x01, 0x03, 0x48, 0x65, 0x6c] as [UInt8])
+    try client.receiveData([0x80, 0x02, 0x6c, 0x6f] as [UInt8])
+    #expect(
+      Array(client.events()) == [
+        .textMessage(TextMessage(data: "Hel", messageFinished: false)), .textMessage(TextMessage(data: "lo")),
+      ]
+    )
+    let server = Connection(.server)
+    try server.receiveData([0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58] as [UInt8])
+    #expect(Array(server.events()) == [.textMessage(TextMessage(data: "Hello"))])
+  }
+
+  @Test("the borrowed form sees the same, and can send from inside")
+  func borrowed() throws {
+    let client = Connection(.client)
+    let server = Connection(.server)
+    var wire = try client.send(TextMessage(data: "Hello"))
+    try client.send(Ping(payload: [7]), into: &wire)
+    var reply: [UInt8] = []
+    var seen: [String] = []
+    var span = wire.mutableSpan
+    var bytes = span.mutableBytes
+    try server.receive(&bytes) { (event) throws(LocalProtocolError) in
+      switch event {
+      case .textMessage(let text, frameFinished: _, messageFinished: _):
+        seen.append(String(copying: text))
+        try server.sendText(text, into: &reply)
+      case .ping(let payload): try server.sendPong(payload, into: &reply)
+      default: Issue.record("unexpected event")
+      }
+    }
+    #expect(seen == ["Hello"])
+    try client.receiveData(reply)
+    #expect(Array(client.events()) == [.textMessage(TextMessage(data: "Hello")), .pong(Pong(payload: [7]))])
+  }
+}
