@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bytes → frames, with the frame hooks of extensions: the low-level door of the receiving side (RFC 6455 §5.2).
+///
+/// ``receiveBytes(_:)``, then ``processBuffer()`` until it gives `nil`. Data frames come in parts as their bytes
+/// arrive: the first with the opcode on the wire, later ones as `.continuation`, the last with `frameFinished`. Control
+/// frames come whole. The order of frames in a message is the ``MessageDecoder``'s matter.
+public final class FrameDecoder {
+  /// Whether this end is the client, which takes unmasked frames only; a server takes masked ones only (§5.1).
+  public let client: Bool
+
+  private var reader: FrameReader
+  private var buffer = ReceiveBuffer()
+  private let hooks: InboundHooks
+  private let transform: InboundTransform
+  private let limits: Limits
+  private var control: [UInt8] = []
+  private var isFirstPart = true
+  /// What the message under way has given, for the hooks' budget.
+  private var messageBytes = 0
+
+  /// A decoder; extensions that aren't enabled are ignored.
+  public init(client: Bool, extensions: [any Extension] = [], limits: Limits = Limits()) {
+    self.client = client
+    self.limits = limits
+    let role: ConnectionType = client ? .client : .server
+    reader = FrameReader(role: role)
+    hooks = InboundHooks(role: role, extensions: extensions.filter { $0.enabled() })
+    transform = .hooks(hooks)
+  }
+
+  /// Takes received bytes: one copy.
+  public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
+    withBytes(of: data) { buffer.append($0) }
+  }
+
+  /// The next frame, or the next part of one; `nil` when more bytes are needed.
+  ///
+  /// - Throws: `ParseFailed`, after which the decoder is of no further use.
+  public func processBuffer() throws(ParseFailed) -> Frame? {
+    guard let storage = buffer.window else { return nil }
+    if !reader.inPayload {
+      guard try reader.readHeader(storage.base, &buffer.head, buffer.tail) else { return nil }
+      try transform.checkReservedBits(reader.header)
+      try checkFrameSize(reader.header, limits: limits)
+      isFirstPart = true
+      switch reader.header.opcode {
+      case .text, .binary: messageBytes = 0
+      case .continuation, .close, .ping, .pong: break
+      }
+    }
+    let start = buffer.head
+    let (count, key) = reader.takePayload(available: buffer.tail - start)
+    if count == 0, reader.inPayload { return nil }
+    // Takes no more than it was offered: the head stays at or before the tail.
+    buffer.head += count
+    if key != 0 { Masking.apply(key, to: storage.base + start, count: count) }
+    let header = reader.header
+    var payload = UnsafeRawBufferPointer(start: storage.base + start, count: count)
+    if header.opcode.isControl {
+      // At most 125 bytes: the header was checked.
+      control.append(contentsOf: payload)
+      guard !reader.inPayload else { return nil }
+      let whole = control
+      control = []
+      let data = try whole.span.bytes.withUnsafeBytes { (bytes) throws(ParseFailed) in
+        try hooks.payload(bytes, frameFinished: true, fin: true, budget: FrameSizes.maxShortPayload)
+      }
+      return Frame(
+        opcode: header.opcode,
+        payload: .bytes(Bytes(data)),
+        frameFinished: true,
+        messageFinished: true
+      )
+    }
+    // Never negative: the sum is checked below.
+    let budget = limits.maxMessageBytes - messageBytes
+    let data = try hooks.payload(payload, frameFinished: !reader.inPayload, fin: header.fin, budget: budget)
+    payload = UnsafeRawBufferPointer(start: nil, count: 0)
+    if data.count > budget {
+      throw ParseFailed("a message of more than \(limits.maxMessageBytes) bytes", .messageTooBig)
+    }
+    messageBytes += data.count
+    defer { isFirstPart = false }
+    return Frame(
+      opcode: isFirstPart ? header.opcode : .continuation,
+      payload: .bytes(Bytes(data)),
+      frameFinished: !reader.inPayload,
+      messageFinished: header.fin
+    )
+  }
+}
