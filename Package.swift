@@ -27,7 +27,10 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
     ),
-    .testTarget(name: "WSProtoTests", dependencies: ["WSProto"]),
+    .testTarget(
+      name: "WSProtoTests",
+      dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
+    ),
   ]
 )
 
