@@ -38,10 +38,11 @@ for target in package.targets {
   switch target.type {
   case .regular where target.name.hasPrefix("C"), .system: break
   default:
-    target.swiftSettings = (target.swiftSettings ?? []) + [
-      .enableUpcomingFeature("ExistentialAny"),
-      .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
-    ]
+    target.swiftSettings =
+      (target.swiftSettings ?? []) + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+      ]
   }
 }

@@ -68,8 +68,8 @@ private func acceptDigest(key24 key: Span<UInt8>) -> SHA1.Digest {
   schedule[15] = 0x8000_0000
   SHA1.expand(&schedule)
   var state = SHA1.Digest()
-  SHA1.compress(schedule, into: &state)
-  SHA1.compress(lengthOnlySchedule, into: &state)
+  SHA1.compress(schedule.span, into: &state)
+  SHA1.compress(lengthOnlySchedule.span, into: &state)
   return state
 }
 

@@ -51,20 +51,24 @@ enum SHA1 {
         schedule[word] = value
       }
       expand(&schedule)
-      compress(schedule, into: &state)
+      compress(schedule.span, into: &state)
     }
     return state
   }
 
   /// Derives words 16...79 from words 0...15 (§6.1.2 step 1).
-  static func expand(_ w: inout Schedule) {
+  static func expand(_ schedule: inout Schedule) {
+    // Through a span: element access on an inline array copies the whole of it here (Swift 6.3).
+    var w = schedule.mutableSpan
     for t in 16..<80 {
       w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1)
     }
   }
 
   /// The 80 steps over one block (§6.1.2 steps 2...4), five at a time so that no word has to move.
-  static func compress(_ w: borrowing Schedule, into state: inout Digest) {
+  ///
+  /// `w` is the span of a `Schedule`, whose 80 words are all that is read.
+  static func compress(_ w: Span<UInt32>, into state: inout Digest) {
     var (a, b, c, d, e) = (state.a, state.b, state.c, state.d, state.e)
     for t in stride(from: 0, to: 20, by: 5) {
       step(a, &b, choose(b, c, d), &e, 0x5a82_7999 &+ w[t])

@@ -150,7 +150,9 @@ let browserRequest = """
   @Test("what follows the head is handed over, and a second head can be read (RFC 9112 §9.3)")
   func trailingBytes() throws {
     var reader = HTTP1HeadReader(.response)
-    reader.receive(Array("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 101 \r\n\r\n\u{1}\r\n\r\n".utf8))
+    reader.receive(
+      Array("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 101 \r\n\r\n\u{1}\r\n\r\n".utf8)
+    )
     #expect(reader.isInsideHead)
     let first = try #require(try reader.next())
     let second = try #require(try reader.next())

@@ -71,7 +71,11 @@ import Testing
     Row("§2.2 bare LF", "HTTP/1.1 200 OK\n\r\n", .bareLineFeed),
     Row("§2.3 version", "HTTQ/1.1 200 OK\r\n\r\n", .malformedVersion),
     Row("§2.3 major", "HTTP/2.0 200 OK\r\n\r\n", .unsupportedVersion),
-    Row("§6.1 coding in 1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .transferEncodingInHTTP10),
+    Row(
+      "§6.1 coding in 1.0",
+      "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+      .transferEncodingInHTTP10
+    ),
   ]
 
   static let fields: [Row] = [
@@ -98,17 +102,30 @@ import Testing
     Row("RFC 9110 §5.5 DEL in a value", "A: a long value, then \u{7f}\r\n\r\n", .invalidFieldValue),
     Row("RFC 9110 §5.5 escape in a value", "A: 0123456\u{1b}89\r\n\r\n", .invalidFieldValue),
     Row("RFC 9110 §5.5 behind a tab", "A: 0\t234567\u{1}9\r\n\r\n", .invalidFieldValue),
-    Row("§6.1 length and coding", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-      .contentLengthWithTransferEncoding),
-    Row("§6.1 coding and length", "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
-      .contentLengthWithTransferEncoding),
+    Row(
+      "§6.1 length and coding",
+      "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+      .contentLengthWithTransferEncoding
+    ),
+    Row(
+      "§6.1 coding and length",
+      "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+      .contentLengthWithTransferEncoding
+    ),
     Row("§6.1 another coding", "Transfer-Encoding: gzip, chunked\r\n\r\n", .unsupportedTransferCoding),
     Row("§6.1 identity", "Transfer-Encoding: identity\r\n\r\n", .unsupportedTransferCoding),
     Row("§6.1 hidden coding", "Transfer-Encoding: chunked, x\r\n\r\n", .unsupportedTransferCoding),
-    Row("§6.1 chunked twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-      .unsupportedTransferCoding),
+    Row(
+      "§6.1 chunked twice",
+      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+      .unsupportedTransferCoding
+    ),
     Row("§6.1 odd byte in the coding", "Transfer-Encoding: \u{b}chunked\r\n\r\n", .invalidFieldValue),
-    Row("§6.3 differing lengths", "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", .conflictingContentLengths),
+    Row(
+      "§6.3 differing lengths",
+      "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+      .conflictingContentLengths
+    ),
     Row("§6.3 differing lengths in a list", "Content-Length: 1, 2\r\n\r\n", .conflictingContentLengths),
     Row("RFC 9110 §8.6 sign", "Content-Length: +1\r\n\r\n", .invalidContentLength),
     Row("RFC 9110 §8.6 negative", "Content-Length: -1\r\n\r\n", .invalidContentLength),
