@@ -25,26 +25,27 @@ func appendAcceptToken(key: Span<UInt8>, to out: inout [UInt8]) {
     : SHA1.digest(of: key.indices.map { key[$0] } + Array(acceptGUID.utf8))
   // 20 bytes are six groups of three and one of two.
   let (a, b, c, d, e) = (digest.a, digest.b, digest.c, digest.d, digest.e)
-  out.reserveCapacity(out.count + 28)
-  appendGroup(a >> 8, to: &out)
-  appendGroup(a << 16 | b >> 16, to: &out)
-  appendGroup(b << 8 | c >> 24, to: &out)
-  appendGroup(c, to: &out)
-  appendGroup(d >> 8, to: &out)
-  appendGroup(d << 16 | e >> 16, to: &out)
-  out.append(Base64.character(e >> 10))
-  out.append(Base64.character(e >> 4))
-  out.append(Base64.character(e << 2))
-  out.append(0x3d)
+  var token = InlineArray<28, UInt8>(repeating: 0x3d)
+  var span = token.mutableSpan
+  writeGroup(a >> 8, at: 0, to: &span)
+  writeGroup(a << 16 | b >> 16, at: 4, to: &span)
+  writeGroup(b << 8 | c >> 24, at: 8, to: &span)
+  writeGroup(c, at: 12, to: &span)
+  writeGroup(d >> 8, at: 16, to: &span)
+  writeGroup(d << 16 | e >> 16, at: 20, to: &span)
+  span[24] = Base64.character(e >> 10)
+  span[25] = Base64.character(e >> 4)
+  span[26] = Base64.character(e << 2)
+  token.span.withUnsafeBufferPointer { out.append(contentsOf: $0) }
 }
 
-/// Appends the four characters of the low 24 bits of `group`.
+/// Writes the four characters of the low 24 bits of `group`.
 @inline(__always)
-private func appendGroup(_ group: UInt32, to out: inout [UInt8]) {
-  out.append(Base64.character(group >> 18))
-  out.append(Base64.character(group >> 12))
-  out.append(Base64.character(group >> 6))
-  out.append(Base64.character(group))
+private func writeGroup(_ group: UInt32, at index: Int, to span: inout MutableSpan<UInt8>) {
+  span[index] = Base64.character(group >> 18)
+  span[index + 1] = Base64.character(group >> 12)
+  span[index + 2] = Base64.character(group >> 6)
+  span[index + 3] = Base64.character(group)
 }
 
 /// The digest of a key of 24 bytes and the GUID: 60 bytes, so one block ends with the GUID and the 1 bit, and

@@ -59,13 +59,13 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
 /// Whether `bytes[range]` is `lowercase` in any case of its ASCII letters; `range` must lie within `bytes`.
 func equalsIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ lowercase: StaticString) -> Bool {
   guard range.count == lowercase.utf8CodeUnitCount else { return false }
-  return lowercase.withUTF8Buffer { expected in
-    for index in 0..<expected.count
-    where HTTP1Bytes.lowercase(bytes[range.lowerBound &+ index]) != expected[index] {
-      return false
-    }
-    return true
+  let expected = lowercase.utf8Start
+  // `index` stays below the count of code units behind `expected`.
+  for index in 0..<range.count
+  where HTTP1Bytes.lowercase(bytes[range.lowerBound &+ index]) != expected[index] {
+    return false
   }
+  return true
 }
 
 /// A set of recognised fields.

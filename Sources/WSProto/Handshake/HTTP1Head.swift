@@ -103,15 +103,22 @@ struct HTTP1Head: Sendable, Hashable {
   ///
   /// Octets above ASCII stay the octets they are.
   func makeHeaders(excluding excluded: HTTP1FieldSet = []) -> Headers {
-    var headers = Headers()
-    headers.reserveCapacity(fields.count)
+    var kept: [HTTPField] = []
+    kept.reserveCapacity(fields.count)
     for field in fields where field.id == .other || !excluded.contains(field.id) {
-      // Names are tokens, checked when they were read: the initialiser refuses nothing here.
-      guard let name = HTTPField.Name(text(field.name)) else { continue }
+      // Names are tokens, checked when they were read: neither way refuses one here.
+      guard
+        let name = CommonFieldNames.name(spelled: bytes.span, field.name)
+          ?? HTTPField.Name(text(field.name))
+      else { continue }
       let value = bytes[field.value]
-      headers.append(HTTPField(name: name, value: value))
+      if value.allSatisfy({ $0 < 0x80 }) {
+        kept.append(HTTPField(name: name, value: String(decoding: value, as: UTF8.self)))
+      } else {
+        kept.append(HTTPField(name: name, value: value))
+      }
     }
-    return headers
+    return Headers(kept)
   }
 
   private func text(_ range: Range<Int>) -> String {

@@ -69,6 +69,8 @@ enum SHA1 {
   ///
   /// `w` is the span of a `Schedule`, whose 80 words are all that is read.
   static func compress(_ w: Span<UInt32>, into state: inout Digest) {
+    // Known here, the length lets the compiler drop the check of each access below.
+    precondition(w.count == 80)
     var (a, b, c, d, e) = (state.a, state.b, state.c, state.d, state.e)
     for t in stride(from: 0, to: 20, by: 5) {
       step(a, &b, choose(b, c, d), &e, 0x5a82_7999 &+ w[t])
