@@ -14,9 +14,9 @@ package enum DeflateError: Error, Hashable, Sendable {
 
 /// A raw DEFLATE (RFC 1951) compressor that cuts its output into the messages of RFC 7692.
 ///
-/// Memory: `(1 << (windowBits + 2)) + (1 << (memoryLevel + 9))` bytes of zlib buffers and about 6 KB of state,
-/// 268 KB for 15 and 8. It is allocated by the initialiser and freed by `deinit`: create a stream when the first
-/// message to be compressed turns up, not with the connection.
+/// Memory: `(1 << (windowBits + 2)) + (1 << (memoryLevel + 9))` bytes of zlib buffers and about 6 KB of
+/// state, 268 KB for 15 and 8. It is allocated by the initialiser and freed by `deinit`: create a stream
+/// when the first message to be compressed turns up, not with the connection.
 package final class DeflateStream {
   // zlib keeps a pointer back to the z_stream and compares it, so the struct must never move.
   private let stream: UnsafeMutablePointer<z_stream>
@@ -27,9 +27,11 @@ package final class DeflateStream {
   private var isFresh: Bool
   private var hasFailed: Bool
 
-  /// Input goes to zlib in slices of this size, so that its 32-bit counters and the room asked for stay small.
+  /// Input goes to zlib in slices of this size, so that its 32-bit counters and the room asked for stay
+  /// small.
   private static let sliceSize = 1 << 20
-  /// Output room when the bound was too small. Far more than the six bytes below which a flush marker may repeat.
+  /// Output room when the bound was too small. Far more than the six bytes below which a flush marker may
+  /// repeat.
   private static let extraRoom = 16 << 10
 
   /// Allocates a compressor.
@@ -99,8 +101,9 @@ package final class DeflateStream {
 
   /// Compresses a part of a message and appends what zlib gives to `output`.
   ///
-  /// With `finishMessage` the message is flushed and the trailing 00 00 FF FF removed (RFC 7692 §7.2.1). Without it
-  /// nothing is flushed: a part in the middle of a message may append nothing, its bytes come with a later call.
+  /// With `finishMessage` the message is flushed and the trailing 00 00 FF FF removed (RFC 7692 §7.2.1).
+  /// Without it nothing is flushed: a part in the middle of a message may append nothing, its bytes come
+  /// with a later call.
   /// - Parameter input: any size; must not overlap the storage of `output`.
   /// - Throws: `corruptState`; `output` is then what it was before the call.
   package func compress(
@@ -112,8 +115,8 @@ package final class DeflateStream {
     let (sum, overflow) = messageLength.addingReportingOverflow(input.count)
     messageLength = overflow ? .max : sum
     guard messageLength > 0 else {
-      // zlib doesn't repeat a flush without new input (Z_BUF_ERROR). The stream stands on a byte boundary here,
-      // so the header of an empty stored block is this octet (RFC 7692 §7.2.3.6).
+      // zlib doesn't repeat a flush without new input (Z_BUF_ERROR). The stream stands on a byte boundary
+      // here, so the header of an empty stored block is this octet (RFC 7692 §7.2.3.6).
       if finishMessage { output.append(0) }
       return
     }
@@ -134,7 +137,8 @@ package final class DeflateStream {
     } while offset < input.count
     guard finishMessage else { return }
     messageLength = 0
-    // The flush marker is written by the flush alone, so its four octets are always within this call's output.
+    // The flush marker is written by the flush alone, so its four octets are always within this call's
+    // output.
     let end = output.count
     guard end - start >= 4,
       output[end - 4] == 0, output[end - 3] == 0, output[end - 2] == 0xFF, output[end - 1] == 0xFF

@@ -19,7 +19,8 @@ package enum InflateError: Error, Hashable, Sendable {
 /// Feed the payload of a message with ``inflate(_:into:limit:)`` in any chunks, then call
 /// ``finishMessage()`` once. After an error the stream refuses everything until ``reset()``.
 ///
-/// Memory: about 7 KB of state, and a window of `1 << windowBits` bytes which zlib allocates with the first message.
+/// Memory: about 7 KB of state, and a window of `1 << windowBits` bytes which zlib allocates with the first
+/// message.
 package final class InflateStream {
   // zlib keeps a pointer back to the z_stream and compares it, so the struct must never move.
   private let stream: UnsafeMutablePointer<z_stream>
@@ -28,16 +29,18 @@ package final class InflateStream {
   private var isFresh: Bool
   private var hasFailed: Bool
 
-  /// Smallest spare capacity of the caller's array that is worth a call. zlib's fast loop needs 258 bytes of room.
+  /// Smallest spare capacity of the caller's array that is worth a call. zlib's fast loop needs 258 bytes of
+  /// room.
   private static let leastRoom = 512
   /// Most room for one call of zlib, well within its 32-bit counters; input is sliced alike.
   private static let mostRoom = 1 << 30
 
   /// Allocates a decompressor.
   ///
-  /// - Parameter windowBits: the largest window, in bits, that the peer may use, 8...15. 8 takes a window of 9 bits,
-  ///   which decodes the same streams. A peer that reaches further back than the window gets `invalid` or its own data,
-  ///   depending on how the bytes were cut; never anything else.
+  /// - Parameter windowBits: the largest window, in bits, that the peer may use, 8...15. 8 takes a window of
+  ///   9 bits,
+  ///   which decodes the same streams. A peer that reaches further back than the window gets `invalid` or
+  ///   its own data, depending on how the bytes were cut; never anything else.
   package init(windowBits: Int = 15) throws(InflateError) {
     guard 8...15 ~= windowBits else { throw .unsupportedParameter }
     let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -95,7 +98,8 @@ package final class InflateStream {
   ///
   /// - Parameters:
   ///   - input: any size; must not overlap the storage of `output`.
-  ///   - limit: the most bytes that this call may append. One byte more is decompressed to see that there is more,
+  ///   - limit: the most bytes that this call may append. One byte more is decompressed to see that there is
+  ///     more,
   ///     never a second one. Pass what is left of the message's budget.
   /// - Throws: ``InflateError``; what came out before the error stays in `output`, at most `limit` bytes.
   package func inflate(
@@ -114,9 +118,10 @@ package final class InflateStream {
 
   /// Ends the message: feeds the 00 00 FF FF that the sender removed (RFC 7692 §7.2.2). The history stays.
   ///
-  /// Gives no bytes: the four octets are the length of an empty block, or else the message is cut inside a block. A
-  /// message that ended exactly with a final block, without the octet that RFC 7692 §7.2.3.4 shows after it, and one
-  /// with no payload at all (zlib's repeated flush, sent by some peers) are taken as complete.
+  /// Gives no bytes: the four octets are the length of an empty block, or else the message is cut inside a
+  /// block. A message that ended exactly with a final block, without the octet that RFC 7692 §7.2.3.4 shows
+  /// after it, and one with no payload at all (zlib's repeated flush, sent by some peers) are taken as
+  /// complete.
   /// - Throws: `invalid` where the message ends inside a block.
   package func finishMessage() throws(InflateError) {
     guard !hasFailed else { throw .invalid }
@@ -182,8 +187,9 @@ package final class InflateStream {
         guard output.count - start <= limit else { throw .tooBig }
         switch status {
         case Z_STREAM_END:
-          // A final block, after which the message may go on (RFC 7692 §7.2.3.4). zlib ends its stream there; this reset
-          // keeps the window, in constant time: final blocks take two octets each, and a peer may send many of them.
+          // A final block, after which the message may go on (RFC 7692 §7.2.3.4). zlib ends its stream
+          // there; this reset keeps the window, in constant time: final blocks take two octets each, and a
+          // peer may send many of them.
           guard inflateResetKeep(stream) == Z_OK else { throw .invalid }
           isAtBoundary = true
         case Z_OK, Z_BUF_ERROR:

@@ -44,7 +44,8 @@ extension InflateStream {
 }
 
 extension [UInt8] {
-  /// Cuts into pieces; `size` is given the number of bytes left and answers with the length of the next piece.
+  /// Cuts into pieces; `size` is given the number of bytes left and answers with the length of the next
+  /// piece.
   func cut(_ size: (Int) -> Int) -> [[UInt8]] {
     var pieces: [[UInt8]] = []
     var rest = self[...]
