@@ -60,16 +60,19 @@ public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvert
 public struct RemoteProtocolError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The violation in words.
   public var message: String
+  /// More about it, with the section of the RFC; `nil` where the message says it all.
+  public var detail: String?
   /// The event to answer the peer with: `send` it, then close the transport. `nil` where no answer helps: a client
   /// just closes.
   public var eventHint: Event?
 
   /// An error.
-  public init(_ message: String, eventHint: Event? = nil) {
+  public init(_ message: String, detail: String? = nil, eventHint: Event? = nil) {
     self.message = message
+    self.detail = detail
     self.eventHint = eventHint
   }
 
-  /// The message.
-  public var description: String { message }
+  /// The message and the detail.
+  public var description: String { detail.map { "\(message): \($0)" } ?? message }
 }

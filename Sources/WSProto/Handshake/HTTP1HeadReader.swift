@@ -33,6 +33,9 @@ struct HTTP1HeadReader: Sendable {
   /// Whether a head has begun and not ended: an end of stream now is an error (RFC 9112 §8).
   var isInsideHead: Bool { failure == nil && (hasStartLine || !buffer.isEmpty) }
 
+  /// Bytes received and not given out.
+  var bufferedCount: Int { buffer.count }
+
   /// Takes bytes from the stream.
   mutating func receive(_ bytes: UnsafeRawBufferPointer) {
     guard failure == nil else { return }

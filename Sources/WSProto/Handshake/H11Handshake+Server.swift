@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPTypes
+
+// The server's side (RFC 6455 §4.2).
+extension H11Handshake {
+  /// What may follow the request before it is decided on, in bytes.
+  private static let maxEarlyBytes = 64 << 10
+
+  /// Starts with a request that an HTTP server has read and parsed already. Call ``nextEvent()`` afterwards.
+  ///
+  /// - Parameters:
+  ///   - headers: all fields of the request, `Host` included.
+  ///   - path: the request target.
+  /// - Throws: `ProtocolError.local` for a client, or when a request was read before; `ProtocolError.remote` as for
+  ///   received bytes.
+  public func initiateUpgradeConnection(headers: Headers, path: String) throws(ProtocolError) {
+    guard type == .server else {
+      throw .local(
+        LocalProtocolError("a client cannot start from a request that was received", .state(state))
+      )
+    }
+    var head: [UInt8] = []
+    do throws(LocalProtocolError) {
+      try writing { () throws(HTTP1WriteError) in
+        try HTTP1HeadWriter.appendRequestLine(target: path, to: &head)
+        try HTTP1HeadWriter.appendFields(headers, to: &head)
+        HTTP1HeadWriter.appendEnd(to: &head)
+      }
+    } catch {
+      throw .local(error)
+    }
+    try receiveData(head)
+  }
+
+  func receiveRequest(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
+    reader.receive(data)
+    guard machine.state == .awaitingRequest else {
+      // Bytes that come before the decision are kept for the connection, within bounds.
+      if reader.bufferedCount > Self.maxEarlyBytes {
+        throw fail(
+          RemoteProtocolError("too many bytes before the handshake was answered", eventHint: Self.badRequest)
+        )
+      }
+      return
+    }
+    let head: HTTP1Head
+    do throws(HTTP1Error) {
+      guard let complete = try reader.next() else { return }
+      head = complete
+    } catch {
+      throw fail(error)
+    }
+    do throws(RemoteProtocolError) {
+      let request = try process(head)
+      self.request = request
+      queue.append(.request(request))
+    } catch {
+      throw fail(error)
+    }
+    do throws(LocalProtocolError) {
+      try machine.receiveRequest()
+    } catch {
+      throw .local(error)
+    }
+  }
+
+  private static var badRequest: Event { .rejectConnection(RejectConnection()) }
+
+  /// The requirements of RFC 6455 §4.2.1, one by one.
+  private func process(_ head: HTTP1Head) throws(RemoteProtocolError) -> Request {
+    func refuse(_ message: String, _ detail: String) -> RemoteProtocolError {
+      RemoteProtocolError(message, detail: detail, eventHint: Self.badRequest)
+    }
+    func single(_ id: HTTP1FieldID, _ what: String) throws(RemoteProtocolError) -> HTTP1Field {
+      guard let field = head.first(id) else { throw refuse("Missing header, '\(what)'", "RFC 6455 §4.2.1") }
+      if head.repeated.contains(id) { throw refuse("Repeated header, '\(what)'", "RFC 6455 §11.3") }
+      return field
+    }
+
+    guard head.isGET else {
+      throw RemoteProtocolError(
+        "Request method must be GET",
+        detail: "RFC 6455 §4.2.1",
+        eventHint: .rejectConnection(RejectConnection(statusCode: 405, headers: [.allow: "GET"]))
+      )
+    }
+    if head.announcesBody {
+      throw refuse("Bad HTTP message", "a handshake request with a body (RFC 9110 §9.3.1)")
+    }
+    guard head.contains(.connection, element: "upgrade") else {
+      throw refuse("Missing header, 'Connection: Upgrade'", "RFC 6455 §4.2.1")
+    }
+    try checkVersion(head)
+    let keyField = try single(.secWebSocketKey, "Sec-WebSocket-Key")
+    guard head.withValue(of: keyField, { isWebSocketKey($0) }) else {
+      throw refuse("Bad header, 'Sec-WebSocket-Key'", "not the Base64 form of 16 bytes (RFC 6455 §4.2.1)")
+    }
+    guard head.contains(.upgrade, element: "websocket") else {
+      throw refuse("Missing header, 'Upgrade: WebSocket'", "RFC 6455 §4.2.1")
+    }
+    let host = try single(.host, "Host")
+
+    var subprotocols: [String] = []
+    offers = []
+    for field in head.fields {
+      if field.id == .secWebSocketProtocol {
+        subprotocols += splitCommaHeader(head.value(of: field))
+      } else if field.id == .secWebSocketExtensions {
+        do throws(ExtensionHeaderError) {
+          offers += try ExtensionHeader.parseList(head.valueBytes(of: field))
+        } catch {
+          throw refuse("Bad header, 'Sec-WebSocket-Extensions'", "\(error) (RFC 6455 §9.1)")
+        }
+      }
+    }
+    guard subprotocols.allSatisfy(\.isHTTPToken) else {
+      throw refuse("Bad header, 'Sec-WebSocket-Protocol'", "a subprotocol is no token (RFC 6455 §4.1)")
+    }
+    key = Array(head.valueBytes(of: keyField))
+    return Request(
+      host: head.value(of: host),
+      target: head.target,
+      extensions: offers.map { OfferedExtension($0) },
+      extraHeaders: head.makeHeaders(excluding: [
+        HTTP1FieldSet(.host), HTTP1FieldSet(.secWebSocketExtensions), HTTP1FieldSet(.secWebSocketProtocol),
+      ]),
+      subprotocols: subprotocols
+    )
+  }
+
+  /// RFC 6455 §4.4: another version is answered with 426 and the one spoken here.
+  private func checkVersion(_ head: HTTP1Head) throws(RemoteProtocolError) {
+    let field = head.first(.secWebSocketVersion)
+    if let field, !head.repeated.contains(.secWebSocketVersion), head.value(of: field, equals: "13") {
+      return
+    }
+    let reject = RejectConnection(
+      statusCode: field == nil ? 400 : 426,
+      headers: Headers([HTTPField(name: .secWebSocketVersion, value: "13")])
+    )
+    throw RemoteProtocolError(
+      "Missing header, 'Sec-WebSocket-Version'",
+      detail: "version 13 is spoken here (RFC 6455 §4.4)",
+      eventHint: .rejectConnection(reject)
+    )
+  }
+
+  /// RFC 6455 §4.2.2.
+  func accept(_ event: AcceptConnection, into output: inout [UInt8]) throws(LocalProtocolError) {
+    var next = machine
+    try next.sendAccept()
+    if let subprotocol = event.subprotocol, request?.subprotocols.contains(subprotocol) != true {
+      throw LocalProtocolError("the subprotocol \(subprotocol) was not requested", .subprotocol)
+    }
+    try Self.checkExtraHeaders(event.extraHeaders)
+    var extensions = event.extensions
+    let answer = serverExtensionsHandshake(offers, &extensions)
+    HTTP1HeadWriter.appendSwitchingProtocols(key: key.span, to: &output)
+    try writing { () throws(HTTP1WriteError) in
+      if let subprotocol = event.subprotocol {
+        try HTTP1HeadWriter.appendField("Sec-WebSocket-Protocol", subprotocol, to: &output)
+      }
+      if let answer { try HTTP1HeadWriter.appendField("Sec-WebSocket-Extensions", answer, to: &output) }
+      try HTTP1HeadWriter.appendFields(event.extraHeaders, to: &output)
+      HTTP1HeadWriter.appendEnd(to: &output)
+    }
+    machine = next
+    connection = Connection(
+      .server,
+      extensions: extensions,
+      trailingData: Bytes(reader.takeTrailingBytes()),
+      configuration: configuration
+    )
+  }
+
+  /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6), and what followed the request
+  /// is dropped.
+  func reject(_ event: RejectConnection, into output: inout [UInt8]) throws(LocalProtocolError) {
+    var next = machine
+    guard 200...599 ~= event.statusCode else {
+      throw LocalProtocolError("\(event.statusCode) is no status of a rejection", .head)
+    }
+    var headers = event.headers
+    if !event.hasBody {
+      headers[.transferEncoding] = nil
+      headers[.contentLength] = 200...599 ~= event.statusCode && event.statusCode != 204 ? "0" : nil
+    }
+    headers[.connection] = "close"
+    try next.sendReject(hasBody: event.hasBody)
+    try writing { () throws(HTTP1WriteError) in
+      let (framing, addsCoding) = try HTTP1BodyWriter.framing(status: event.statusCode, headers: headers)
+      if addsCoding { headers[.transferEncoding] = "chunked" }
+      try HTTP1HeadWriter.appendStatusLine(event.statusCode, to: &output)
+      try HTTP1HeadWriter.appendFields(headers, to: &output)
+      HTTP1HeadWriter.appendEnd(to: &output)
+      bodyWriter = event.hasBody ? HTTP1BodyWriter(framing) : nil
+    }
+    machine = next
+    _ = reader.takeTrailingBytes()
+  }
+
+  func sendRejectData(_ event: RejectData, into output: inout [UInt8]) throws(LocalProtocolError) {
+    var next = machine
+    try next.sendRejectData(finished: event.bodyFinished)
+    try writing { () throws(HTTP1WriteError) in
+      try bodyWriter?.append(event.data, finished: event.bodyFinished, to: &output)
+    }
+    machine = next
+  }
+}
+
+extension HTTP1Head {
+  /// Whether any of the fields of this kind lists `element`, in any case.
+  func contains(_ id: HTTP1FieldID, element: StaticString) -> Bool {
+    guard present.contains(id) else { return false }
+    return fields.contains { $0.id == id && value(of: $0, hasElement: element) }
+  }
+}
+
+extension String {
+  /// RFC 9110 §5.6.2.
+  var isHTTPToken: Bool { !isEmpty && utf8.allSatisfy(HTTP1Bytes.isToken) }
+}

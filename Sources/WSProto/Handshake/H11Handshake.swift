@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+
+/// The opening handshake over HTTP/1.1, for either role (RFC 6455 §4, RFC 9112).
+///
+/// ``WSConnection`` drives one of these; use it directly to take over the ``connection`` once it is there.
+public final class H11Handshake {
+  /// The role of this end.
+  public let type: ConnectionType
+
+  /// Whether this end is the client.
+  public var client: Bool { type == .client }
+
+  /// The connection that the handshake has led to; `nil` until then.
+  public internal(set) var connection: Connection?
+
+  let configuration: Configuration
+  var machine: ConnectionStateMachine
+  var reader: HTTP1HeadReader
+  var queue: [Event] = []
+
+  /// Server: the request to decide on, and its key.
+  var request: Request?
+  var offers: [ExtensionHeader] = []
+  var key: [UInt8] = []
+  /// Client: what the server must answer to the nonce.
+  var expectedAccept: [UInt8] = []
+
+  /// The body of a rejection: being sent, or being read.
+  var bodyWriter: HTTP1BodyWriter?
+  var bodyReader: HTTP1BodyReader?
+
+  /// A handshake that hasn't begun.
+  public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
+    self.type = type
+    self.configuration = configuration
+    machine = ConnectionStateMachine(type)
+    let limits = HTTP1Limits(
+      maxHeadBytes: configuration.limits.maxHeadBytes,
+      maxFieldCount: configuration.limits.maxHeadFields
+    )
+    reader = HTTP1HeadReader(type == .server ? .request : .response, limits: limits)
+  }
+
+  /// Connecting, rejecting, open or closed.
+  public var state: ConnectionState { machine.publicState }
+
+  // MARK: Sending
+
+  /// The bytes that put `event` on the wire: ``Request`` for a client; ``AcceptConnection``, ``RejectConnection`` or
+  /// ``RejectData`` for a server.
+  ///
+  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.
+  public func send(_ event: some EventConvertible) throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try send(event, into: &output)
+    return output
+  }
+
+  /// Appends the bytes that put `event` on the wire; see ``send(_:)``.
+  public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
+    let start = output.count
+    do throws(LocalProtocolError) {
+      switch event.event {
+      case .request(let request): try initiate(request, into: &output)
+      case .acceptConnection(let accept): try self.accept(accept, into: &output)
+      case .rejectConnection(let reject): try self.reject(reject, into: &output)
+      case .rejectData(let data): try sendRejectData(data, into: &output)
+      case .textMessage, .bytesMessage, .closeConnection, .ping, .pong:
+        throw LocalProtocolError("the event cannot be sent during the handshake", .state(state))
+      }
+    } catch {
+      output.removeSubrange(start...)
+      throw error
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Takes bytes from the transport and reads what they complete. Call ``nextEvent()`` afterwards.
+  ///
+  /// - Throws: `ProtocolError.remote` if the peer's part isn't legal: a server sends the error's `eventHint`, then
+  ///   either closes. `ProtocolError.local` if the handshake is over or hasn't begun.
+  public func receiveData(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
+    guard try acceptsData() else { return }
+    switch type {
+    case .client: try receiveResponse(data)
+    case .server: try receiveRequest(data)
+    }
+  }
+
+  /// Takes bytes from the transport; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  public func receiveData<S: Sequence>(_ data: S) throws(ProtocolError) where S.Element == UInt8 {
+    try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
+  }
+
+  private func acceptsData() throws(ProtocolError) -> Bool {
+    do throws(LocalProtocolError) {
+      return try machine.receiveData()
+    } catch {
+      throw .local(error)
+    }
+  }
+
+  /// The transport has ended.
+  ///
+  /// - Throws: `RemoteProtocolError` if that cuts a message off, or leaves a client without an answer.
+  public func receiveEndOfStream() throws(RemoteProtocolError) {
+    switch machine.receiveEndOfStream() {
+    case .none, .reportAbnormalClosure: return
+    case .endHandshake: break
+    }
+    let before = machine.state
+    machine.closeHandshake()
+    if before == .readingRejection {
+      do throws(HTTP1Error) {
+        try bodyReader?.endOfStream()
+        queue.append(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
+      } catch {
+        throw RemoteProtocolError("Bad HTTP message", detail: error.description)
+      }
+    } else if before == .awaitingResponse || reader.isInsideHead && before == .awaitingRequest {
+      throw RemoteProtocolError(
+        "Bad HTTP message",
+        detail: "the stream ended inside the handshake (RFC 9112 §8)"
+      )
+    }
+  }
+
+  /// Whether events wait to be taken.
+  var hasEvents: Bool { !queue.isEmpty }
+
+  /// The next event; `nil` when more bytes are needed.
+  public func nextEvent() -> Event? {
+    queue.isEmpty ? nil : queue.removeFirst()
+  }
+
+  /// The events that the bytes received so far give.
+  public func events() -> EventSequence {
+    EventSequence { self.nextEvent() }
+  }
+
+  /// What the peer did wrong; the handshake has failed with it.
+  func fail(_ error: RemoteProtocolError) -> ProtocolError {
+    machine.failHandshake()
+    return .remote(error)
+  }
+
+  /// A head that isn't legal HTTP/1.1.
+  func fail(_ error: HTTP1Error) -> ProtocolError {
+    var hint: Event?
+    if type == .server { hint = .rejectConnection(RejectConnection(statusCode: error.suggestedStatus)) }
+    return fail(RemoteProtocolError("Bad HTTP message", detail: error.description, eventHint: hint))
+  }
+
+  /// Fields that the handshake writes itself; the caller's must not contradict them.
+  static func checkExtraHeaders(_ headers: Headers) throws(LocalProtocolError) {
+    for field in headers {
+      switch field.name.canonicalName {
+      case "host", "upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-key",
+        "sec-websocket-accept", "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions":
+        throw LocalProtocolError("the field \(field.name.rawName) is the handshake's own", .head)
+      default: break
+      }
+    }
+  }
+
+  /// Runs the head writer, whose errors are the caller's.
+  func writing(_ body: () throws(HTTP1WriteError) -> Void) throws(LocalProtocolError) {
+    do throws(HTTP1WriteError) {
+      try body()
+    } catch {
+      switch error {
+      case .bodyNotAllowed, .bodyTooLong, .bodyTooShort, .bodyAlreadyFinished, .invalidContentLength,
+        .unsupportedTransferCoding, .contentLengthWithTransferEncoding:
+        throw LocalProtocolError(error.description, .bodyFraming)
+      case .invalidMethod, .invalidTarget, .invalidStatusCode, .invalidReasonPhrase, .invalidFieldName,
+        .invalidFieldValue:
+        throw LocalProtocolError(error.description, .head)
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import Testing
+import WSProto
+
+@Suite struct WSConnectionTests {
+  @Test("a client and a server shake hands and talk")
+  func conversation() throws {
+    let client = WSConnection(.client)
+    let server = WSConnection(.server)
+    try server.receiveData(
+      client.send(Request(host: "localhost", target: "/chat", subprotocols: ["a", "b"]))
+    )
+    guard case .request(let request) = server.nextEvent() else {
+      Issue.record("no request")
+      return
+    }
+    #expect(request.host == "localhost")
+    #expect(request.target == "/chat")
+    #expect(request.subprotocols == ["a", "b"])
+    var wire = try server.send(AcceptConnection(subprotocol: "b"))
+    try server.send(TextMessage(data: "hi"), into: &wire)
+    try client.receiveData(wire)
+    #expect(client.nextEvent() == .acceptConnection(AcceptConnection(subprotocol: "b")))
+    #expect(client.nextEvent() == .textMessage(TextMessage(data: "hi")))
+    #expect(client.state == .open)
+    #expect(server.state == .open)
+    try server.receiveData(client.send(CloseConnection(code: .normalClosure, reason: "bye")))
+    guard case .closeConnection(let close) = server.nextEvent() else {
+      Issue.record("no close")
+      return
+    }
+    #expect(close == CloseConnection(code: 1000, reason: "bye"))
+    #expect(server.state == .remoteClosing)
+    try client.receiveData(server.send(close.response()))
+    #expect(client.nextEvent() == .closeConnection(CloseConnection(code: 1000, reason: "bye")))
+    #expect(client.state == .closed)
+    #expect(server.state == .closed)
+  }
+
+  @Test("RFC 6455 §1.3: the example key is answered with the example token")
+  func exampleHandshake() throws {
+    let server = WSConnection(.server)
+    let head = """
+      GET /chat HTTP/1.1\r
+      Host: server.example.com\r
+      Upgrade: websocket\r
+      Connection: Upgrade\r
+      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+      Origin: http://example.com\r
+      Sec-WebSocket-Protocol: chat, superchat\r
+      Sec-WebSocket-Version: 13\r
+      \r
+
+      """
+    try server.receiveData(head.utf8)
+    guard case .request = server.nextEvent() else {
+      Issue.record("no request")
+      return
+    }
+    let answer = String(decoding: try server.send(AcceptConnection(subprotocol: "chat")), as: UTF8.self)
+    #expect(
+      answer == """
+        HTTP/1.1 101 Switching Protocols\r
+        Upgrade: websocket\r
+        Connection: Upgrade\r
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
+        Sec-WebSocket-Protocol: chat\r
+        \r
+
+        """
+    )
+  }
+
+  @Test("a rejection with a body arrives piece by piece, in all three framings")
+  func rejection() throws {
+    for (headers, pieces) in [
+      (HTTPFields([HTTPField(name: .contentLength, value: "5")]), ["Hello"]), (HTTPFields(), ["Hel", "lo"]),
+    ] {
+      let client = WSConnection(.client)
+      let server = WSConnection(.server)
+      try server.receiveData(client.send(Request(host: "localhost", target: "/")))
+      _ = server.nextEvent()
+      var wire = try server.send(RejectConnection(statusCode: 403, headers: headers, hasBody: true))
+      for (index, piece) in pieces.enumerated() {
+        try server.send(
+          RejectData(data: Bytes(piece), bodyFinished: index == pieces.count - 1),
+          into: &wire
+        )
+      }
+      #expect(server.state == .closed)
+      try client.receiveData(wire)
+      var body: [UInt8] = []
+      guard case .rejectConnection(let reject) = client.nextEvent() else {
+        Issue.record("no rejection")
+        return
+      }
+      #expect(reject.statusCode == 403)
+      #expect(reject.hasBody)
+      while let event = client.nextEvent() {
+        guard case .rejectData(let data) = event else {
+          Issue.record("no data")
+          return
+        }
+        body += data.data
+      }
+      #expect(body == Array("Hello".utf8))
+      #expect(client.state == .closed)
+    }
+  }
+}
