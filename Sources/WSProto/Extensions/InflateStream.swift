@@ -38,8 +38,7 @@ package final class InflateStream {
   /// Allocates a decompressor.
   ///
   /// - Parameter windowBits: the largest window, in bits, that the peer may use, 8...15. 8 takes a window of
-  ///   9 bits,
-  ///   which decodes the same streams. A peer that reaches further back than the window gets `invalid` or
+  ///   9 bits, which decodes the same streams. A peer that reaches further back than the window gets `invalid` or
   ///   its own data, depending on how the bytes were cut; never anything else.
   package init(windowBits: Int = 15) throws(InflateError) {
     guard 8...15 ~= windowBits else { throw .unsupportedParameter }
@@ -99,8 +98,7 @@ package final class InflateStream {
   /// - Parameters:
   ///   - input: any size; must not overlap the storage of `output`.
   ///   - limit: the most bytes that this call may append. One byte more is decompressed to see that there is
-  ///     more,
-  ///     never a second one. Pass what is left of the message's budget.
+  ///     more, never a second one. Pass what is left of the message's budget.
   /// - Throws: ``InflateError``; what came out before the error stays in `output`, at most `limit` bytes.
   package func inflate(
     _ input: UnsafeRawBufferPointer,

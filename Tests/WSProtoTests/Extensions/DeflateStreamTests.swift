@@ -127,12 +127,13 @@ import WSProto
 
   @Test("incompressible input of every size about zlib's buffers survives, with every memory level")
   func incompressible() throws {
+    let random = [UInt8].random(200_000, seed: 11)
     for memoryLevel in 1...9 {
-      for level in [0, 1, 6] {
+      for level in [0, 6] {
         let deflater = try DeflateStream(windowBits: 9, level: level, memoryLevel: memoryLevel)
         let inflater = try InflateStream(windowBits: 9)
         for size in [1, 127, 128, 129, 511, 512, 513, 4_095, 32_767, 65_535, 65_536, 200_000] {
-          let input = [UInt8].random(size, seed: UInt64(size))
+          let input = Array(random.prefix(size))
           let parts = [Array(input.prefix(size / 2)), Array(input.dropFirst(size / 2)), []]
           #expect(try inflater.message(deflater.message(parts)) == input, "\(memoryLevel) \(level) \(size)")
         }
@@ -142,7 +143,7 @@ import WSProto
 
   @Test("input of several slices comes back")
   func manySlices() throws {
-    let input = [UInt8].json(3 << 20, seed: 5) + [UInt8].random((1 << 20) + 1, seed: 6)
+    let input = [UInt8].json(2 << 20, seed: 5) + [UInt8].random(100_001, seed: 6)
     let payload = try DeflateStream(level: 1).message([input])
     #expect(try InflateStream().message(payload, chunk: 65_536) == input)
   }

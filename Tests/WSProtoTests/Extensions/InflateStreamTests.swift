@@ -72,17 +72,25 @@ import WSProto
     }
   }
 
-  @Test("a flood of final blocks is linear and harmless")
+  @Test("a flood of final blocks costs the same with a full history as with none")
   func finalBlockFlood() throws {
     // An empty final block with fixed codes takes ten bits, two octets when padded.
-    let flood = Array(repeatElement([0x03, 0x00] as [UInt8], count: 500_000).joined())
-    let stream = try InflateStream()
-    _ = try stream.message(DeflateStream(level: 1).message([.json(40_000, seed: 1)]))
-    let start = ContinuousClock.now
-    #expect(try stream.message(flood).isEmpty)
-    let time = ContinuousClock.now - start
-    // Copying the window at each of them would take tens of seconds.
-    #expect(time < .seconds(5))
+    let flood = Array(repeatElement([0x03, 0x00] as [UInt8], count: 20_000).joined())
+    let history = try DeflateStream(level: 1).message([.json(40_000, seed: 1)])
+    let bare = try InflateStream()
+    let full = try InflateStream()
+    _ = try full.message(history)
+    // The least of several runs, taken in turns, is robust on a busy machine.
+    var least = (bare: Duration.seconds(3_600), full: Duration.seconds(3_600))
+    for _ in 0..<7 {
+      let start = ContinuousClock.now
+      #expect(try bare.message(flood).isEmpty)
+      let middle = ContinuousClock.now
+      #expect(try full.message(flood).isEmpty)
+      least = (min(least.bare, middle - start), min(least.full, .now - middle))
+    }
+    // Saving and restoring 32 KiB at each block would make it many times slower.
+    #expect(least.full < least.bare * 2, "\(least)")
   }
 
   @Test(
@@ -159,10 +167,10 @@ import WSProto
 
   @Test("a 1000:1 bomb stops at the limit: neither bytes nor capacity go beyond it by much")
   func bomb() throws {
-    let zeros = [UInt8](repeating: 0, count: 64 << 20)
-    let payload = try DeflateStream(level: 9).message([zeros])
+    let zeros = [UInt8](repeating: 0, count: 16 << 20)
+    let payload = try DeflateStream().message([zeros])
     #expect(payload.count * 1_000 < zeros.count)
-    for limit in [1_000, 100_000, 1 << 20] {
+    for limit in [1_000, 1 << 20] {
       for chunk in [1, 100, Int.max] {
         let stream = try InflateStream()
         var output: [UInt8] = []
