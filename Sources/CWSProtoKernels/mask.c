@@ -22,29 +22,6 @@ static inline uint32_t turned(uint32_t key, size_t offset) {
 #include <immintrin.h>
 #include <stdatomic.h>
 
-__attribute__((target("avx512f"))) static void mask_avx512(void *destination, const void *source, size_t count,
-                                                           uint32_t key) {
-  char *to = destination;
-  const char *from = source;
-  __m512i head = _mm512_xor_si512(_mm512_loadu_si512(from), _mm512_set1_epi32((int)key));
-  __m512i tail = _mm512_xor_si512(_mm512_loadu_si512(from + count - 64),
-                                  _mm512_set1_epi32((int)turned(key, count)));
-  size_t i = 64 - ((uintptr_t)to & 63);
-  const __m512i middle = _mm512_set1_epi32((int)turned(key, i));
-  for (; i + 256 <= count; i += 256) {
-    __m512i a = _mm512_loadu_si512(from + i), b = _mm512_loadu_si512(from + i + 64);
-    __m512i c = _mm512_loadu_si512(from + i + 128), d = _mm512_loadu_si512(from + i + 192);
-    _mm512_store_si512(to + i, _mm512_xor_si512(a, middle));
-    _mm512_store_si512(to + i + 64, _mm512_xor_si512(b, middle));
-    _mm512_store_si512(to + i + 128, _mm512_xor_si512(c, middle));
-    _mm512_store_si512(to + i + 192, _mm512_xor_si512(d, middle));
-  }
-  for (; i + 64 <= count; i += 64)
-    _mm512_store_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), middle));
-  _mm512_storeu_si512(to, head);
-  _mm512_storeu_si512(to + count - 64, tail);
-}
-
 __attribute__((target("avx2"))) static void mask_avx2(void *destination, const void *source, size_t count,
                                                       uint32_t key) {
   char *to = destination;
@@ -94,23 +71,37 @@ static void mask_sse2(void *destination, const void *source, size_t count, uint3
 
 typedef void mask_function(void *, const void *, size_t, uint32_t);
 
+/// Null where the processor doesn't have the level.
+static mask_function *at_level(int level) {
+  __builtin_cpu_init();
+  switch (level) {
+  case 0: return mask_sse2;
+  case 1: return __builtin_cpu_supports("avx2") ? mask_avx2 : 0;
+  default: return 0;
+  }
+}
+
 static mask_function choose_and_mask;
 
 // Starts at the chooser. Racing threads store the same pointer, so relaxed order is enough.
 static _Atomic(mask_function *) chosen = choose_and_mask;
 
 static void choose_and_mask(void *destination, const void *source, size_t count, uint32_t key) {
-  __builtin_cpu_init();
-  // 512-bit vectors lower the clock of the processors before VBMI.
-  mask_function *best = __builtin_cpu_supports("avx512vbmi") ? mask_avx512
-                        : __builtin_cpu_supports("avx2")     ? mask_avx2
-                                                             : mask_sse2;
+  mask_function *best = at_level(1);
+  if (!best) best = mask_sse2;
   atomic_store_explicit(&chosen, best, memory_order_relaxed);
   best(destination, source, count, key);
 }
 
 void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t key) {
   atomic_load_explicit(&chosen, memory_order_relaxed)(destination, source, count, key);
+}
+
+int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key) {
+  mask_function *function = at_level(level);
+  if (!function) return -1;
+  function(destination, source, count, key);
+  return 0;
 }
 
 #else
@@ -136,6 +127,12 @@ void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t
     memcpy(to + i, &word, 8);
   }
   memcpy(to + count - 8, &tail, 8);
+}
+
+int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key) {
+  if (level != 0) return -1;
+  cwsproto_mask(destination, source, count, key);
+  return 0;
 }
 
 #endif

@@ -52,7 +52,8 @@ static inline size_t utf8_unfinished(const uint8_t *base, size_t count) {
 /// lead byte is judged by the bytes that follow it within `count`; those after it are the caller's to check.
 typedef size_t utf8_check_function(const uint8_t *base, size_t count);
 
-/// The best function this processor runs, or null.
-utf8_check_function *cwsproto_utf8_best(void);
+/// The version with the number `level`, the simplest first, or null where this processor doesn't have it.
+utf8_check_function *cwsproto_utf8_at_level(int level);
+enum { UTF8_LEVELS = 2 };
 
 #endif

@@ -8,7 +8,6 @@
 
 #define SSSE3 __attribute__((target("ssse3")))
 #define AVX2 __attribute__((target("avx2")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 #define INLINED static inline __attribute__((always_inline))
 
 static const uint8_t first_high[16] = {UTF8_FIRST_HIGH};
@@ -141,64 +140,13 @@ AVX2 static size_t check_avx2(const uint8_t *base, size_t count) {
   return count;
 }
 
-// MARK: 64 bytes at a time
-
-AVX512 INLINED __m512i table64(const uint8_t *table) { return _mm512_broadcast_i32x4(load16(table)); }
-
-AVX512 INLINED int any64(__m512i now, __m512i back1, __m512i back2, __m512i back3) {
-  const __m512i low = _mm512_set1_epi8(0x0F);
-  __m512i a = _mm512_shuffle_epi8(table64(first_high), _mm512_and_si512(_mm512_srli_epi16(back1, 4), low));
-  __m512i b = _mm512_shuffle_epi8(table64(first_low), _mm512_and_si512(back1, low));
-  __m512i c = _mm512_shuffle_epi8(table64(second_high), _mm512_and_si512(_mm512_srli_epi16(now, 4), low));
-  __m512i pair = _mm512_ternarylogic_epi32(a, b, c, 0x80);
-  __m512i wanted = _mm512_or_si512(_mm512_subs_epu8(back2, _mm512_set1_epi8(0xE0 - 0x80)),
-                                   _mm512_subs_epu8(back3, _mm512_set1_epi8(0xF0 - 0x80)));
-  // pair ^ (wanted & 0x80)
-  __m512i faults = _mm512_ternarylogic_epi32(pair, wanted, _mm512_set1_epi8((char)0x80), 0x78);
-  return _mm512_test_epi8_mask(faults, faults) != 0;
-}
-
-AVX512 static size_t check_avx512(const uint8_t *base, size_t count) {
-  if (count == 0) return 0;
-  __mmask64 present = count >= 64 ? ~(__mmask64)0 : ~(__mmask64)0 >> (64 - count);
-  __m512i now = _mm512_maskz_loadu_epi8(present, base);
-  if (_mm512_movepi8_mask(now) != 0) {
-    static const uint8_t places[67] = {
-        61, 62, 63, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
-        20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-        43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-    const __mmask64 all = ~(__mmask64)0;
-    if (any64(now, _mm512_maskz_permutexvar_epi8(all << 1, _mm512_loadu_si512(places + 2), now),
-              _mm512_maskz_permutexvar_epi8(all << 2, _mm512_loadu_si512(places + 1), now),
-              _mm512_maskz_permutexvar_epi8(all << 3, _mm512_loadu_si512(places), now)))
-      return 0;
-  }
-  if (count <= 64) return count;
-  size_t i = 64;
-  for (; i < count; i += 64) {
-    const uint8_t *at = base + i;
-    present = count - i >= 64 ? ~(__mmask64)0 : ~(__mmask64)0 >> (64 - (count - i));
-    now = _mm512_maskz_loadu_epi8(present, at);
-    if (_mm512_movepi8_mask(now) == 0) {
-      uint32_t last;
-      memcpy(&last, at - 4, 4);
-      if ((last & 0x80808080) == 0) continue;
-    }
-    if (any64(now, _mm512_maskz_loadu_epi8(present, at - 1), _mm512_maskz_loadu_epi8(present, at - 2),
-              _mm512_maskz_loadu_epi8(present, at - 3)))
-      return i;
-  }
-  return count;
-}
-
-utf8_check_function *cwsproto_utf8_best(void) {
+utf8_check_function *cwsproto_utf8_at_level(int level) {
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl"))
-    return check_avx512;
-  if (__builtin_cpu_supports("avx2")) return check_avx2;
-  if (__builtin_cpu_supports("ssse3")) return check_ssse3;
-  return 0;
+  switch (level) {
+  case 0: return __builtin_cpu_supports("ssse3") ? check_ssse3 : 0;
+  case 1: return __builtin_cpu_supports("avx2") ? check_avx2 : 0;
+  default: return 0;
+  }
 }
 
 #endif

@@ -25,6 +25,11 @@ void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t
 /// 132 bytes of the returned offset. On a processor without byte shuffles the answer is 0: nothing is checked.
 size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
 
+/// For tests: the same two with the version number `level` (0 the simplest, 1 the best there is) in place of the
+/// best this processor has. They do nothing and return -1 where this processor doesn't have that level.
+int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
+ptrdiff_t cwsproto_utf8_verified_at_level(int level, const uint8_t *base, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

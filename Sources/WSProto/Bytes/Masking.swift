@@ -88,7 +88,8 @@ package enum Masking {
     count: Int,
     key: UInt32
   ) {
-    if count >= 64 {
+    // Below, the call and the dispatch cost more than the wider vectors save.
+    if count >= 256 {
       cwsproto_mask(destination, source, count, key.littleEndian)
     } else {
       portable(source, into: destination, count: count, key: key)

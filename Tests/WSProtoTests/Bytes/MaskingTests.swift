@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWSProtoKernels
 import Testing
 
 @testable import WSProto
@@ -45,7 +46,7 @@ import Testing
     guard let sourceBase = source.baseAddress, let targetBase = target.baseAddress else { return }
     var failures: [String] = []
     for count in 0...200 {
-      for alignment in 0..<64 {
+      for alignment in Array(0..<17) + [31, 32, 33, 63] {
         let range = alignment..<alignment + count
         let masked = Self.oracle(plain[range], wire: wire)
         // Everything outside the range must stay.
@@ -103,5 +104,49 @@ import Testing
       }
       #expect(bytes == Self.oracle(plain[...], wire: [1, 2, 3, 4]))
     }
+  }
+
+  @Test(
+    "each C version this processor has masks like byte by byte, whatever the alignment",
+    arguments: [0, 1]
+  )
+  func everyLevel(level: Int32) {
+    let room = 512
+    let plain = (0..<room).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ 7) }
+    let masked = [[1, 2, 3, 4], [2, 3, 4, 1], [3, 4, 1, 2], [4, 1, 2, 3]].map {
+      Self.oracle(plain[...], wire: $0)
+    }
+    let source = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 64)
+    let target = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 64)
+    defer {
+      source.deallocate()
+      target.deallocate()
+    }
+    guard let sourceBase = source.baseAddress, let targetBase = target.baseAddress else { return }
+    var failures: [String] = []
+    for count in Array(Int(CWSPROTO_MASK_MINIMUM)...260) + [300, 383, 384, 385, 440] {
+      for alignment in [0, 1, 2, 3, 4, 15, 16, 17, 31, 32, 33, 63] {
+        // The key's first byte falls on the range's first: position 0 of the pattern, turned by the alignment.
+        let pattern = masked[(4 - alignment % 4) % 4]
+        let range = alignment..<alignment + count
+        let expected = plain[..<range.lowerBound] + pattern[range] + plain[range.upperBound...]
+        source.copyBytes(from: plain)
+        let at = sourceBase + alignment
+        // Level 0 is everywhere; the next only where the processor has it.
+        guard cwsproto_mask_at_level(level, at, at, count, UInt32(0x0403_0201).littleEndian) == 0 else {
+          #expect(level > 0)
+          return
+        }
+        if !source.elementsEqual(expected) { failures.append("in place, \(count) at \(alignment)") }
+
+        source.copyBytes(from: plain)
+        target.copyBytes(from: plain)
+        let to = targetBase + (alignment + 5)
+        _ = cwsproto_mask_at_level(level, to, sourceBase + alignment, count, UInt32(0x0403_0201).littleEndian)
+        let copied = plain[..<(alignment + 5)] + pattern[range] + plain[(alignment + 5 + count)...]
+        if !target.elementsEqual(copied) { failures.append("copied, \(count) at \(alignment)") }
+      }
+    }
+    #expect(failures.isEmpty, "\(failures.prefix(5))")
   }
 }
