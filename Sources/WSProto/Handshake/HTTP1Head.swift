@@ -103,8 +103,8 @@ struct HTTP1Head: Sendable, Hashable {
   ///
   /// Octets above ASCII stay the octets they are.
   func makeHeaders(excluding excluded: HTTP1FieldSet = []) -> Headers {
-    var kept: [HTTPField] = []
-    kept.reserveCapacity(fields.count)
+    var headers = Headers()
+    headers.reserveCapacity(fields.count)
     for field in fields where field.id == .other || !excluded.contains(field.id) {
       // Names are tokens, checked when they were read: neither way refuses one here.
       guard
@@ -113,12 +113,12 @@ struct HTTP1Head: Sendable, Hashable {
       else { continue }
       let value = bytes[field.value]
       if value.allSatisfy({ $0 < 0x80 }) {
-        kept.append(HTTPField(name: name, value: String(decoding: value, as: UTF8.self)))
+        headers.append(HTTPField(name: name, value: String(decoding: value, as: UTF8.self)))
       } else {
-        kept.append(HTTPField(name: name, value: value))
+        headers.append(HTTPField(name: name, value: value))
       }
     }
-    return Headers(kept)
+    return headers
   }
 
   private func text(_ range: Range<Int>) -> String {
