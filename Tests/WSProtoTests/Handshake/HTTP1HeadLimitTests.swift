@@ -72,7 +72,7 @@ import Testing
     #expect(!reader.isInsideHead)
   }
 
-  @Test("a refused head stays refused, whatever follows (THREATS: request smuggling)")
+  @Test("a refused head stays refused, whatever follows (RFC 9112 §11.2)")
   func staysRefused() {
     var reader = HTTP1HeadReader(.request)
     reader.receive(Array("GET / HTTP/1.1\n\r\n".utf8))
