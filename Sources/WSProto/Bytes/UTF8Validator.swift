@@ -52,6 +52,17 @@ package struct UTF8Validator {
     offset &+= cwsproto_utf8_verified(bytes, count &- offset)
     guard offset < count else { return nil }
     // An unfinished character, or the block with the fault.
+    let rest = count &- offset
+    if rest == 2 || rest == 3 {
+      // It can be finished if it's whole with continuation bytes that suit every lead byte.
+      let middle = UInt32(load1(base, offset &+ 1)) &<< 8
+      let last = rest == 3 ? UInt32(load1(base, offset &+ 2)) &<< 16 : 0x80_0000
+      let word = UInt32(load1(base, offset)) | middle | last | 0x8000_0000
+      if Self.characterLength(word) > rest {
+        pendingBytes = rest == 3 ? word & 0xFF_FFFF : word & 0xFFFF
+        return nil
+      }
+    }
     return scan(base, from: offset, count: count)
   }
 
