@@ -8,12 +8,34 @@ let package = Package(
   name: "wsproto-benchmarks",
   platforms: [.macOS(.v26)],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(name: "swift-wsproto", path: "../"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
   ],
   targets: [
+    .target(name: "CAllocationCounter"),
+    .target(name: "BenchSupport", dependencies: ["CAllocationCounter"]),
+    .executableTarget(
+      name: "wsproto-bench",
+      dependencies: [
+        "BenchSupport",
+        .product(name: "WSProto", package: "swift-wsproto"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]
+    ),
     .executableTarget(
       name: "wsproto-bench-inputs",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]
-    )
+    ),
+    .executableTarget(
+      name: "peer-nio",
+      dependencies: [
+        "BenchSupport",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+      ],
+    ),
   ]
 )

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a pass over an input found; the checksums are defined in the benchmarks' README.
+@frozen
+public struct Totals: Sendable, Equatable {
+  public var messages = 0
+  public var payloadBytes = 0
+  public var outputBytes = 0
+  public var checksum: UInt64 = 0
+
+  @inlinable
+  public init() {}
+
+  /// A delivered message, by its ends; an empty one has zeros there.
+  @inlinable @inline(__always)
+  public mutating func add(length: Int, opcode: UInt8, first: UInt8, last: UInt8) {
+    messages &+= 1
+    payloadBytes &+= length
+    checksum &+= UInt64(truncatingIfNeeded: length) &* 31 &+ UInt64(opcode) &+ UInt64(first) &+ UInt64(last)
+  }
+
+  /// A delivered message.
+  @inlinable @inline(__always)
+  public mutating func add(_ payload: UnsafeRawBufferPointer, opcode: UInt8) {
+    let count = payload.count
+    guard count > 0 else { return add(length: 0, opcode: opcode, first: 0, last: 0) }
+    add(length: count, opcode: opcode, first: payload[0], last: payload[count - 1])
+  }
+
+  /// An encoded frame, by its first two bytes and its last payload byte, unmasked.
+  @inlinable @inline(__always)
+  public mutating func addFrame(length: Int, payload: Int, first: UInt8, second: UInt8, last: UInt8) {
+    messages &+= 1
+    payloadBytes &+= payload
+    outputBytes &+= length
+    checksum &+= UInt64(truncatingIfNeeded: length) &* 31 &+ UInt64(first) &+ UInt64(second) &+ UInt64(last)
+  }
+
+  /// An encoded frame in one piece.
+  @inlinable @inline(__always)
+  public mutating func addFrame(_ frame: UnsafeRawBufferPointer, payload: Int) {
+    var last: UInt8 = 0
+    if payload > 0 {
+      last = frame[frame.count - 1]
+      if frame[1] & 0x80 != 0 { last ^= frame[frame.count - payload - 4 + (payload - 1) & 3] }
+    }
+    addFrame(length: frame.count, payload: payload, first: frame[0], second: frame[1], last: last)
+  }
+}
