@@ -57,7 +57,7 @@ def environment(name, requirements, prepare=None):
     path = os.path.join(WORK, "environments", name)
     stamp = os.path.join(path, ".requirements")
     # The interpreter's path is part of the stamp: an environment dies with the Python that made it.
-    wanted = hashlib.sha256("\n".join([sys.executable, sys.version, *requirements]).encode()).hexdigest()
+    wanted = hashlib.sha256("\n".join([sys.base_prefix, sys.version, *requirements]).encode()).hexdigest()
     if os.path.exists(stamp) and read(stamp) == wanted:
         return path
     say(f"preparing the environment '{name}'")

@@ -6,17 +6,18 @@ about Y whose predicate holds; what the other one did is presumed right, which t
 """
 
 import base64
+import codecs
 import dataclasses
 import struct
 import zlib
 from typing import Callable
 
-from . import cases
+from . import cases, heads
 
 
 @dataclasses.dataclass
 class Frame:
-    """A frame as the bytes have it, found without any implementation under test."""
+    """A frame as the bytes have it, found without any implementation under test; a length not known yet is -1."""
 
     fin: bool
     rsv: int
@@ -42,11 +43,12 @@ def walk(case):
             size = 2 if length == 126 else 8
             form, extended = size * 8, data[at : at + size]
             complete = len(extended) == size
-            length = int.from_bytes(extended, "big") if complete else 0
+            length = int.from_bytes(extended, "big") if complete else -1
             at += size
         key = data[at : at + 4] if masked else b""
         complete = complete and (not masked or len(key) == 4)
         at += 4 if masked else 0
+        # The payload that is there, although the frame may go on.
         payload = data[at : at + length] if complete else b""
         complete = complete and len(payload) == length
         if masked and len(key) == 4:
@@ -70,7 +72,15 @@ class Context:
     other_events: list
 
     def __post_init__(self):
-        self.frames = walk(self.case) if self.case["kind"] == "frames" else []
+        if self.case["kind"] == "frames":
+            self.violation, self.facts = scan(self.case)
+        else:
+            self.violation, self.facts = None, {}
+            self.oddities = heads.oddities(self.case)
+
+    def violates(self, *names):
+        """The first violation of the stream is one of these, and it is where the outcomes part."""
+        return self.violation is not None and self.violation.name in names and self.violation.index == self.index
 
     def fields(self, name):
         return [value for field, value in self.case.get("fields", []) if field.lower() == name.lower()]
@@ -120,3 +130,120 @@ def explain(case, name_a, events_a, name_b, events_b, found):
         if item.predicate(context):
             return item
     return None
+
+
+@dataclasses.dataclass
+class Violation:
+    """The first thing in a stream that RFC 6455 forbids, found frame by frame; payload rules where not compressed."""
+
+    name: str
+    index: int
+    frame: Frame
+
+
+class Inflater:
+    """Says what is odd about the compressed data, with zlib alone."""
+
+    def __init__(self, case):
+        peer = "server" if case["role"] == "client" else "client"
+        self.bits = case["pmd"][f"{peer}_max_window_bits"]
+        self.reset = case["pmd"][f"{peer}_no_context_takeover"]
+        self.zlib = None
+
+    def feed(self, data, last):
+        if self.zlib is None:
+            self.zlib = zlib.decompressobj(-self.bits)
+        try:
+            self.zlib.decompress(data)
+            if last:
+                self.zlib.decompress(b"\x00\x00\xff\xff")
+                # Whole only if a new block may start here.
+                probe = self.zlib.copy()
+                probe.decompress(b"\x01\x00\x00\xff\xff")
+                whole = probe.eof
+        except zlib.error:
+            return "deflate broken"
+        finding = None
+        if self.zlib.eof:
+            finding = "deflate ended"
+        elif last and not whole:
+            finding = "deflate unfinished"
+        if last and self.reset:
+            self.zlib = None
+        return finding
+
+
+def scan(case):
+    """(first violation or None, facts) - facts about what is legal but trips implementations up, by event index."""
+    deflate = case["pmd"] is not None
+    masked = case["role"] == "server"
+    index = 0
+    message = None  # (opcode, compressed) of the message under way
+    decoder = None
+    facts = {}
+    inflater = Inflater(case) if deflate else None
+    for frame in walk(case):
+        control = frame.opcode >= 8
+
+        def found(name):
+            return Violation(name, index, frame), facts
+
+        if frame.opcode in (3, 4, 5, 6, 7) or frame.opcode > 10:
+            return found("opcode")
+        if frame.rsv and (frame.rsv != 4 or not deflate or control or frame.opcode == 0):
+            return found("rsv")
+        if control and not frame.fin:
+            return found("control fragmented")
+        if control and (frame.form != 7 or frame.length > 125):
+            return found("not minimal" if 0 <= frame.length <= 125 else "control too long")
+        if frame.form == 16 and 0 <= frame.length < 126:
+            return found("not minimal")
+        if frame.form == 64 and 0 <= frame.length < 65536:
+            return found("not minimal")
+        if frame.form == 64 and frame.length > 0 and frame.length >> 63:
+            return found("length over 63 bits")
+        if frame.masked != masked:
+            return found("mask")
+        if not control:
+            if frame.opcode == 0 and message is None:
+                return found("continuation without a message")
+            if frame.opcode != 0 and message is not None:
+                return found("message inside a message")
+            if message is None:
+                message = (frame.opcode, frame.rsv == 4)
+                decoder = codecs.getincrementaldecoder("utf-8")() if message == (1, False) else None
+            if decoder is not None:
+                try:
+                    decoder.decode(frame.payload, frame.fin and frame.complete)
+                except UnicodeDecodeError:
+                    return found("text not UTF-8")
+            if message[1]:
+                finding = inflater.feed(frame.payload, frame.fin and frame.complete)
+                if finding:
+                    facts.setdefault(finding, index)
+        if not frame.complete:
+            facts.setdefault("incomplete", index)
+            break
+        if control:
+            if message is not None:
+                facts.setdefault("control inside compressed" if message[1] else "control inside", index)
+                if frame.opcode == 8:
+                    facts.setdefault("close inside", index)
+            if frame.opcode == 8:
+                if len(frame.payload) == 1:
+                    return found("close of one byte")
+                if frame.payload:
+                    code = struct.unpack("!H", frame.payload[:2])[0]
+                    facts["close code"] = code
+                    if not (1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999):
+                        return found("close code")
+                    try:
+                        frame.payload[2:].decode("utf-8")
+                    except UnicodeDecodeError:
+                        return found("close reason not UTF-8")
+                break
+            index += 1
+        elif frame.fin:
+            index += 1
+            message = None
+    return None, facts

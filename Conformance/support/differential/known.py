@@ -1,2 +1,186 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The entries. Importing this module fills the table."""
+
 from .explained import entry, kind
+
+WAITING = ("open", "eof")
+
+
+# Framing
+
+
+@entry("length not minimal", "websockets", "RFC 6455 §5.2", "takes a length that is not in its shortest form")
+def _(context):
+    return context.violates("not minimal") and context.other == ("fail", 1002)
+
+
+@entry("length over 63 bits", "websockets", "RFC 6455 §5.2", "waits for a payload whose length has the top bit set")
+def _(context):
+    return context.violates("length over 63 bits") and context.other == ("fail", 1002) and kind(context.deviant) in WAITING
+
+
+@entry("violation seen late", "websockets", "RFC 6455 §7.1.7, no moment named",
+       "looks at the header's other fields only when the payload is there, so it still waits")
+def _(context):
+    return (
+        context.violation is not None and context.violation.index == context.index
+        and not context.violation.frame.complete and context.other[:1] == ("fail",) and kind(context.deviant) in WAITING)
+
+
+@entry("violation seen late", "wsproto", "RFC 6455 §7.1.7, no moment named",
+       "looks at the mask bit only when the extended length is there, so it still waits")
+def _(context):
+    return (
+        context.violation is not None and context.violation.index == context.index
+        and not context.violation.frame.complete and context.other == ("fail", 1002) and kind(context.deviant) in WAITING)
+
+
+@entry("close code 1014", "wsproto", "RFC 6455 §7.4.2, IANA registry", "fails on 1014, registered after it was written")
+def _(context):
+    return context.deviant == ("fail", 1002) and kind(context.other) == "close" and context.other[1] == 1014
+
+
+@entry("Close inside a message", "websockets", "RFC 6455 §5.4, §5.5", "fails on a Close between the fragments of a message")
+def _(context):
+    return (
+        context.deviant == ("fail", 1002) and kind(context.other) == "close"
+        and context.facts.get("close inside") == context.index)
+
+
+# Compression
+
+
+@entry("bad deflate data, code", "websockets", "RFC 7692 names no code",
+       "fails with 1002, the other with 1007, since RFC 6455 §7.4.1 gives 1007 to data that doesn't match the message")
+def _(context):
+    return context.case["pmd"] is not None and context.deviant == ("fail", 1002) and context.other == ("fail", 1007)
+
+
+@entry("bad deflate data, moment", "websockets", "RFC 6455 §7.1.7, no moment named",
+       "inflates whole frames only, so it still waits for the rest of one that has proved wrong")
+def _(context):
+    return (
+        context.case["pmd"] is not None and context.other == ("fail", 1007) and kind(context.deviant) in WAITING
+        and "incomplete" in context.facts)
+
+
+@entry("control frame inside a compressed message", "wsproto", "RFC 7692 §6, RFC 6455 §5.4",
+       "forgets after a control frame that the message is compressed, and hands out its rest as it came")
+def _(context):
+    return context.facts.get("control inside compressed", context.index) < context.index
+
+
+UNFINISHED = "RFC 7692 §7.2.2, no rule for the receiver"
+
+
+def unfinished(context):
+    """From the first message whose compressed data ends inside a block, each makes of the rest what its zlib calls give."""
+    return context.case["pmd"] is not None and context.facts.get("deflate unfinished", context.index + 1) <= context.index
+
+
+@entry("message ends inside a deflate block", "websockets", UNFINISHED, "delivers what has come out so far, and goes on")
+def _(context):
+    return unfinished(context)
+
+
+@entry("message ends inside a deflate block", "wsproto", UNFINISHED, "delivers what a flush of zlib gives, and goes on")
+def _(context):
+    return unfinished(context)
+
+
+FINAL = "RFC 7692 §7.2.3.4"
+
+
+def after_final(context):
+    return context.case["pmd"] is not None and context.facts.get("deflate ended", context.index + 1) <= context.index
+
+
+@entry("data after a final deflate block", "websockets", FINAL, "delivers nothing of what is compressed after a block with BFINAL")
+def _(context):
+    return after_final(context)
+
+
+@entry("data after a final deflate block", "wsproto", FINAL, "fails, or delivers nothing, after a block with BFINAL")
+def _(context):
+    return after_final(context)
+
+
+@entry("internal error on bad deflate data", "websockets", "RFC 6455 §7.4.1", "fails with 1011 where zlib reports an error late")
+def _(context):
+    return context.case["pmd"] is not None and context.deviant == ("fail", 1011) and context.other == ("fail", 1007)
+
+
+@entry("Close wrong in code and reason", "websockets", "RFC 6455 §7.4, no order named", "looks at the reason's UTF-8 first")
+def _(context):
+    return context.violates("close code") and context.deviant == ("fail", 1007) and context.other == ("fail", 1002)
+
+
+# Handshakes: (name, deviant, section, text, oddity, what the deviant does, what the other does)
+
+REQUEST = ("request",)
+RESPONSE = ("response",)
+BOTH = ("request", "response")
+YES, NO, CRASH, WAIT, END = "accepted", "rejected", "crash", "waiting", None
+
+HEADS = [
+    (REQUEST, "no Host", "websockets", "RFC 9112 §3.2", "leaves the check to its caller", "no host", (YES,), (NO,)),
+    (REQUEST, "Host twice", "websockets", "RFC 9112 §3.2", "leaves the check to its caller", "repeated host", (YES,), (NO,)),
+    (REQUEST, "key", "wsproto", "RFC 6455 §4.2.1 (5)", "takes a key that is not 16 bytes in base64", "bad key", (YES,), (NO,)),
+    (REQUEST, "key twice", "wsproto", "RFC 6455 §11.3.1", "takes the last of several", "repeated sec-websocket-key", (YES,), (NO,)),
+    (REQUEST, "version twice", "wsproto", "RFC 6455 §11.3.5", "takes the last of several",
+     "repeated sec-websocket-version", (YES,), (NO,)),
+    (REQUEST, "HTTP/1.0", "wsproto", "RFC 6455 §4.2.1 (1)", "takes a request of HTTP/1.0", "HTTP/1.0", (YES,), (NO,)),
+    (BOTH, "folded line", "websockets", "RFC 9112 §5.2, either allowed", "refuses it, h11 joins it", "folded line", (NO,), (YES,)),
+    (BOTH, "Upgrade twice", "wsproto", "RFC 9110 §5.3", "takes the last of several fields", "repeated upgrade", (YES, NO), (NO, YES)),
+    (BOTH, "Connection twice", "wsproto", "RFC 9110 §5.3", "looks at the last of several fields only",
+     "repeated connection", (NO, YES), (YES, NO)),
+    (BOTH, "Connection not a list of tokens", "wsproto", "RFC 9110 §7.6.1", "passes over what is not a token",
+     "malformed connection", (YES,), (NO,)),
+    (BOTH, "empty list value", "websockets", "RFC 9110 §5.6.1.2", "refuses a list field without an element",
+     "empty list", (NO,), (YES,)),
+    (BOTH, "malformed extension field", "wsproto", "RFC 6455 §9.1", "splits at commas and semicolons, so that it takes it or crashes",
+     "malformed extensions", (YES, CRASH), (NO, YES)),
+    (BOTH, "quoted parameter", "wsproto", "RFC 6455 §9.1", "doesn't know quoted strings", "quoted parameter", (YES, CRASH), (YES, NO)),
+    (BOTH, "parameters of permessage-deflate", "wsproto", "RFC 7692 §7.1",
+     "passes over unknown, repeated or wrong ones, or crashes", "bad deflate parameters", (YES, CRASH), (YES, NO)),
+    (REQUEST, "window of 8 bits", "wsproto", "RFC 7692 §7.1.2", "declines an offer with 8, in either direction",
+     "window of 8 bits", (YES,), (YES,)),
+    (RESPONSE, "window of 8 bits", "wsproto", "RFC 7692 §7.1.2", "crashes on a ValueError", "window of 8 bits", (CRASH,), (YES, NO)),
+    (REQUEST, "several offers", "wsproto", "RFC 7692 §5.1", "mixes the parameters of all offers into the last",
+     "several deflate offers", (YES,), (YES,)),
+    (RESPONSE, "extension accepted twice", "wsproto", "RFC 7692 §5.1", "takes the second as well",
+     "several deflate offers", (YES,), (NO,)),
+    (RESPONSE, "server window left out", "websockets", "RFC 7692 §7.1.2.1",
+     "refuses an answer without the server_max_window_bits that was offered, wsproto doesn't",
+     "server window left out", (NO,), (YES,)),
+    (RESPONSE, "Accept twice", "wsproto", "RFC 6455 §11.3.3", "takes the last of several",
+     "repeated sec-websocket-accept", (YES,), (NO,)),
+    (RESPONSE, "subprotocol twice", "wsproto", "RFC 6455 §11.3.4", "takes the last of several",
+     "repeated sec-websocket-protocol", (YES,), (NO,)),
+    (RESPONSE, "status line without a reason's space", "wsproto", "RFC 9112 §4, lenient", "takes it (h11)", "status line", (YES,), (NO,)),
+    (RESPONSE, "status line refused early", "websockets", "RFC 9112 §4", "refuses the line at once, the other waits for the head's end",
+     "status line", (NO,), (WAIT,)),
+    (BOTH, "non-ASCII value", "wsproto", "RFC 9110 §5.5", "crashes on a byte over 0x7F in a field that it decodes",
+     "non-ASCII value", (CRASH,), (YES, NO)),
+    (REQUEST, "request with a body", "websockets", "RFC 9112 §6", "refuses it", "body", (NO,), (YES,)),
+    (REQUEST, "frame in the same read", "wsproto", "RFC 6455 §4.2.2", "drops what came in the same read as the request",
+     "frame in the same read", (END,), ("text",)),
+    (RESPONSE, "refusal with a body", "websockets", "-", "reports a refusal when its body is there", "not 101", (WAIT,), (NO,)),
+]
+
+
+def _add(kinds, name, deviant, section, text, oddity, does, others):
+    @entry(name, deviant, section, text, kinds)
+    def _(context):
+        return (
+            oddity in context.oddities and kind(context.deviant) in does and kind(context.other) in others
+            and "flip" not in context.case)
+
+
+for _row in HEADS:
+    _add(*_row)
+
+
+@entry("crash on flipped bytes", "wsproto", "RFC 6455 §4.1, §4.2", "an exception other than RemoteProtocolError", BOTH)
+def _(context):
+    return "flip" in context.case and kind(context.deviant) == "crash" and kind(context.other) != "crash"
