@@ -124,13 +124,13 @@ def free_port():
 _built = {}
 
 
-def build(product):
+def build(product, package=ROOT):
     """Build a product of the package for release; returns the folder of the binaries."""
     if product not in _built:
         say(f"building {product}")
-        command = ["swift", "build", "-c", "release", "--package-path", ROOT]
+        command = ["swift", "build", "-c", "release", "--package-path", package]
         # One option a variable would hide what was built: the scratch path alone may differ in CI.
-        if os.environ.get("WSPROTO_SCRATCH_PATH"):
+        if package == ROOT and os.environ.get("WSPROTO_SCRATCH_PATH"):
             command += ["--scratch-path", os.environ["WSPROTO_SCRATCH_PATH"]]
         run(command + ["--product", product])
         _built[product] = run(command + ["--show-bin-path"]).strip().splitlines()[-1]
@@ -143,7 +143,7 @@ def testee(role):
     if given:
         return shlex.split(given)
     product = f"autobahn-{role}"
-    return [os.path.join(build(product), product)]
+    return [os.path.join(build(product, os.path.join(CONFORMANCE, "testee")), product)]
 
 
 def ctypes_library():

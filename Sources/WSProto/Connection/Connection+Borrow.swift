@@ -11,18 +11,36 @@ extension Connection {
     _ data: inout MutableRawSpan,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
+    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
+  }
+
+  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see ``receive(_:_:)``.
+  public func receive<Failure: Error>(
+    _ buffer: inout [UInt8],
+    count: Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    var span = buffer.mutableSpan
+    try span.withUnsafeMutableBytes { (chunk) throws(Failure) in
+      try receive(UnsafeMutableRawBufferPointer(rebasing: chunk.prefix(count)), body)
+    }
+  }
+
+  /// Takes the bytes of `chunk`; see ``receive(_:_:)``.
+  public func receive<Failure: Error>(
+    _ chunk: UnsafeMutableRawBufferPointer,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
     if !buffer.isEmpty { try drainBuffer(body) }
-    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in
-      guard let base = chunk.baseAddress else { return }
-      let state = machine.state
-      guard state == .open || state == .localClosing else { return }
-      var position = 0
-      do throws(Failure) {
-        try drain(base, &position, chunk.count, body)
-      } catch {
-        buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
-        throw error
-      }
+    guard let base = chunk.baseAddress else { return }
+    let state = machine.state
+    guard state == .open || state == .localClosing else { return }
+    var position = 0
+    do throws(Failure) {
+      try drain(base, &position, chunk.count, body)
+    } catch {
+      buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
+      throw error
     }
   }
 

@@ -146,10 +146,30 @@ public final class WSConnection {
     _ data: inout MutableRawSpan,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    if let connection, !handshake.hasEvents { return try connection.receive(&data, body) }
+    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
+  }
+
+  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see ``receive(_:_:)``.
+  public func receive<Failure: Error>(
+    _ buffer: inout [UInt8],
+    count: Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    var span = buffer.mutableSpan
+    try span.withUnsafeMutableBytes { (chunk) throws(Failure) in
+      try receive(UnsafeMutableRawBufferPointer(rebasing: chunk.prefix(count)), body)
+    }
+  }
+
+  /// Takes the bytes of `chunk`; see ``receive(_:_:)``.
+  public func receive<Failure: Error>(
+    _ chunk: UnsafeMutableRawBufferPointer,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    if let connection, !handshake.hasEvents { return try connection.receive(chunk, body) }
     // The handshake's bytes are copied; they're few, and once.
     do throws(ProtocolError) {
-      try receiveData(data.bytes)
+      try receiveData(UnsafeRawBufferPointer(chunk))
     } catch {
       if case .remote(let error) = error { try body(.handshakeFailed(error)) }
       return

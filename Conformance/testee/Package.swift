@@ -1,0 +1,19 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+// The programs that the conformance suites talk to: small users of the public API on blocking sockets.
+let package = Package(
+  name: "wsproto-testees",
+  platforms: [.macOS(.v26)],
+  dependencies: [.package(name: "swift-wsproto", path: "../../")],
+  targets: [
+    .target(
+      name: "TesteeSupport",
+      dependencies: [.product(name: "WSProto", package: "swift-wsproto")]
+    ),
+    .executableTarget(name: "autobahn-server", dependencies: ["TesteeSupport"]),
+    .executableTarget(name: "autobahn-client", dependencies: ["TesteeSupport"]),
+  ]
+)
