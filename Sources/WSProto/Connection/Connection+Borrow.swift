@@ -31,13 +31,18 @@ extension Connection {
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    if !buffer.isEmpty { try drainBuffer(body) }
+    do throws(Failure) {
+      try drainBuffer(body)
+    } catch {
+      buffer.append(UnsafeRawBufferPointer(chunk))
+      throw error
+    }
     guard let base = chunk.baseAddress else { return }
     let state = machine.state
     guard state == .open || state == .localClosing else { return }
     var position = 0
     do throws(Failure) {
-      try drain(base, &position, chunk.count, body)
+      try receiving { () throws(Failure) in try drain(base, &position, chunk.count, body) }
     } catch {
       buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
       throw error
@@ -48,11 +53,11 @@ extension Connection {
   func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    guard let storage = buffer.window else { return }
+    guard !buffer.isEmpty, let storage = buffer.window else { return }
     var position = buffer.head
     let end = buffer.tail
     defer { buffer.head = position }
-    try drain(storage.base, &position, end, body)
+    try receiving { () throws(Failure) in try drain(storage.base, &position, end, body) }
   }
 
   /// Bounds: [position, end) are writable bytes at `base`.

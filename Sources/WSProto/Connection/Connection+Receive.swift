@@ -8,7 +8,10 @@ extension Connection {
   /// - Throws: `LocalProtocolError` if the connection is closed.
   public func receiveData(_ data: UnsafeRawBufferPointer) throws(LocalProtocolError) {
     // Ended by a Close whose event hasn't been taken yet, bytes are of no use either.
-    if try machine.receiveData(), !endOfStream, !inbound.isFinished { buffer.append(data) }
+    guard try machine.receiveData(), !endOfStream else { return }
+    receiving {
+      if !inbound.isFinished { buffer.append(data) }
+    }
   }
 
   /// Takes bytes from the transport; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
@@ -30,7 +33,7 @@ extension Connection {
   ///
   /// A violation of the protocol by the peer is a ``CloseConnection`` with the code to answer with.
   public func nextEvent() -> Event? {
-    if let event = nextBufferedEvent() { return event }
+    if let event = receiving({ nextBufferedEvent() }) { return event }
     guard endOfStream else { return nil }
     endOfStream = false
     buffer.removeAll()

@@ -26,28 +26,36 @@ extension Connection {
     case .bytesMessage(let message):
       try machine.sendMessage()
       try message.data.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try outbound.message(
-          .binary,
-          bytes,
-          finished: message.messageFinished,
-          compress: message.compress,
-          into: &output
-        )
+        try sending { (outbound) throws(LocalProtocolError) in
+          try outbound.message(
+            .binary,
+            bytes,
+            finished: message.messageFinished,
+            compress: message.compress,
+            into: &output
+          )
+        }
       }
     case .ping(let ping):
       try machine.sendPing()
       try ping.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try outbound.control(.ping, bytes, into: &output)
+        try sending { (outbound) throws(LocalProtocolError) in
+          try outbound.control(.ping, bytes, into: &output)
+        }
       }
     case .pong(let pong):
       try machine.sendPong()
       try pong.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try outbound.control(.pong, bytes, into: &output)
+        try sending { (outbound) throws(LocalProtocolError) in
+          try outbound.control(.pong, bytes, into: &output)
+        }
       }
     case .closeConnection(let close):
       var next = machine
       try next.sendClose()
-      try outbound.close(code: close.code, reason: close.reason, into: &output)
+      try sending { (outbound) throws(LocalProtocolError) in
+        try outbound.close(code: close.code, reason: close.reason, into: &output)
+      }
       machine = next
     case .request, .acceptConnection, .rejectConnection, .rejectData:
       throw LocalProtocolError("an event of the handshake cannot be sent in state \(state)", .state(state))
@@ -63,7 +71,9 @@ extension Connection {
   ) throws(LocalProtocolError) {
     try machine.sendMessage()
     try text.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try outbound.message(.text, bytes, finished: messageFinished, compress: compress, into: &output)
+      try sending { (outbound) throws(LocalProtocolError) in
+        try outbound.message(.text, bytes, finished: messageFinished, compress: compress, into: &output)
+      }
     }
   }
 
@@ -77,7 +87,9 @@ extension Connection {
   ) throws(LocalProtocolError) {
     try machine.sendMessage()
     try bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try outbound.message(.binary, bytes, finished: messageFinished, compress: compress, into: &output)
+      try sending { (outbound) throws(LocalProtocolError) in
+        try outbound.message(.binary, bytes, finished: messageFinished, compress: compress, into: &output)
+      }
     }
   }
 
@@ -85,7 +97,9 @@ extension Connection {
   public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
     try machine.sendPong()
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try outbound.control(.pong, bytes, into: &output)
+      try sending { (outbound) throws(LocalProtocolError) in
+        try outbound.control(.pong, bytes, into: &output)
+      }
     }
   }
 }

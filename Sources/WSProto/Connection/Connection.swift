@@ -19,12 +19,17 @@ public final class Connection {
   /// Whether this end is the client.
   public var client: Bool { type == .client }
 
-  var machine: ConnectionStateMachine
-  var inbound: InboundPipeline
-  var outbound: OutboundPipeline
-  var buffer = ReceiveBuffer()
+  // The runtime's exclusivity checks cost as much as decoding a small frame. They're replaced by the two flags: code
+  // of others (the closure of `receive`, hooks, a random source) runs only inside `receiving` and `sending`, which trap
+  // when they're entered twice. `machine` is touched by methods that call nothing.
+  @exclusivity(unchecked) var machine: ConnectionStateMachine
+  @exclusivity(unchecked) var inbound: InboundPipeline
+  @exclusivity(unchecked) private var outbound: OutboundPipeline
+  @exclusivity(unchecked) var buffer = ReceiveBuffer()
   /// The transport has ended behind the bytes in `buffer`.
-  var endOfStream = false
+  @exclusivity(unchecked) var endOfStream = false
+  @exclusivity(unchecked) private var isReceiving = false
+  @exclusivity(unchecked) private var isSending = false
 
   /// An open connection.
   ///
@@ -48,4 +53,24 @@ public final class Connection {
 
   /// Where the connection is in its life. Moves when an event is taken or sent.
   public var state: ConnectionState { machine.publicState }
+
+  /// Runs what touches the inbound half. Traps when entered from itself: a closure or a hook must not receive.
+  @inline(__always)
+  func receiving<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
+    precondition(!isReceiving, "the closure of receive(_:_:) must not receive on its connection")
+    isReceiving = true
+    defer { isReceiving = false }
+    return try body()
+  }
+
+  /// Runs what touches the outbound half. Traps when entered from itself: a hook must not send.
+  @inline(__always)
+  func sending(
+    _ body: (inout OutboundPipeline) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    precondition(!isSending, "a hook or a random source must not send on its connection")
+    isSending = true
+    defer { isSending = false }
+    try body(&outbound)
+  }
 }

@@ -6,7 +6,7 @@ public struct RsvBits: Sendable, Hashable {
   @usableFromInline package var bits: UInt8
 
   /// No reserved bit set.
-  public static let none = RsvBits(false, false, false)
+  @inlinable public static var none: RsvBits { RsvBits(false, false, false) }
 
   /// The bits in wire order.
   @inlinable public init(_ rsv1: Bool, _ rsv2: Bool, _ rsv3: Bool) {
