@@ -27,6 +27,8 @@ struct AssemblyBuffer: ~Copyable {
   }
 
   private mutating func reserve(_ added: Int) -> ByteStorage {
+    // A storage that was handed over is used again once nobody holds it any more.
+    if count == 0, !isKnownUniquelyReferenced(&storage) { storage = nil }
     // `count` is bounded by the message limit and `added` by the chunk, so the sums cannot overflow.
     if let storage, storage.byteCapacity - count >= added { return storage }
     let made = ByteStorage.make(minimumCapacity: max(count + added, 2 * count, 1024))
@@ -38,12 +40,9 @@ struct AssemblyBuffer: ~Copyable {
   /// Forgets the bytes; keeps the storage for the next message.
   mutating func clear() { count = 0 }
 
-  /// Hands the bytes over, with the storage.
+  /// Hands the bytes over; the storage is shared with them from now on.
   mutating func take() -> Bytes {
-    defer {
-      storage = nil
-      count = 0
-    }
+    defer { count = 0 }
     guard let storage, count > 0 else { return Bytes() }
     return Bytes(sharing: storage, offset: 0, count: count)
   }

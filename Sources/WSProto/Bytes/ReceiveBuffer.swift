@@ -19,26 +19,45 @@ struct ReceiveBuffer: ~Copyable {
   var count: Int { tail - head }
   var isEmpty: Bool { tail == head }
 
-  /// Appends a copy of `bytes`.
-  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  /// Appends a copy of `bytes`; `expected` more of the frame under way are still to come after them.
+  mutating func append(_ bytes: UnsafeRawBufferPointer, expected: UInt64 = 0) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
-    let target = reserve(bytes.count)
+    let target = reserve(bytes.count, expected: expected)
     // `reserve` has made room for bytes.count after the tail.
     (target.base + tail).copyMemory(from: source, byteCount: bytes.count)
     tail += bytes.count
   }
 
-  /// The storage with room for `additional` bytes after the tail.
-  private mutating func reserve(_ additional: Int) -> ByteStorage {
+  /// Room for `count` bytes to be written by `body`, which returns how many it has written.
+  mutating func append<Failure: Error>(
+    upTo count: Int,
+    expected: UInt64,
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+  ) throws(Failure) -> Int {
+    let target = reserve(count, expected: expected)
+    let written = try body(UnsafeMutableRawBufferPointer(start: target.base + tail, count: count))
+    precondition(written <= count, "more bytes were read than there was room for")
+    tail += max(0, written)
+    return written
+  }
+
+  /// The storage, with room for `additional` bytes after the tail.
+  private mutating func reserve(_ additional: Int, expected: UInt64) -> ByteStorage {
     let unread = tail - head
-    if unread == 0, head > 0, isKnownUniquelyReferenced(&storage) {
+    if head > 0, unread <= head, isKnownUniquelyReferenced(&storage), let storage {
+      // Nobody else sees the bytes before the head: what is unread moves there. It doesn't overlap, and no byte is
+      // moved twice before as many were read.
+      if unread > 0 { storage.base.copyMemory(from: storage.base + head, byteCount: unread) }
       head = 0
-      tail = 0
+      tail = unread
     }
     if let storage, storage.byteCapacity - tail >= additional { return storage }
-    // A grown buffer that holds unread bytes doubles, so that each byte is moved a constant number of times.
-    let wanted = Swift.max(unread == 0 ? additional : 2 * unread, unread + additional, Self.minimumCapacity)
-    let made = ByteStorage.make(minimumCapacity: wanted)
+    // Unread bytes are the beginning of one frame. The buffer grows towards its end, but to four times what has come
+    // at most: nothing is allocated on the word of a header alone (RFC 6455 §10.4), and each byte is moved a constant
+    // number of times.
+    let hint = Int(clamping: min(expected, UInt64(3 * unread)))
+    let wanted = unread + max(additional + additional / 4, hint, unread)
+    let made = ByteStorage.make(minimumCapacity: max(wanted, Self.minimumCapacity))
     if let storage, unread > 0 {
       made.base.copyMemory(from: storage.base + head, byteCount: unread)
     }
@@ -58,10 +77,13 @@ struct ReceiveBuffer: ~Copyable {
     tail = 0
   }
 
-  /// Gives the storage back if nothing is left in it.
-  mutating func releaseIfEmpty() {
-    if isEmpty { removeAll() }
+  /// Gives a large storage back if nothing is left in it, so that an idle connection doesn't hold on to it.
+  mutating func releaseIfLarge() {
+    if tail == head, let storage, storage.byteCapacity > Self.retainedCapacity { removeAll() }
   }
+
+  /// What an idle connection may hold on to, in bytes.
+  private static let retainedCapacity = 16 << 10
 
   /// The unread bytes, which are then gone from here.
   mutating func takeAll() -> Bytes {

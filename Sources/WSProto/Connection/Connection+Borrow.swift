@@ -31,33 +31,62 @@ extension Connection {
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    do throws(Failure) {
-      try drainBuffer(body)
-    } catch {
-      buffer.append(UnsafeRawBufferPointer(chunk))
-      throw error
-    }
-    guard let base = chunk.baseAddress else { return }
     let state = machine.state
     guard state == .open || state == .localClosing else { return }
+    if !buffer.isEmpty {
+      // Bytes of the handshake's packet, of an earlier `body` that threw, or a message that lies in the buffer: goes
+      // on there.
+      buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes)
+      return try drainBuffer(body)
+    }
+    guard let base = chunk.baseAddress else { return }
     var position = 0
     do throws(Failure) {
-      try receiving { () throws(Failure) in try drain(base, &position, chunk.count, body) }
+      try receiving { () throws(Failure) in try drain(base, &position, chunk.count, keeps: false, body) }
     } catch {
       buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
       throw error
     }
   }
 
-  /// Bytes that came with the handshake, or were left by a `body` that threw.
+  /// Lets `read` write up to `count` bytes from the transport into the connection's own buffer, and hands each event to
+  /// `body`: not a single copy, even of messages that come in many reads.
+  ///
+  /// - Parameters:
+  ///   - count: the most bytes to read; 65 536 is a good choice for a socket.
+  ///   - read: writes into the memory that it is given, for this call only, and returns how many bytes it has written,
+  ///     such as `recv(descriptor, $0.baseAddress, $0.count, 0)`.
+  ///   - body: as for ``receive(_:_:)``.
+  /// - Returns: what `read` has returned.
+  public func receive<Failure: Error>(
+    upTo count: Int,
+    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    let written = try receiving { () throws(Failure) in
+      try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
+    }
+    let state = machine.state
+    if state == .open || state == .localClosing {
+      try drainBuffer(body)
+    } else {
+      buffer.removeAll()
+    }
+    return written
+  }
+
+  /// Runs what lies in the buffer.
   func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
     guard !buffer.isEmpty, let storage = buffer.window else { return }
     var position = buffer.head
     let end = buffer.tail
-    defer { buffer.head = position }
-    try receiving { () throws(Failure) in try drain(storage.base, &position, end, body) }
+    defer {
+      buffer.head = position
+      buffer.releaseIfLarge()
+    }
+    try receiving { () throws(Failure) in try drain(storage.base, &position, end, keeps: true, body) }
   }
 
   /// Bounds: [position, end) are writable bytes at `base`.
@@ -66,9 +95,10 @@ extension Connection {
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
     _ end: Int,
+    keeps: Bool,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    let failed = try inbound.drain(base, &position, end) { (part, bytes) throws(Failure) in
+    let failed = try inbound.drain(base, &position, end, keeps: keeps) { (part, bytes) throws(Failure) in
       // Text and reasons: the pipeline has validated them.
       switch part.kind {
       case .needsMore: break
@@ -108,12 +138,13 @@ extension InboundPipeline {
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
     _ end: Int,
+    keeps: Bool,
     _ body: (InboundPart, UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ParseFailed? {
     while true {
       let part: InboundPart
       do throws(ParseFailed) {
-        part = try next(base, &position, end)
+        part = try next(base, &position, end, keeps: keeps)
       } catch {
         return error
       }

@@ -10,7 +10,7 @@ extension Connection {
     // Ended by a Close whose event hasn't been taken yet, bytes are of no use either.
     guard try machine.receiveData(), !endOfStream else { return }
     receiving {
-      if !inbound.isFinished { buffer.append(data) }
+      if !inbound.isFinished { buffer.append(data, expected: inbound.expectedBytes) }
     }
   }
 
@@ -61,13 +61,15 @@ extension Connection {
   private func takeEvent() throws(ParseFailed) -> Event? {
     // A failure that waits behind the last event needs no bytes.
     if buffer.isEmpty, inbound.failure == nil {
+      buffer.releaseIfLarge()
       return nil
     }
     guard let storage = buffer.window else { return nil }
-    let part = try inbound.next(storage.base, &buffer.head, buffer.tail)
+    let part = try inbound.next(storage.base, &buffer.head, buffer.tail, keeps: true)
     switch part.kind {
     case .needsMore:
       inbound.trim()
+      buffer.releaseIfLarge()
       return nil
     case .binary:
       return .bytesMessage(

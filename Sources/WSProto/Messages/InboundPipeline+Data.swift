@@ -6,17 +6,26 @@ extension InboundPipeline {
   mutating func takeData(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
-    _ end: Int
+    _ end: Int,
+    keeps: Bool
   ) throws(ParseFailed) -> InboundPart? {
-    let start = position
-    let (count, key) = reader.takePayload(available: end - position)
-    // takePayload takes no more than it is offered, so the position stays in the window.
-    position += count
+    // What is held was read before and still lies at the position.
+    let start = position + held
+    let (count, key) = reader.takePayload(available: end - start)
     let frameFinished = !reader.inPayload
     if count == 0, !frameFinished { return nil }
     let finished = frameFinished && reader.header.fin
+    var new = InboundPart(
+      kind: .binary,
+      frameFinished: frameFinished,
+      messageFinished: finished,
+      offset: start,
+      count: count
+    )
 
     if isTransformed {
+      // takePayload takes no more than it is offered, so the position stays in the window; so below.
+      position = start + count
       if key != 0 { Masking.apply(key, to: base + start, count: count) }
       let already = scratch.count
       try expand(
@@ -25,34 +34,35 @@ extension InboundPipeline {
         finished: finished
       )
       messageBytes += scratch.count - already
-      let new = InboundPart(
-        kind: .binary,
-        source: .scratch,
-        frameFinished: frameFinished,
-        messageFinished: finished,
-        offset: already,
-        count: scratch.count - already
-      )
+      new.source = .scratch
+      new.offset = already
+      new.count = scratch.count - already
       return try delivery == .chunks ? giveChunk(new, base) : giveWhole(new, base)
     }
 
+    let isOnlyFrame = messageBytes == held && reader.header.fin
     messageBytes += count
-    var new = InboundPart(
-      kind: .binary,
-      frameFinished: frameFinished,
-      messageFinished: finished,
-      offset: start,
-      count: count
-    )
-    // A message of several pieces is put together, unless the caller takes pieces.
-    if delivery == .wholeMessages, !(finished && messageBytes == count) {
-      new.offset = assembly.count
-      new.source = .assembly
-      assembly.append(base + start, count: count, key: key)
-      return try giveWhole(new, base)
+    guard delivery == .wholeMessages else {
+      position = start + count
+      if key != 0 { Masking.apply(key, to: base + start, count: count) }
+      return try giveChunk(new, base)
     }
-    if key != 0 { Masking.apply(key, to: base + start, count: count) }
-    return try delivery == .chunks ? giveChunk(new, base) : giveWhole(new, base)
+    if isOnlyFrame, finished || keeps {
+      // A message of one frame is given out where it lies, as soon as all of it does.
+      if key != 0 { Masking.apply(key, to: base + start, count: count) }
+      held += count
+      guard var whole = try giveWhole(new, base) else { return nil }
+      whole.offset = position
+      whole.count = held
+      position += held
+      held = 0
+      return whole
+    }
+    position = start + count
+    new.offset = assembly.count
+    new.source = .assembly
+    assembly.append(base + start, count: count, key: key)
+    return try giveWhole(new, base)
   }
 
   /// Runs a part of a payload through the extensions, appending to `scratch`.

@@ -3,8 +3,8 @@
 /// Bytes → frames → messages: everything that happens to received bytes after the handshake.
 ///
 /// Works on a window of writable bytes that the caller holds: a chunk borrowed from the caller, or the receive buffer.
-/// Payloads are unmasked in place and given out where they are; what spans windows is put together by one copy. A
-/// window is always used up, so no byte is looked at twice.
+/// Payloads are unmasked in place and given out where they are; what spans chunks is put together by one copy, or left
+/// in the receive buffer until it is complete. No byte is looked at twice.
 struct InboundPipeline: ~Copyable {
   var reader: FrameReader
   var sequence = MessageSequence()
@@ -22,6 +22,8 @@ struct InboundPipeline: ~Copyable {
   var failure: ParseFailed?
   /// After a Close or a failure.
   var ended = false
+  /// Bytes of the frame under way that were read, but stay in the window: they begin at its position.
+  var held = 0
   /// Whether the last part lies in a buffer that is to be cleared before the next step.
   var clearsBuffers = false
   /// Whether anything is under way that the fast path doesn't know of. Set at the end of each slow step.
@@ -54,12 +56,14 @@ struct InboundPipeline: ~Copyable {
 
   /// The next message, part of a message or control frame in the window; `needsMore` when it is used up.
   ///
-  /// `position` advances by what was read and never passes `end`.
+  /// `position` advances by what was read and never passes `end`. A window that `keeps` what is not read is given
+  /// again with more bytes at its end; the other kind is always used up.
   @inline(__always)
   mutating func next(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
-    _ end: Int
+    _ end: Int,
+    keeps: Bool
   ) throws(ParseFailed) -> InboundPart {
     // The common case, at once: a whole, unfragmented data frame inside the window.
     if !busy, end - position >= 8 {
@@ -98,7 +102,7 @@ struct InboundPipeline: ~Copyable {
         }
       }
     }
-    return try nextInSteps(base, &position, end)
+    return try nextInSteps(base, &position, end, keeps: keeps)
   }
 
   /// Calls `body` with the bytes of the last part. `window` is the base that the part was read with.
@@ -130,6 +134,9 @@ struct InboundPipeline: ~Copyable {
     }
   }
 
+  /// What is still to come of the payload under way, as its header declares; for sizing buffers, within bounds.
+  var expectedBytes: UInt64 { reader.inPayload ? reader.remaining : 0 }
+
   /// Whether input is of no use any more: after a Close or a failure.
   var isFinished: Bool { ended && failure == nil }
 
@@ -158,7 +165,8 @@ struct InboundPipeline: ~Copyable {
   private mutating func nextInSteps(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
-    _ end: Int
+    _ end: Int,
+    keeps: Bool
   ) throws(ParseFailed) -> InboundPart {
     if clearsBuffers { clearBuffers() }
     defer {
@@ -184,11 +192,11 @@ struct InboundPipeline: ~Copyable {
         }
         let isControl = reader.header.opcode.isControl
         if let part = isControl
-          ? try takeControl(base, &position, end) : try takeData(base, &position, end)
+          ? try takeControl(base, &position, end) : try takeData(base, &position, end, keeps: keeps)
         {
           return part
         }
-        if reader.inPayload, position == end { return .needsMore }
+        if reader.inPayload, position + held == end { return .needsMore }
       }
     } catch {
       ended = true
