@@ -7,14 +7,20 @@ public struct FrameContext: Sendable, Hashable {
   /// How many more bytes the message under way may have after the hook; a hook that expands its input fails with
   /// 1009 rather than go beyond. `Int.max` for outbound hooks.
   public var remainingMessageBytes: Int
+  /// Outbound: whether the message may be compressed, as its first part has said; see ``Message/compress``.
+  public var compress: Bool
 
   /// Whether this end is the client.
   public var client: Bool { role == .client }
 
+  /// The role of the other end.
+  var peer: ConnectionType { client ? .server : .client }
+
   /// A context.
-  public init(role: ConnectionType, remainingMessageBytes: Int = .max) {
+  public init(role: ConnectionType, remainingMessageBytes: Int = .max, compress: Bool = true) {
     self.role = role
     self.remainingMessageBytes = remainingMessageBytes
+    self.compress = compress
   }
 }
 

@@ -7,6 +7,9 @@ final class InboundDeflate {
   private let resetsEachMessage: Bool
   private var stream: InflateStream?
 
+  /// Whether zlib holds memory for it yet.
+  var hasContext: Bool { stream != nil }
+
   init(windowBits: Int, noContextTakeover: Bool) {
     self.windowBits = windowBits
     resetsEachMessage = noContextTakeover
@@ -43,6 +46,9 @@ final class OutboundDeflate {
   private let memoryLevel: Int
   private let resetsEachMessage: Bool
   private var stream: DeflateStream?
+
+  /// Whether zlib holds memory for it yet.
+  var hasContext: Bool { stream != nil }
 
   init(windowBits: Int, noContextTakeover: Bool, level: Int, memoryLevel: Int) {
     self.windowBits = windowBits

@@ -81,11 +81,10 @@ extension InboundPipeline {
         try deflate.inflate(bytes, into: &scratch, limit: budget)
         if finished { try deflate.finishMessage() }
       } catch {
-        let failed =
-          error == .tooBig
-          ? messageTooBig : ParseFailed("compressed data that cannot be inflated", .invalidFramePayloadData)
-        // What came out before the error is delivered first: events don't depend on how the bytes were split.
-        if delivery == .wholeMessages || scratch.count == already { throw failed }
+        let failed = ParseFailed(error, tooBig: messageTooBig.message)
+        // What came out before the error is validated and delivered first: events don't depend on how the bytes
+        // were split.
+        if scratch.count == already { throw failed }
         failure = failed
       }
     case .hooks(let hooks):
@@ -115,9 +114,11 @@ extension InboundPipeline {
       let failsAt = withBytes(of: new, window: base) { bytes in
         bytes.baseAddress.flatMap { checker.validate($0, count: bytes.count) }
       }
-      if failsAt != nil || (new.messageFinished && !checker.isComplete) { throw notUTF8 }
+      let isCut = new.messageFinished && failure == nil && !checker.isComplete
+      if failsAt != nil || isCut { try fail(notUTF8) }
       validator = checker
     }
+    if let failure { try fail(failure) }
     guard new.messageFinished else { return nil }
     sequence.end()
     var whole = new
@@ -147,6 +148,8 @@ extension InboundPipeline {
       part.frameFinished = false
       part.messageFinished = false
     }
+    // Nothing to deliver before the failure: the window must not be read on.
+    if part.count == 0, let failure { try fail(failure) }
     return part.count == 0 && !part.frameFinished ? nil : part
   }
 
@@ -170,7 +173,8 @@ extension InboundPipeline {
       clearsBuffers = true
     }
     var checker = UTF8Validator()
-    let finished = part.messageFinished
+    // Before a failure, an unfinished character is not the end of the text.
+    let finished = part.messageFinished && failure == nil
     let (usable, isValid) = withBytes(of: part, window: base) { bytes in
       guard let start = bytes.baseAddress else { return (0, true) }
       guard let failsAt = checker.validate(start, count: bytes.count) else {
@@ -184,8 +188,15 @@ extension InboundPipeline {
     validator = checker
     part.count = usable
     if !isValid {
-      if usable == 0 { throw failure ?? notUTF8 }
+      // What is no UTF-8 comes before a failure to inflate what follows it.
+      if usable == 0 { try fail(notUTF8) }
       failure = notUTF8
     }
+  }
+
+  /// Fails at once; a failure that was waiting is dropped.
+  private mutating func fail(_ error: ParseFailed) throws(ParseFailed) -> Never {
+    failure = nil
+    throw error
   }
 }

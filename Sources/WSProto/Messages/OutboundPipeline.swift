@@ -3,7 +3,7 @@
 /// Messages → frames → bytes: everything that happens to what is sent after the handshake.
 struct OutboundPipeline: ~Copyable {
   private var encoder: FrameEncoder
-  private var transform: OutboundTransform
+  let transform: OutboundTransform
   /// The type of the message under way; `nil` between messages (RFC 6455 §5.4).
   private var opcodeUnderWay: Opcode?
   /// Whether the message under way is compressed; decided by its first part.
@@ -45,11 +45,12 @@ struct OutboundPipeline: ~Copyable {
     }
     let isFirst = opcodeUnderWay == nil
     let sent = isFirst ? opcode : .continuation
+    // The first part decides for the message.
+    let compresses = isFirst ? compress : self.compresses
     switch transform {
     case .none:
       try encoder.encode(sent, fin: finished, payload: payload, into: &output)
     case .deflate(let deflate):
-      if isFirst { compresses = compress }
       if compresses {
         // Moved out while the encoder works, back for the next message.
         var data = scratch
@@ -69,10 +70,11 @@ struct OutboundPipeline: ~Copyable {
         try encoder.encode(sent, fin: finished, payload: payload, into: &output)
       }
     case .hooks(let hooks):
-      let (rsv, data) = try hooks.frame(sent, payload, fin: finished)
+      let (rsv, data) = try hooks.frame(sent, payload, fin: finished, compress: compresses)
       try encoder.encode(sent, fin: finished, rsv: rsv, payload: data.span.bytes, into: &output)
     }
     opcodeUnderWay = finished ? nil : opcode
+    self.compresses = compresses
   }
 
   /// A ping or a pong (RFC 6455 §5.5).
@@ -82,7 +84,7 @@ struct OutboundPipeline: ~Copyable {
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
     if case .hooks(let hooks) = transform {
-      let (rsv, data) = try hooks.frame(opcode, payload, fin: true)
+      let (rsv, data) = try hooks.frame(opcode, payload, fin: true, compress: false)
       try encoder.encode(opcode, rsv: rsv, payload: data.span.bytes, into: &output)
     } else {
       try encoder.encode(opcode, payload: payload, into: &output)
@@ -137,13 +139,15 @@ final class OutboundHooks {
   func frame(
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,
-    fin: Bool
+    fin: Bool,
+    compress: Bool
   ) throws(LocalProtocolError) -> (RsvBits, [UInt8]) {
     var rsv = RsvBits.none
     var data = [UInt8](payload)
+    let context = FrameContext(role: role, compress: compress)
     for index in extensions.indices.reversed() {
       (rsv, data) = try extensions[index].frameOutbound(
-        FrameContext(role: role),
+        context,
         opcode: opcode,
         rsv: rsv,
         data: data,

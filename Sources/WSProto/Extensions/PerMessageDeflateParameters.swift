@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The parameters of permessage-deflate as they stand in one offer or answer (RFC 7692 §7.1).
+struct PerMessageDeflateParameters: Sendable, Hashable {
+  /// Why parameters are no legal offer or answer.
+  struct Violation: Error {
+    var message: String
+    init(_ message: String) { self.message = message }
+  }
+
+  /// A window parameter: not there, there without a value, or with one of 8...15.
+  enum WindowBits: Sendable, Hashable {
+    case absent, unspecified
+    case bits(Int)
+
+    /// The largest window that it allows.
+    var maximum: Int {
+      if case .bits(let bits) = self { bits } else { PerMessageDeflate.defaultMaxWindowBits }
+    }
+  }
+
+  var clientNoContextTakeover = false
+  var clientMaxWindowBits = WindowBits.absent
+  var serverNoContextTakeover = false
+  var serverMaxWindowBits = WindowBits.absent
+
+  static let clientNoContextTakeoverName = "client_no_context_takeover"
+  static let clientMaxWindowBitsName = "client_max_window_bits"
+  static let serverNoContextTakeoverName = "server_no_context_takeover"
+  static let serverMaxWindowBitsName = "server_max_window_bits"
+
+  init() {}
+
+  /// Reads the parameters of an offer, or of an answer, where `client_max_window_bits` must have a value (§7.1.2.2).
+  ///
+  /// Strict, as §7 asks: a parameter that is unknown, repeated or has an illegal value is a violation.
+  init(parsing parameters: [ExtensionParameter], answer: Bool) throws(Violation) {
+    for parameter in parameters {
+      switch parameter.name {
+      case Self.clientNoContextTakeoverName:
+        try Self.set(&clientNoContextTakeover, parameter)
+      case Self.serverNoContextTakeoverName:
+        try Self.set(&serverNoContextTakeover, parameter)
+      case Self.clientMaxWindowBitsName:
+        try Self.set(&clientMaxWindowBits, parameter, needsValue: answer)
+      case Self.serverMaxWindowBitsName:
+        try Self.set(&serverMaxWindowBits, parameter, needsValue: true)
+      default:
+        throw Violation("unknown parameter \(parameter.name)")
+      }
+    }
+  }
+
+  private static func set(_ flag: inout Bool, _ parameter: ExtensionParameter) throws(Violation) {
+    if flag { throw Violation("\(parameter.name) is repeated") }
+    if parameter.value != nil { throw Violation("\(parameter.name) must not have a value") }
+    flag = true
+  }
+
+  private static func set(
+    _ window: inout WindowBits,
+    _ parameter: ExtensionParameter,
+    needsValue: Bool
+  ) throws(Violation) {
+    if window != .absent { throw Violation("\(parameter.name) is repeated") }
+    guard let value = parameter.value else {
+      if needsValue { throw Violation("\(parameter.name) must have a value") }
+      window = .unspecified
+      return
+    }
+    guard let bits = bits(value) else { throw Violation("\(parameter.name) must be 8 to 15") }
+    window = .bits(bits)
+  }
+
+  /// A decimal number from 8 to 15, without sign or leading zeros (§7.1.2).
+  private static func bits(_ value: String) -> Int? {
+    switch value {
+    case "8": 8
+    case "9": 9
+    case "10": 10
+    case "11": 11
+    case "12": 12
+    case "13": 13
+    case "14": 14
+    case "15": 15
+    default: nil
+    }
+  }
+
+  /// As they go on the wire, in the order in which wsproto offers them.
+  var offer: [ExtensionParameter] {
+    windowParameters + flagParameters
+  }
+
+  /// As they go on the wire, in the order in which wsproto answers.
+  var answer: [ExtensionParameter] {
+    flagParameters + windowParameters
+  }
+
+  private var windowParameters: [ExtensionParameter] {
+    Self.parameter(Self.clientMaxWindowBitsName, clientMaxWindowBits)
+      + Self.parameter(Self.serverMaxWindowBitsName, serverMaxWindowBits)
+  }
+
+  private var flagParameters: [ExtensionParameter] {
+    (clientNoContextTakeover ? [ExtensionParameter(name: Self.clientNoContextTakeoverName)] : [])
+      + (serverNoContextTakeover ? [ExtensionParameter(name: Self.serverNoContextTakeoverName)] : [])
+  }
+
+  private static func parameter(_ name: String, _ window: WindowBits) -> [ExtensionParameter] {
+    switch window {
+    case .absent: []
+    case .unspecified: [ExtensionParameter(name: name)]
+    case .bits(let bits): [ExtensionParameter(name: name, value: String(bits))]
+    }
+  }
+
+  /// Whether `answer` may be given to this offer (§7.1.1, §7.1.2).
+  func check(answer: PerMessageDeflateParameters) throws(Violation) {
+    if serverNoContextTakeover, !answer.serverNoContextTakeover {
+      throw Violation("\(Self.serverNoContextTakeoverName) was asked for")
+    }
+    // Without the parameter in the answer the server may use 15 bits.
+    if serverMaxWindowBits != .absent, answer.serverMaxWindowBits.maximum > serverMaxWindowBits.maximum {
+      throw Violation("\(Self.serverMaxWindowBitsName) must be at most \(serverMaxWindowBits.maximum)")
+    }
+    if clientMaxWindowBits == .absent, answer.clientMaxWindowBits != .absent {
+      throw Violation("\(Self.clientMaxWindowBitsName) was not offered")
+    }
+  }
+}
