@@ -7,11 +7,15 @@ let package = Package(
   name: "swift-wsproto",
   platforms: [.macOS(.v26), .iOS(.v26), .tvOS(.v26), .watchOS(.v26), .visionOS(.v26)],
   products: [
-    .library(name: "WSProto", targets: ["WSProto"])
+    .library(name: "WSProto", targets: ["WSProto"]),
+    .library(name: "WSProtoFoundation", targets: ["WSProtoFoundation"]),
+    .executable(name: "wsproto", targets: ["WSProtoCLI"]),
   ],
   dependencies: [
     // No traits: the core must not link Foundation.
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: [])
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+    // The command line only.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
   ],
   targets: [
     .systemLibrary(
@@ -27,9 +31,28 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
     ),
+    .target(
+      name: "WSProtoFoundation",
+      dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
+    ),
+    // Not named like its product: `wsproto` and `WSProto` are one name to a file system that ignores case.
+    .executableTarget(
+      name: "WSProtoCLI",
+      dependencies: [
+        "WSProto", "WSProtoFoundation",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]
+    ),
     .testTarget(
       name: "WSProtoTests",
       dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
+    ),
+    .testTarget(
+      name: "WSProtoFoundationTests",
+      dependencies: [
+        "WSProto", "WSProtoFoundation", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]
     ),
   ]
 )

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Foundation
+public import WSProto
+
+extension Bytes {
+  /// A copy of `data`.
+  public init(_ data: Data) {
+    self.init(copying: data.bytes)
+  }
+}
+
+extension Data {
+  /// A copy of `bytes`.
+  public init(_ bytes: Bytes) {
+    self = bytes.withUnsafeBytes { Data($0) }
+  }
+
+  /// A copy of `span`, such as the payload of a ``BorrowedEvent``.
+  public init(copying span: RawSpan) {
+    self = span.withUnsafeBytes { Data($0) }
+  }
+}
+
+extension Message where Data == Bytes {
+  /// A binary message with a copy of `data`.
+  public init(data: Foundation.Data, messageFinished: Bool = true, compress: Bool = true) {
+    self.init(data: Bytes(data), messageFinished: messageFinished, compress: compress)
+  }
+}
+
+extension Ping {
+  /// A ping with a copy of `payload`, up to 125 bytes.
+  public init(payload: Data) {
+    self.init(payload: Bytes(payload))
+  }
+}
+
+extension RejectData {
+  /// A part of a body with a copy of `data`.
+  public init(data: Data, bodyFinished: Bool = true) {
+    self.init(data: Bytes(data), bodyFinished: bodyFinished)
+  }
+}
+
+extension WSConnection {
+  /// Takes bytes from the transport, one copy; see `receiveData(_:)` of the core.
+  public func receiveData(_ data: Data) throws(ProtocolError) {
+    try receiveData(data.bytes)
+  }
+
+  /// Appends a binary message, or a part of one, from `data` without a copy in between.
+  public func sendBytes(
+    _ data: Data,
+    messageFinished: Bool = true,
+    compress: Bool = true,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try sendBytes(data.bytes, messageFinished: messageFinished, compress: compress, into: &output)
+  }
+}
+
+extension Connection {
+  /// Takes bytes from the transport, one copy; see `receiveData(_:)` of the core.
+  public func receiveData(_ data: Data) throws(LocalProtocolError) {
+    try receiveData(data.bytes)
+  }
+}
