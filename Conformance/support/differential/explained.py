@@ -149,12 +149,22 @@ class Inflater:
         self.bits = case["pmd"][f"{peer}_max_window_bits"]
         self.reset = case["pmd"][f"{peer}_no_context_takeover"]
         self.zlib = None
+        self.narrow = None
 
     def feed(self, data, last):
         if self.zlib is None:
             self.zlib = zlib.decompressobj(-self.bits)
+            self.narrow = zlib.decompressobj(-self.bits)
         try:
             self.zlib.decompress(data)
+            try:
+                # zlib sees a distance beyond the window only when the bytes have left its output buffer.
+                for place in range(len(data)):
+                    self.narrow.decompress(data[place : place + 1])
+                if last:
+                    self.narrow.decompress(b"\x00\x00\xff\xff")
+            except zlib.error:
+                return "deflate beyond the window"
             if last:
                 self.zlib.decompress(b"\x00\x00\xff\xff")
                 # Whole only if a new block may start here.
@@ -169,7 +179,7 @@ class Inflater:
         elif last and not whole:
             finding = "deflate unfinished"
         if last and self.reset:
-            self.zlib = None
+            self.zlib = self.narrow = None
         return finding
 
 

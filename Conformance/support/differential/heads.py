@@ -87,8 +87,8 @@ def oddities(case):
         if " 101" not in start:
             found.add("not 101")
     else:
-        if start.endswith("HTTP/1.0"):
-            found.add("HTTP/1.0")
+        if not start.endswith("HTTP/1.1"):
+            found.add("version")
         if "host" not in values:
             found.add("no host")
         for key in values.get("sec-websocket-key", []):

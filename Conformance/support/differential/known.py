@@ -37,7 +37,9 @@ def _(context):
 
 @entry("close code 1014", "wsproto", "RFC 6455 §7.4.2, IANA registry", "fails on 1014, registered after it was written")
 def _(context):
-    return context.deviant == ("fail", 1002) and kind(context.other) == "close" and context.other[1] == 1014
+    if context.deviant != ("fail", 1002) or context.facts.get("close code") != 1014:
+        return False
+    return context.other[:2] == ("close", 1014) or context.violates("close reason not UTF-8")
 
 
 @entry("Close inside a message", "websockets", "RFC 6455 §5.4, §5.5", "fails on a Close between the fragments of a message")
@@ -110,6 +112,12 @@ def _(context):
     return context.case["pmd"] is not None and context.deviant == ("fail", 1011) and context.other == ("fail", 1007)
 
 
+@entry("internal error on a large frame", "websockets", "-",
+       "fails with 1011 when the last symbol of 2044 bytes or more comes out only with the appended block, without max_size")
+def _(context):
+    return context.case["pmd"] is not None and context.deviant == ("fail", 1011) and kind(context.other) in ("text", "binary")
+
+
 @entry("Close wrong in code and reason", "websockets", "RFC 6455 §7.4, no order named", "looks at the reason's UTF-8 first")
 def _(context):
     return context.violates("close code") and context.deviant == ("fail", 1007) and context.other == ("fail", 1002)
@@ -129,7 +137,10 @@ HEADS = [
     (REQUEST, "key twice", "wsproto", "RFC 6455 §11.3.1", "takes the last of several", "repeated sec-websocket-key", (YES,), (NO,)),
     (REQUEST, "version twice", "wsproto", "RFC 6455 §11.3.5", "takes the last of several",
      "repeated sec-websocket-version", (YES,), (NO,)),
-    (REQUEST, "HTTP/1.0", "wsproto", "RFC 6455 §4.2.1 (1)", "takes a request of HTTP/1.0", "HTTP/1.0", (YES,), (NO,)),
+    (REQUEST, "version of HTTP", "wsproto", "RFC 6455 §4.2.1 (1)", "takes a request of HTTP/1.0 or of another major version", "version", (YES,), (NO,)),
+    (REQUEST, "Origin twice", "wsproto", "RFC 6454 §7.3", "doesn't look at Origin", "repeated origin", (YES,), (NO,)),
+    (BOTH, "bad head refused early", "websockets", "RFC 9112 §2.2, no moment named",
+     "refuses a bad line at once, the other waits for the head's end", "cut_end", (NO,), (WAIT,)),
     (BOTH, "folded line", "websockets", "RFC 9112 §5.2, either allowed", "refuses it, h11 joins it", "folded line", (NO,), (YES,)),
     (BOTH, "Upgrade twice", "wsproto", "RFC 9110 §5.3", "takes the last of several fields", "repeated upgrade", (YES, NO), (NO, YES)),
     (BOTH, "Connection twice", "wsproto", "RFC 9110 §5.3", "looks at the last of several fields only",
@@ -164,7 +175,8 @@ HEADS = [
      "non-ASCII value", (CRASH,), (YES, NO)),
     (REQUEST, "request with a body", "websockets", "RFC 9112 §6", "refuses it", "body", (NO,), (YES,)),
     (REQUEST, "frame in the same read", "wsproto", "RFC 6455 §4.2.2", "drops what came in the same read as the request",
-     "frame in the same read", (END,), ("text",)),
+     "frame in the same read", (END, "fail"), ("text",)),
+    (REQUEST, "Host that is no IDNA", "wsproto", "RFC 9110 §7.2", "crashes on decoding Host", "folded line", (CRASH,), (YES, NO)),
     (RESPONSE, "refusal with a body", "websockets", "-", "reports a refusal when its body is there", "not 101", (WAIT,), (NO,)),
 ]
 
@@ -184,3 +196,23 @@ for _row in HEADS:
 @entry("crash on flipped bytes", "wsproto", "RFC 6455 §4.1, §4.2", "an exception other than RemoteProtocolError", BOTH)
 def _(context):
     return "flip" in context.case and kind(context.deviant) == "crash" and kind(context.other) != "crash"
+
+
+BEYOND = "RFC 7692 §7.1.2, no rule for the receiver"
+
+
+def beyond(context):
+    return (
+        context.case["pmd"] is not None
+        and context.facts.get("deflate beyond the window", context.index + 1) <= context.index
+        and "fail" in (kind(context.deviant), kind(context.other)))
+
+
+@entry("distance beyond the negotiated window", "websockets", BEYOND, "sees it or not, by how the bytes were split")
+def _(context):
+    return beyond(context)
+
+
+@entry("distance beyond the negotiated window", "wsproto", BEYOND, "sees it or not, by how the bytes were split")
+def _(context):
+    return beyond(context)
