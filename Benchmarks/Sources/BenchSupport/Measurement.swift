@@ -20,8 +20,15 @@ public func processSeconds() -> Double {
 /// Heap allocations of this process so far; `nil` where they are not counted (anything but glibc).
 public func allocationsSoFar() -> UInt64? { wsb_allocations_are_counted() ? wsb_allocations() : nil }
 
+/// Keeps the optimiser from dropping what led to `value`.
+@inline(never)
+public func blackHole(_ value: UInt64) {
+  if value == .max { blackHoleCount &+= 1 }
+}
+nonisolated(unsafe) private var blackHoleCount = 0
+
 /// Heap bytes that `body` leaves allocated; `nil` where they are not counted.
-public func heapBytes(leftBy body: () throws -> Void) rethrows -> Int? {
+public func heapBytes(_ body: () throws -> Void) rethrows -> Int? {
   wsb_count_bytes(true)
   try body()
   let bytes = Int(wsb_live_bytes())

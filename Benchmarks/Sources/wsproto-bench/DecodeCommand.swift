@@ -2,17 +2,35 @@
 
 import ArgumentParser
 import BenchSupport
+import WSProto
 
 /// Decodes a stream of frames.
 struct DecodeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "decode",
-    abstract: "Decodes concatenated frames, masked for --role server, unmasked for --role client."
+    abstract: "Decodes concatenated frames, masked for --role server, unmasked for --role client.",
+    discussion: """
+      --api feed-only     the floor: reads are copied into the receive buffer, nothing else
+            borrowed      Connection.receive with a closure, parts as they arrive
+            whole         the same, whole messages
+            events        Connection.receiveData and nextEvent, parts as they arrive
+            events-whole  the same, whole messages
+      """
   )
 
   enum API: String, ExpressibleByArgument, CaseIterable {
-    /// The floor: reads are copied into the receive buffer and nothing else happens.
     case feedOnly = "feed-only"
+    case borrowed
+    case whole
+    case events
+    case eventsWhole = "events-whole"
+
+    var delivery: MessageDelivery {
+      switch self {
+      case .whole, .eventsWhole: .wholeMessages
+      case .feedOnly, .borrowed, .events: .chunks
+      }
+    }
   }
 
   @OptionGroup var common: CommonOptions
@@ -24,29 +42,145 @@ struct DecodeCommand: ParsableCommand {
   var chunk: ReadSize = .bytes(65536)
 
   @Option(help: "How messages are taken.")
-  var api: API = .feedOnly
+  var api: API = .borrowed
+
+  @Option(help: "Connections that the reads go to in turn; more than one needs --chunk frame and no fragments.")
+  var connections = 1
+
+  func validate() throws {
+    guard connections >= 1 else { throw ValidationError("--connections is at least 1") }
+    guard connections == 1 || chunk == .oneFrame else {
+      throw ValidationError("--connections needs --chunk frame")
+    }
+  }
 
   func run() throws {
     let file = try InputFile(path: input)
     let reads = try file.reads(chunk)
+    let expected = try file.expectedTotals()
+    if connections > 1, try file.hasFragments() { throw BenchError("--connections needs unfragmented messages") }
     var measurement = common.measurement(operation: "decode", api: api.rawValue)
     measurement.chunk = chunk
-    let expected = try file.expectedTotals()
     measurement.expected = expected
-    switch api {
-    case .feedOnly:
-      let capacity = reads.lazy.map(\.count).max() ?? 0
-      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
-      defer { buffer.deallocate() }
-      try measurement.run { totals in
-        var touched: UInt64 = 0
-        for read in reads {
-          buffer.copyMemory(from: read)
-          touched &+= UInt64(buffer[read.count - 1])
-        }
+    let capacity = reads.lazy.map(\.count).max() ?? 0
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity + 64, alignment: 64)
+    defer { buffer.deallocate() }
+    // With many connections they are made once: their making is not what is measured.
+    let pool = (0..<connections).map { _ in makeConnection() }
+    try measurement.run { totals in
+      switch api {
+      case .feedOnly:
+        feed(reads, through: buffer)
         totals = expected
-        totals.outputBytes = touched == .max ? 1 : 0
+      case .borrowed, .whole:
+        try borrow(reads, connections > 1 ? pool : [makeConnection()], through: buffer, &totals)
+      case .events, .eventsWhole:
+        try takeEvents(reads, connections > 1 ? pool : [makeConnection()], &totals)
       }
+    }
+  }
+
+  private func makeConnection() -> Connection {
+    Connection(
+      common.role == .client ? .client : .server,
+      configuration: Configuration(delivery: api.delivery, limits: Limits(maxMessageBytes: 1 << 30))
+    )
+  }
+
+  private func feed(_ reads: [UnsafeRawBufferPointer], through buffer: UnsafeMutableRawBufferPointer) {
+    var touched: UInt64 = 0
+    for read in reads {
+      buffer.copyMemory(from: read)
+      touched &+= UInt64(buffer[read.count - 1])
+    }
+    blackHole(touched)
+  }
+}
+
+/// Each read is copied into one receive buffer, as from a socket, and events are borrowed from there.
+private func borrow(
+  _ reads: [UnsafeRawBufferPointer],
+  _ connections: [Connection],
+  through buffer: UnsafeMutableRawBufferPointer,
+  _ totals: inout Totals
+) throws(BenchError) {
+  var message = MessageParts()
+  var sum = totals
+  var turn = 0
+  for read in reads {
+    buffer.copyMemory(from: read)
+    let received = UnsafeMutableRawBufferPointer(rebasing: buffer[..<read.count])
+    var span = received.mutableBytes
+    try connections[turn].receive(&span) { (event) throws(BenchError) in
+      switch event {
+      case .bytesMessage(let bytes, _, let finished):
+        bytes.withUnsafeBytes { message.add($0, opcode: 2, finished: finished, to: &sum) }
+      case .textMessage(let text, _, let finished):
+        text.span.bytes.withUnsafeBytes { message.add($0, opcode: 1, finished: finished, to: &sum) }
+      case .ping(let payload):
+        payload.withUnsafeBytes { sum.add($0, opcode: 9) }
+      case .pong(let payload):
+        payload.withUnsafeBytes { sum.add($0, opcode: 10) }
+      case .closeConnection, .handshake, .handshakeFailed:
+        throw BenchError("the stream closes the connection")
+      }
+    }
+    turn &+= 1
+    if turn == connections.count { turn = 0 }
+  }
+  totals = sum
+}
+
+/// Each read is given to the connection, which copies it, and events are taken until there are no more.
+private func takeEvents(
+  _ reads: [UnsafeRawBufferPointer],
+  _ connections: [Connection],
+  _ totals: inout Totals
+) throws {
+  var message = MessageParts()
+  var turn = 0
+  for read in reads {
+    let connection = connections[turn]
+    try connection.receiveData(read)
+    while let event = connection.nextEvent() {
+      switch event {
+      case .bytesMessage(let part):
+        part.data.withUnsafeBytes { message.add($0, opcode: 2, finished: part.messageFinished, to: &totals) }
+      case .textMessage(let part):
+        part.data.utf8Span.span.bytes.withUnsafeBytes {
+          message.add($0, opcode: 1, finished: part.messageFinished, to: &totals)
+        }
+      case .ping(let ping):
+        ping.payload.withUnsafeBytes { totals.add($0, opcode: 9) }
+      case .pong(let pong):
+        pong.payload.withUnsafeBytes { totals.add($0, opcode: 10) }
+      case .closeConnection, .request, .acceptConnection, .rejectConnection, .rejectData:
+        throw BenchError("the stream closes the connection")
+      }
+    }
+    turn &+= 1
+    if turn == connections.count { turn = 0 }
+  }
+}
+
+/// A message of which parts have arrived: what its checksum needs.
+struct MessageParts {
+  private var length = 0
+  private var first: UInt8 = 0
+  private var last: UInt8 = 0
+
+  @inline(__always)
+  mutating func add(_ part: UnsafeRawBufferPointer, opcode: UInt8, finished: Bool, to totals: inout Totals) {
+    if !part.isEmpty {
+      if length == 0 { first = part[0] }
+      last = part[part.count - 1]
+      length &+= part.count
+    }
+    if finished {
+      totals.add(length: length, opcode: opcode, first: first, last: last)
+      length = 0
+      first = 0
+      last = 0
     }
   }
 }

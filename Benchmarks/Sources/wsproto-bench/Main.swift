@@ -9,7 +9,9 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wsproto-bench",
     abstract: "Measures WSProto on input files: processor time, allocations and a verified checksum.",
-    subcommands: [DecodeCommand.self]
+    subcommands: [
+      DecodeCommand.self, EncodeCommand.self, DeflateCommand.self, HandshakeCommand.self, MemoryCommand.self,
+    ]
   )
 }
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Line charts as SVG, both axes logarithmic, readable on light and dark pages."""
+
+import html
+import math
+
+PALETTE = ["#e8590c", "#1971c2", "#2f9e44", "#9c36b5", "#c2255c", "#0c8599", "#866118", "#5f3dc4", "#5c940d", "#495057"]
+STYLE = """
+text { font: 12px system-ui, sans-serif; fill: #343a40; }
+.title { font-size: 15px; font-weight: 600; }
+.grid { stroke: #dee2e6; stroke-width: 1; }
+.axis { stroke: #868e96; stroke-width: 1; }
+.small { font-size: 11px; fill: #868e96; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #dee2e6; }
+  .grid { stroke: #343a40; }
+  .small { fill: #909296; }
+}
+"""
+
+
+def size_label(value):
+    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if value >= unit and value % unit == 0:
+            return f"{value // unit} {name}"
+    return f"{value} B"
+
+
+def count_label(value):
+    return f"{value:,}"
+
+
+def number(value):
+    return f"{value:g}" if value < 1000 else f"{value:,.0f}"
+
+
+def line_chart(title, note, x_label, y_label, series, x_text=size_label, width=860, height=430):
+    """`series`: [(name, [(x, y), ...], emphasis)]; x and y above zero."""
+    left, right, top, bottom = 74, 190, 58, 56
+    xs = sorted({x for _, points, _ in series for x, _ in points})
+    ys = [y for _, points, _ in series for _, y in points]
+    if not ys:
+        return ""
+    x0, x1 = math.log10(xs[0]), math.log10(xs[-1])
+    if x0 == x1:
+        x0, x1 = x0 - 0.5, x1 + 0.5
+    y0, y1 = math.log10(min(ys)), math.log10(max(ys))
+    pad = max(0.08, (y1 - y0) * 0.06)
+    y0, y1 = y0 - pad, y1 + pad
+    if y1 - y0 < 1:
+        middle = (y0 + y1) / 2
+        y0, y1 = middle - 0.5, middle + 0.5
+
+    def px(x):
+        return left + (math.log10(x) - x0) / (x1 - x0) * (width - left - right)
+
+    def py(y):
+        return height - bottom - (math.log10(y) - y0) / (y1 - y0) * (height - top - bottom)
+
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+           f'aria-label="{html.escape(title)}">', f"<style>{STYLE}</style>",
+           f'<text class="title" x="{left}" y="24">{html.escape(title)}</text>',
+           f'<text class="small" x="{left}" y="42">{html.escape(note)}</text>']
+    decades = range(math.floor(y0), math.ceil(y1) + 1)
+    steps = (1,) if y1 - y0 > 2 else (1, 2, 5)
+    for decade in decades:
+        for step in steps:
+            y = step * 10.0 ** decade
+            if y0 <= math.log10(y) <= y1:
+                out.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{py(y):.1f}" y2="{py(y):.1f}"/>')
+                out.append(f'<text x="{left - 8}" y="{py(y) + 4:.1f}" text-anchor="end">{number(y)}</text>')
+    last = -100.0
+    for x in xs:
+        out.append(f'<line class="axis" x1="{px(x):.1f}" x2="{px(x):.1f}" y1="{height - bottom}" y2="{height - bottom + 4}"/>')
+        if px(x) - last >= 52:
+            out.append(f'<text x="{px(x):.1f}" y="{height - bottom + 18}" text-anchor="middle">{x_text(x)}</text>')
+            last = px(x)
+    out.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>')
+    out.append(f'<text x="{(left + width - right) / 2}" y="{height - 14}" text-anchor="middle">{html.escape(x_label)}</text>')
+    out.append(f'<text transform="translate(18 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">'
+               f"{html.escape(y_label)}</text>")
+    labels = []
+    for index, (name, points, emphasis) in enumerate(series):
+        if not points:
+            continue
+        colour = PALETTE[index % len(PALETTE)]
+        points = sorted(points)
+        path = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in points)
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{3 if emphasis else 1.5}"'
+                   f' stroke-linejoin="round"/>')
+        for x, y in points:
+            out.append(f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="{3.5 if emphasis else 2.2}" fill="{colour}"/>')
+        labels.append([py(points[-1][1]), name, colour, emphasis, px(points[-1][0])])
+    labels.sort()
+    for one, two in zip(labels, labels[1:]):
+        two[0] = max(two[0], one[0] + 15)
+    overflow = labels[-1][0] - (height - bottom) if labels else 0
+    if overflow > 0:
+        labels[-1][0] -= overflow
+        for index in range(len(labels) - 2, -1, -1):
+            labels[index][0] = min(labels[index][0], labels[index + 1][0] - 15)
+    for y, name, colour, emphasis, _ in labels:
+        weight = ' font-weight="700"' if emphasis else ""
+        out.append(f'<text x="{width - right + 12}" y="{y + 4:.1f}" style="fill:{colour}"{weight}>{html.escape(name)}</text>')
+    out.append("</svg>")
+    return "\n".join(out) + "\n"

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contenders: how each is installed, built and started, and why one is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".work"
+BIN = WORK / "bin"
+C = ROOT / "Peers" / "c"
+VENV = WORK / "venv"
+SWIFT_PRODUCTS = ["wsproto-bench-inputs", "wsproto-bench", "peer-nio"]
+
+
+class Contender:
+    """A program that measures one stack; `slow` ones get shorter inputs of the same messages."""
+
+    def __init__(self, name, command, operations, slow=False, arguments=(), version=""):
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.operations = operations
+        self.slow = slow
+        self.arguments = list(arguments)
+        self.version = version
+
+
+def run(command, **more):
+    """Runs a command quietly; gives back None, or the last lines of what it said as it failed."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    if done.returncode == 0:
+        return None
+    return " / ".join(done.stdout.strip().splitlines()[-3:]) or f"exit code {done.returncode}"
+
+
+def debian_version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def install(packages):
+    """Installs Debian packages that are not there yet; gives back why it could not."""
+    missing = [package for package in packages if not debian_version(package)]
+    if not missing:
+        return None
+    if not shutil.which("apt-get"):
+        return f"{', '.join(missing)} not installed, and there is no apt-get"
+    command = ["apt-get", "install", "-y", "-q", *missing]
+    if os.geteuid() != 0:
+        command = ["sudo", "-n", *command] if shutil.which("sudo") else command
+    why = run(command)
+    if why and run((["sudo", "-n"] if os.geteuid() != 0 else []) + ["apt-get", "update", "-q"]) is None:
+        why = run(command)
+    return why
+
+
+def newer(output, sources):
+    return output.exists() and all(output.stat().st_mtime >= source.stat().st_mtime for source in sources)
+
+
+def compile_c(compiler, output, source, *flags):
+    output = BIN / output
+    if newer(output, [C / source, C / "bench.h"]):
+        return None
+    return run([compiler, "-O3", "-march=native", "-DNDEBUG", str(C / source), "-o", str(output), *flags])
+
+
+def swift_build(jobs):
+    for product in SWIFT_PRODUCTS:
+        print(f"building {product}", file=sys.stderr)
+        why = run(["swift", "build", "-c", "release", "-j", str(jobs), "--product", product], cwd=ROOT)
+        if why:
+            sys.exit(f"error: {product} does not build: {why}")
+
+
+def swift_version(package):
+    done = subprocess.run(["git", "-C", str(ROOT / ".build" / "checkouts" / package), "describe", "--tags"],
+                          capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def prepare(jobs=2):
+    """Installs and builds everything; gives back the contenders, and {name: why} for the missing ones."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    swift_build(jobs)
+    swift = ROOT / ".build" / "release"
+    bench = swift / "wsproto-bench"
+    found, missing = [], {}
+
+    def add(why, *contenders):
+        for contender in contenders:
+            if why:
+                missing[contender.name] = why
+            else:
+                found.append(contender)
+
+    why = install(["gcc", "g++", "zlib1g-dev"]) or compile_c("gcc", "peer-floor", "floors.c", "-std=gnu11", "-lz")
+    floor = BIN / "peer-floor"
+    add(why,
+        Contender("feed only", [floor], ["decode"], arguments=["--api", "feed-only"], version="memcpy"),
+        Contender("feed, allocate, copy", [floor], ["decode"], arguments=["--api", "copy"], version="C"),
+        Contender("memcpy", [floor], ["encode-server"], version="C"),
+        Contender("zlib", [floor], ["deflate"], version=debian_version("zlib1g-dev")))
+
+    add(None,
+        Contender("WSProto borrowed", [bench], ["decode"], arguments=["--api", "borrowed"]),
+        Contender("WSProto events", [bench], ["decode"], arguments=["--api", "events"]),
+        Contender("WSProto whole", [bench], ["decode"], arguments=["--api", "whole"]),
+        Contender("WSProto", [bench], ["encode", "deflate", "handshake"]))
+
+    uws = uws_source()
+    add(uws[1] or compile_c("g++", "peer-uws", "uws.cpp", "-std=c++20", f"-I{C / 'uws-shim'}", f"-I{uws[0]}",
+                            f'-DUWS_VERSION="{uws[2]}"'),
+        Contender("uWebSockets", [BIN / "peer-uws"], ["decode", "encode"], version=uws[2]))
+
+    why = install(["libboost1.81-dev"])
+    why = why and install(["libboost-dev"])
+    add(why or compile_c("g++", "peer-beast", "beast.cpp", "-std=c++17"),
+        Contender("Boost.Beast", [BIN / "peer-beast"], ["decode", "encode", "deflate", "handshake"],
+                  version=debian_version("libboost1.81-dev") or debian_version("libboost-dev")))
+
+    add(install(["libwslay-dev"]) or compile_c("gcc", "peer-wslay", "wslay.c", "-std=gnu11", "-lwslay"),
+        Contender("wslay", [BIN / "peer-wslay"], ["decode", "encode"], version=debian_version("libwslay-dev")))
+
+    rust = ROOT / "Peers" / "rust"
+    if not shutil.which("cargo"):
+        why = "no cargo"
+    else:
+        why = run(["cargo", "build", "--release", "--quiet", "--target-dir", str(WORK / "cargo")], cwd=rust)
+    add(why, Contender("tungstenite", [WORK / "cargo" / "release" / "peer-tungstenite"],
+                       ["decode", "encode", "handshake"], version="0.29"))
+
+    add(None, Contender("NIOWebSocket", [swift / "peer-nio"], ["decode", "encode", "handshake"], slow=True,
+                        version=swift_version("swift-nio")))
+
+    why = install(["nodejs", "node-ws"]) if not shutil.which("node") else install(["node-ws"])
+    add(why, Contender("Node ws", ["node", ROOT / "Peers" / "node" / "peer-ws.js"],
+                       ["decode", "encode", "deflate", "handshake"], slow=True, version=debian_version("node-ws")))
+
+    why = python_environment()
+    for name, script in (("Python websockets", "peer-websockets"), ("Python wsproto", "peer-wsproto")):
+        add(why, Contender(name, [VENV / "bin" / "python", ROOT / "Peers" / "python" / script],
+                           ["decode", "encode", "deflate", "handshake"], slow=True,
+                           version=python_version(name.split()[1])))
+    return found, missing
+
+
+def python_environment():
+    if (VENV / "complete").exists():
+        return None
+    why = run([sys.executable, "-m", "venv", str(VENV)])
+    why = why or run([str(VENV / "bin" / "pip"), "install", "-q", "wsproto==1.2.0", "websockets"])
+    if not why:
+        (VENV / "complete").touch()
+    return why
+
+
+def python_version(package):
+    done = subprocess.run([str(VENV / "bin" / "python"), "-c",
+                           f"import importlib.metadata as m; print(m.version('{package}'))"],
+                          capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def uws_source():
+    """(folder of its headers, why not, version): UWS_SOURCE names a checkout, else one is cloned."""
+    checkout = Path(os.environ.get("UWS_SOURCE", WORK / "uWebSockets"))
+    if not checkout.exists():
+        environment = dict(os.environ, GIT_TERMINAL_PROMPT="0")
+                  env=environment, timeout=120)
+        if why:
+            return checkout, f"no checkout of it (UWS_SOURCE): {why}", ""
+    headers = checkout / "src"
+    if not (headers / "WebSocketProtocol.h").exists():
+        return headers, "the checkout lacks src/WebSocketProtocol.h", ""
+    done = subprocess.run(["git", "-C", str(checkout), "describe", "--tags", "--always"], capture_output=True, text=True)
+    return headers, None, os.environ.get("UWS_VERSION") or done.stdout.strip() or "checkout"

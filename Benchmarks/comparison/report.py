@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table and the charts."""
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import chart
+
+PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())
+SIZE_NAMES = {16: "16 B", 125: "125 B", 1024: "1 KiB", 16384: "16 KiB", 262144: "256 KiB", 1048576: "1 MiB", 0: "ns"}
+FLOORS = {"feed only", "feed, allocate, copy", "memcpy", "zlib"}
+
+
+def duration(ns):
+    if ns < 10:
+        return f"{ns:.1f}"
+    if ns < 1000:
+        return f"{ns:.0f}"
+    if ns < 1e6:
+        return f"{ns / 1000:.3g} µs"
+    return f"{ns / 1e6:.3g} ms"
+
+
+def ratio(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def machine():
+    model = platform.processor()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    swift = subprocess.run(["swift", "--version"], capture_output=True, text=True).stdout.splitlines()
+    return f"{model}, {platform.system()} {platform.machine()}, {swift[0].strip() if swift else 'Swift'}"
+
+
+class Results:
+    """Sections → operation → size → contender → record."""
+
+    def __init__(self):
+        self.sections = {}
+        self.order = []
+
+    def add(self, cell, medians):
+        for operation, by_name in medians.items():
+            section = cell.section if operation in cell.section or operation == "handshake" else f"{cell.section}: {operation}"
+            if section not in self.sections:
+                self.sections[section] = {}
+                self.order.append(section)
+            self.sections[section].setdefault(cell.size, {}).update(by_name)
+
+
+def scaled(section, by_size):
+    """Published figures times this machine's floor over that machine's, for stacks that were not built here."""
+    rows = {}
+    if section != "decode, server, binary":
+        return rows
+    floors = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
+    for name, figures in PUBLISHED["stacks"].items():
+        if any(name in by_name for by_name in by_size.values()):
+            continue
+        row = {}
+        for size, figure in zip(PUBLISHED["sizes"], figures):
+            here = by_size.get(size, {}).get("feed only")
+            if here:
+                row[size] = figure * here["ns_per_message"] / floors[size]
+        if row:
+            rows[f"{name} ¹"] = row
+    return rows
+
+
+def best_of_ours(by_name):
+    ours = [record["ns_per_message"] for name, record in by_name.items() if name.startswith("WSProto")]
+    return min(ours) if ours else None
+
+
+def table(section, by_size):
+    sizes = sorted(by_size)
+    names = []
+    for size in sizes:
+        for name in by_size[size]:
+            if name not in names:
+                names.append(name)
+    figures = {name: {s: by_size[s][name]["ns_per_message"] for s in sizes if name in by_size[s]} for name in names}
+    figures.update(scaled(section, by_size))
+    ours = {size: best_of_ours(by_size[size]) for size in sizes}
+    order = sorted(figures, key=lambda n: (n not in FLOORS, not n.startswith("WSProto"), min(figures[n].values())))
+    lines = [f"### {section[0].upper()}{section[1:]}", "",
+             "| ns a message (× our best) | " + " | ".join(SIZE_NAMES.get(s, f"{s} B") for s in sizes) + " |",
+             "|---|" + "---|" * len(sizes)]
+    for name in order:
+        cells = []
+        for size in sizes:
+            value = figures[name].get(size)
+            if value is None:
+                cells.append("–")
+            elif ours[size] and not name.startswith("WSProto"):
+                cells.append(f"{duration(value)} ({ratio(value / ours[size])})")
+            else:
+                cells.append(f"**{duration(value)}**" if ours[size] == value else duration(value))
+        lines.append(f"| {'*' + name + '*' if name in FLOORS else name} | " + " | ".join(cells) + " |")
+    allocations = allocation_line(sizes, by_size)
+    return lines + ([""] + allocations if allocations else []) + [""]
+
+
+def allocation_line(sizes, by_size):
+    out = []
+    for name in sorted({n for s in sizes for n in by_size[s] if n.startswith("WSProto")}):
+        values = [by_size[s][name].get("allocations_per_message") for s in sizes if name in by_size[s]]
+        if all(v is not None for v in values):
+            out.append(f"{name}: " + ", ".join(f"{v:.3f}".rstrip("0").rstrip(".") for v in values))
+    return ["Allocations a message: " + "; ".join(out) + "."] if out else []
+
+
+def deflate_ratios(results):
+    lines = []
+    for section in results.order:
+        if not section.endswith(": compress"):
+            continue
+        for size, by_name in sorted(results.sections[section].items()):
+            parts = [f"{name} {r['output_bytes'] / r['payload_bytes']:.3f}" for name, r in by_name.items() if r["payload_bytes"]]
+            lines.append(f"Compressed size over plain size at {SIZE_NAMES.get(size, size)}: " + ", ".join(parts) + ".")
+    return lines + [""] if lines else []
+
+
+def markdown(results, contenders, missing, failures, settings, charts):
+    lines = ["# Comparison", "",
+             f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
+             "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
+             "our best figure in that column (above 1: we are faster). Floors in italics. What is measured, and how, is "
+             "in [Benchmarks/README.md](../README.md).", ""]
+    for path in charts:
+        lines += [f"![{path.stem}]({path.name})", ""]
+    for section in results.order:
+        lines += table(section, results.sections[section])
+    lines += deflate_ratios(results)
+    lines += ["¹ Not built here: a figure measured on another machine, scaled by the feed-only floors of both "
+              "(comparison/published.json).", "", "## Contenders", ""]
+    for contender in contenders:
+        lines.append(f"- {contender.name} {contender.version}".rstrip())
+    for name, why in missing.items():
+        lines.append(f"- missing: {name}: {why}")
+    for name, why in failures.items():
+        lines.append(f"- failed in part: {name}: {why}")
+    return "\n".join(lines) + "\n"
+
+
+def rate_chart(section, by_size, folder, name):
+    sizes = sorted(by_size)
+    series = {}
+    for size in sizes:
+        for contender, record in by_size[size].items():
+            series.setdefault(contender, []).append((size, record["gb_per_s"]))
+    for contender, row in scaled(section, by_size).items():
+        series[contender] = [(size, size / ns) for size, ns in row.items()]
+    order = sorted(series, key=lambda n: (not n.startswith("WSProto"), -series[n][-1][1]))
+    if len(sizes) < 2:
+        return None
+    svg = chart.line_chart(section[0].upper() + section[1:], "Payload a second of CPU time; higher is better.",
+                           "message size", "GB/s", [(n, series[n], n.startswith("WSProto")) for n in order])
+    path = folder / f"{name}.svg"
+    path.write_text(svg)
+    return path
