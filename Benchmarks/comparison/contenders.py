@@ -124,13 +124,8 @@ def prepare(jobs=2):
     add(install(["libwslay-dev"]) or compile_c("gcc", "peer-wslay", "wslay.c", "-std=gnu11", "-lwslay"),
         Contender("wslay", [BIN / "peer-wslay"], ["decode", "encode"], version=debian_version("libwslay-dev")))
 
-    rust = ROOT / "Peers" / "rust"
-    if not shutil.which("cargo"):
-        why = "no cargo"
-    else:
-        why = run(["cargo", "build", "--release", "--quiet", "--target-dir", str(WORK / "cargo")], cwd=rust)
-    add(why, Contender("tungstenite", [WORK / "cargo" / "release" / "peer-tungstenite"],
-                       ["decode", "encode", "handshake"], version="0.29"))
+    for name in ("tungstenite", "tokio-websockets", "fastwebsockets"):
+        missing[name] = "neither in Debian nor on PyPI; shown as published figures scaled by the floor"
 
     add(None, Contender("NIOWebSocket", [swift / "peer-nio"], ["decode", "encode", "handshake"], slow=True,
                         version=swift_version("swift-nio")))

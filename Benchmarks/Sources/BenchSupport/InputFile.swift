@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-internal import Glibc
+  internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+  internal import Musl
 #else
-internal import Darwin
+  internal import Darwin
 #endif
 
 /// An error of the benchmark programs, as text.
 public struct BenchError: Error, CustomStringConvertible {
+  /// What went wrong.
   public let description: String
 
+  /// An error that says what went wrong.
   public init(_ description: String) { self.description = description }
 }
 
@@ -40,8 +42,10 @@ public enum ReadSize: Sendable, Equatable {
 
 /// A file read whole into memory that stays in place for the life of the process.
 public struct InputFile {
+  /// The content.
   public let bytes: UnsafeRawBufferPointer
 
+  /// Reads the file.
   public init(path: String) throws {
     guard let file = fopen(path, "rb") else { throw BenchError("cannot open \(path)") }
     defer { fclose(file) }
@@ -96,8 +100,11 @@ public struct InputFile {
     while let frame = try frames.next() {
       if frame.opcode >= 8 {
         totals.add(
-          length: frame.payload.count, opcode: frame.opcode, first: frame.unmasked(bytes, 0),
-          last: frame.unmasked(bytes, frame.payload.count - 1))
+          length: frame.payload.count,
+          opcode: frame.opcode,
+          first: frame.unmasked(bytes, 0),
+          last: frame.unmasked(bytes, frame.payload.count - 1)
+        )
         continue
       }
       if frame.opcode != 0 {

@@ -3,11 +3,11 @@
 internal import CAllocationCounter
 
 #if canImport(Glibc)
-internal import Glibc
+  internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+  internal import Musl
 #else
-internal import Darwin
+  internal import Darwin
 #endif
 
 /// Seconds of processor time that this process has used.
@@ -38,17 +38,26 @@ public func heapBytes(_ body: () throws -> Void) rethrows -> Int? {
 
 /// Runs a contender over an input and prints what it cost.
 public struct Measurement {
+  /// The stack.
   public var peer: String
+  /// Its version, where it is known.
   public var version: String
+  /// decode, encode, compress, decompress, handshake.
   public var operation: String
+  /// The side that is measured.
   public var role = "server"
+  /// The way in which the stack is used.
   public var api: String
+  /// How the stream was cut into reads.
   public var chunk: ReadSize = .bytes(65536)
+  /// Processor seconds to measure for, at least.
   public var minSeconds = 0.5
+  /// Whether the report is a JSON object on one line.
   public var json = false
   /// What every pass must find; `nil`: only that all passes agree.
   public var expected: Totals?
 
+  /// A measurement with the defaults: server, 64 KiB a read, half a second, text.
   public init(peer: String, version: String, operation: String, api: String) {
     self.peer = peer
     self.version = version
@@ -65,7 +74,8 @@ public struct Measurement {
       guard first.messages == expected.messages, first.checksum == expected.checksum else {
         throw BenchError(
           "\(first.messages) messages with checksum \(first.checksum), "
-            + "the input has \(expected.messages) with \(expected.checksum)")
+            + "the input has \(expected.messages) with \(expected.checksum)"
+        )
       }
     }
     var passes = 0
@@ -82,8 +92,11 @@ public struct Measurement {
     let allocations = wsb_allocations() - allocationsBefore
     let messages = Double(passes) * Double(first.messages)
     report(
-      first, passes: passes, elapsed: elapsed,
-      allocations: wsb_allocations_are_counted() ? Double(allocations) / messages : nil)
+      first,
+      passes: passes,
+      elapsed: elapsed,
+      allocations: wsb_allocations_are_counted() ? Double(allocations) / messages : nil
+    )
   }
 
   private func report(_ totals: Totals, passes: Int, elapsed: Double, allocations: Double?) {
@@ -93,7 +106,8 @@ public struct Measurement {
       print(
         "\(peer) \(operation) (\(role), \(api)): \(rounded(nanoseconds, 1)) ns a message, \(rounded(rate, 3)) GB/s, "
           + "\(allocations.map { "\(rounded($0, 4)) allocations a message, " } ?? "")"
-          + "\(totals.messages) messages, checksum \(totals.checksum)\(expected == nil ? "" : " (verified)")")
+          + "\(totals.messages) messages, checksum \(totals.checksum)\(expected == nil ? "" : " (verified)")"
+      )
       return
     }
     let chunkBytes = if case .bytes(let count) = chunk { count } else { 0 }
@@ -105,7 +119,8 @@ public struct Measurement {
       "ns_per_message":\(rounded(nanoseconds, 3)),"gb_per_s":\(rounded(rate, 4)),\
       "allocations_per_message":\(allocations.map { "\(rounded($0, 6))" } ?? "null"),\
       "checksum":"\(totals.checksum)","checksum_verified":\(expected != nil)}
-      """)
+      """
+    )
   }
 }
 
@@ -116,6 +131,7 @@ private func rounded(_ value: Double, _ places: Int) -> Double {
 
 /// An opening handshake as Chrome sends it, and the accept value that answers it.
 public enum ChromeRequest {
+  /// The request.
   public static let text =
     "GET /chat?room=7 HTTP/1.1\r\n"
     + "Host: server.example.com:8080\r\n"
@@ -133,5 +149,6 @@ public enum ChromeRequest {
     + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     + "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
     + "\r\n"
+  /// The Sec-WebSocket-Accept value of the answer.
   public static let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 }

@@ -3,11 +3,16 @@
 /// What a pass over an input found; the checksums are defined in the benchmarks' README.
 @frozen
 public struct Totals: Sendable, Equatable {
+  /// How many messages.
   public var messages = 0
+  /// Their payloads.
   public var payloadBytes = 0
+  /// Bytes that were written for them.
   public var outputBytes = 0
+  /// The sum of their checksums, modulo 2^64.
   public var checksum: UInt64 = 0
 
+  /// Nothing found yet.
   @inlinable
   public init() {}
 

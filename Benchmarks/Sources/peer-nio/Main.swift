@@ -100,7 +100,11 @@ func decode(_ options: Options, _ measurement: Measurement) throws {
     if aggregates {
       try pipeline.addHandler(
         NIOWebSocketFrameAggregator(
-          minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: .max, maxAccumulatedFrameSize: 1 << 30))
+          minNonFinalFragmentSize: 0,
+          maxAccumulatedFrameCount: .max,
+          maxAccumulatedFrameSize: 1 << 30
+        )
+      )
     }
     try pipeline.addHandler(counter)
     for read in reads {
@@ -124,7 +128,10 @@ func encode(_ options: Options, _ measurement: Measurement) throws {
     for message in messages {
       counter.payload = message.readableBytes
       let key = options.isClient ? WebSocketMaskingKey.random() : nil
-      channel.write(WebSocketFrame(fin: true, opcode: options.opcode, maskKey: key, data: message), promise: nil)
+      channel.write(
+        WebSocketFrame(fin: true, opcode: options.opcode, maskKey: key, data: message),
+        promise: nil
+      )
       counter.finish()
     }
     totals = counter.totals
@@ -143,7 +150,8 @@ func handshake(_ measurement: Measurement) throws {
         upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
       )
       try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-        withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
+        withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in })
+      )
       try channel.connect(to: SocketAddress(unixDomainSocketPath: "/in-memory")).wait()
       try channel.writeInbound(request)
       channel.embeddedEventLoop.run()
@@ -162,7 +170,12 @@ func handshake(_ measurement: Measurement) throws {
 enum Peer {
   static func main() throws {
     let options = try Options(CommandLine.arguments)
-    var measurement = Measurement(peer: "NIOWebSocket", version: "", operation: options.operation, api: "channel")
+    var measurement = Measurement(
+      peer: "NIOWebSocket",
+      version: "",
+      operation: options.operation,
+      api: "channel"
+    )
     measurement.minSeconds = options.minSeconds
     measurement.json = options.json
     measurement.role = options.isClient ? "client" : "server"

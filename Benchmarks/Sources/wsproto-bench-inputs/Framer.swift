@@ -44,7 +44,9 @@ struct Framer {
         let base = frame.count
         frame += payload[lower..<upper]
         frame.withUnsafeMutableBufferPointer { buffer in
-          for offset in 0..<length { buffer[base + offset] ^= UInt8(truncatingIfNeeded: key >> ((offset & 3) * 8)) }
+          for offset in 0..<length {
+            buffer[base + offset] ^= UInt8(truncatingIfNeeded: key >> ((offset & 3) * 8))
+          }
         }
       } else {
         frame += payload[lower..<upper]

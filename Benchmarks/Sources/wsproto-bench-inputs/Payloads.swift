@@ -115,15 +115,22 @@ struct PayloadSource {
 
   private static func jsonRecord(_ id: Int, random: inout SplitMix64) -> String {
     let names = ["Aoife", "Bartosz", "Chidi", "Dilnoza", "Emre", "Freya", "Goran", "Hanako", "Iker", "Joana"]
-    let actions = ["order.created", "order.paid", "order.shipped", "cart.updated", "user.login", "user.logout"]
+    let actions = [
+      "order.created", "order.paid", "order.shipped", "cart.updated", "user.login", "user.logout",
+    ]
     let cities = ["Lisbon", "Nairobi", "Osaka", "Quito", "Riga", "Tampere", "Utrecht", "Valencia"]
     let price = random.below(100_000)
+    let token = String(random.next(), radix: 36) + String(random.next(), radix: 36)
+    let words = [
+      "late", "fragile", "gift", "second", "floor", "ring", "twice", "leave", "with", "neighbour", "blue",
+    ]
+    let note = (0..<4).map { _ in words[random.below(words.count)] }.joined(separator: " ")
     return """
       {"id":\(id + 48_210_000),"event":"\(actions[random.below(6)])","user":{"id":\(random.below(900_000)),\
       "name":"\(names[random.below(10)])","city":"\(cities[random.below(8)])"},\
       "price":\(price / 100).\(price % 100),"quantity":\(1 + random.below(9)),\
       "at":"2026-03-\(10 + random.below(20))T\(10 + random.below(14)):\(10 + random.below(50)):\(10 + random.below(50))Z",\
-      "tags":["web",\(random.below(2) == 0 ? "\"mobile\"" : "\"desktop\"")],"ok":\(random.below(20) != 0)},
+      "token":"\(token)","note":"\(note)","tags":["web",\(random.below(2) == 0 ? "\"mobile\"" : "\"desktop\"")],"ok":\(random.below(20) != 0)},
 
       """
   }

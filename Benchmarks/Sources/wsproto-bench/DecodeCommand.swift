@@ -44,7 +44,9 @@ struct DecodeCommand: ParsableCommand {
   @Option(help: "How messages are taken.")
   var api: API = .borrowed
 
-  @Option(help: "Connections that the reads go to in turn; more than one needs --chunk frame and no fragments.")
+  @Option(
+    help: "Connections that the reads go to in turn; more than one needs --chunk frame and no fragments."
+  )
   var connections = 1
 
   func validate() throws {
@@ -58,7 +60,9 @@ struct DecodeCommand: ParsableCommand {
     let file = try InputFile(path: input)
     let reads = try file.reads(chunk)
     let expected = try file.expectedTotals()
-    if connections > 1, try file.hasFragments() { throw BenchError("--connections needs unfragmented messages") }
+    if connections > 1, try file.hasFragments() {
+      throw BenchError("--connections needs unfragmented messages")
+    }
     var measurement = common.measurement(operation: "decode", api: api.rawValue)
     measurement.chunk = chunk
     measurement.expected = expected

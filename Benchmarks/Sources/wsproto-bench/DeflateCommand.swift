@@ -8,7 +8,8 @@ import WSProto
 struct DeflateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "deflate",
-    abstract: "Sends length-prefixed messages with permessage-deflate, context takeover, and receives them again."
+    abstract:
+      "Sends length-prefixed messages with permessage-deflate, context takeover, and receives them again."
   )
 
   @OptionGroup var common: CommonOptions
@@ -61,7 +62,9 @@ struct DeflateCommand: ParsableCommand {
       var sum = totals
       for start in stride(from: 0, to: wire.count, by: readBytes) {
         let count = min(readBytes, wire.count - start)
-        wire.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
+        wire.withUnsafeBytes {
+          buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+        }
         let received = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         var span = received.mutableBytes
         try client.receive(&span) { (event) throws(BenchError) in

@@ -44,42 +44,96 @@ struct EncodeCommand: ParsableCommand {
     let messages = try InputFile(path: input).messages()
     let isText = opcode == .text
     let client = common.role == .client
-    let connection = Connection(client ? .client : .server)
-    var encoder = FrameEncoder(client: client)
-    var output: [UInt8] = []
-    output.reserveCapacity((messages.lazy.map(\.count).max() ?? 0) + 64)
     if isText, !messages.allSatisfy({ String(validating: $0, as: UTF8.self) != nil }) {
       throw BenchError("a message is not UTF-8")
     }
-    // Owned messages are made beforehand: an application has them already.
-    let bytes = api == .events && !isText ? messages.map { Bytes(copying: $0) } : []
-    let texts = api == .events && isText ? messages.map { String(decoding: $0, as: UTF8.self) } : []
-    try common.measurement(operation: "encode", api: api.rawValue).run { totals in
-      for index in messages.indices {
-        let message = messages[index]
-        output.removeAll(keepingCapacity: true)
-        switch api {
-        case .borrowed where isText:
-          // Validated above: an application's text is valid by its type.
-          let text = UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span)
-          try connection.sendText(text, into: &output)
-        case .borrowed:
-          try connection.sendBytes(message.bytes, into: &output)
-        case .events where isText:
-          try connection.send(TextMessage(data: texts[index]), into: &output)
-        case .events:
-          try connection.send(BytesMessage(data: bytes[index]), into: &output)
-        case .frame:
-          try encoder.encode(isText ? .text : .binary, payload: message, into: &output)
-        case .header:
-          let header = try encoder.header(isText ? .text : .binary, payloadLength: message.count)
-          let last = message.last ?? 0
-          totals.addFrame(
-            length: header.count + message.count, payload: message.count, first: header[0], second: header[1], last: last)
-          continue
+    let connection = Connection(client ? .client : .server)
+    let measurement = common.measurement(operation: "encode", api: api.rawValue)
+    var output = Output(largest: messages.lazy.map(\.count).max() ?? 0)
+    switch api {
+    case .borrowed:
+      try measurement.run { totals in
+        for message in messages {
+          try output.measure(message.count, &totals) { output throws(LocalProtocolError) in
+            if isText {
+              // Validated above: an application's text is valid by its type.
+              try connection.sendText(
+                UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span),
+                into: &output
+              )
+            } else {
+              try connection.sendBytes(message.bytes, into: &output)
+            }
+          }
         }
-        output.withUnsafeBytes { totals.addFrame($0, payload: message.count) }
       }
+    case .events where isText:
+      // Owned messages are made beforehand: an application has them already.
+      let events = messages.map { TextMessage(data: String(decoding: $0, as: UTF8.self)) }
+      try measurement.run { totals in
+        for event in events {
+          try output.measure(event.data.utf8.count, &totals) { output throws(LocalProtocolError) in
+            try connection.send(event, into: &output)
+          }
+        }
+      }
+    case .events:
+      let events = messages.map { BytesMessage(data: Bytes(copying: $0)) }
+      try measurement.run { totals in
+        for event in events {
+          try output.measure(event.data.count, &totals) { output throws(LocalProtocolError) in
+            try connection.send(event, into: &output)
+          }
+        }
+      }
+    case .frame:
+      var encoder = FrameEncoder(client: client)
+      try measurement.run { totals in
+        for message in messages {
+          try output.measure(message.count, &totals) { output throws(LocalProtocolError) in
+            try encoder.encode(isText ? .text : .binary, payload: message, into: &output)
+          }
+        }
+      }
+    case .header:
+      guard !client else { throw BenchError("--api header is for servers: a client has to mask the payload") }
+      var encoder = FrameEncoder(client: false)
+      try measurement.run { totals in
+        for message in messages {
+          let header = try encoder.header(isText ? .text : .binary, payloadLength: message.count)
+          totals.addFrame(
+            length: header.count + message.count,
+            payload: message.count,
+            first: header[0],
+            second: header[1],
+            last: message.isEmpty ? 0 : message[message.count - 1]
+          )
+        }
+      }
+    }
+  }
+}
+
+/// The buffer that frames are appended to. It is emptied, its room kept, when 16 KiB are in it, as by a flush.
+private struct Output {
+  private var bytes: [UInt8] = []
+  private static let flushAt = 16384
+
+  init(largest: Int) {
+    bytes.reserveCapacity(Self.flushAt + largest + 64)
+  }
+
+  @inline(__always)
+  mutating func measure<Failure: Error>(
+    _ payload: Int,
+    _ totals: inout Totals,
+    _ encode: (inout [UInt8]) throws(Failure) -> Void
+  ) throws(Failure) {
+    if bytes.count >= Self.flushAt { bytes.removeAll(keepingCapacity: true) }
+    let start = bytes.count
+    try encode(&bytes)
+    bytes.withUnsafeBytes { all in
+      totals.addFrame(UnsafeRawBufferPointer(rebasing: all[start...]), payload: payload)
     }
   }
 }

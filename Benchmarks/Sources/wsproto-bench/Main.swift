@@ -21,7 +21,9 @@ enum Role: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension ReadSize: ExpressibleByArgument {
+  /// `frame`, or a number of bytes.
   public init?(argument: String) { self.init(argument) }
+  /// 64 KiB.
   public var defaultValueDescription: String { "65536" }
 }
 

@@ -20,7 +20,7 @@ struct MemoryCommand: ParsableCommand {
   func run() throws {
     let small = frame(payload: 64)
     let large = frame(payload: 1 << 20)
-    try report("new", []) 
+    try report("new", [])
     try report("after 64 B received", [small])
     try report("after 1 MiB received", [large, small])
   }
@@ -49,7 +49,8 @@ struct MemoryCommand: ParsableCommand {
         """
         {"peer":"WSProto","operation":"memory","state":"\(state)","connections":\(count),\
         "bytes_per_connection":\(bytes / count)}
-        """)
+        """
+      )
     } else {
       print("\(state): \(bytes / count) bytes a connection (\(count) connections)")
     }
