@@ -11,10 +11,16 @@ text { font: 12px system-ui, sans-serif; fill: #343a40; }
 .grid { stroke: #dee2e6; stroke-width: 1; }
 .axis { stroke: #868e96; stroke-width: 1; }
 .small { font-size: 11px; fill: #868e96; }
+.bar { fill: #adb5bd; }
+.ours { fill: #e8590c; }
+.floor { fill: #dee2e6; }
 @media (prefers-color-scheme: dark) {
   text { fill: #dee2e6; }
   .grid { stroke: #343a40; }
   .small { fill: #909296; }
+  .bar { fill: #5c5f66; }
+  .ours { fill: #ff922b; }
+  .floor { fill: #2c2e33; }
 }
 """
 
@@ -84,10 +90,11 @@ def line_chart(title, note, x_label, y_label, series, x_text=size_label, width=8
         if not points:
             continue
         colour = PALETTE[index % len(PALETTE)]
+        dash = ' stroke-dasharray="5 3"' if index >= len(PALETTE) else ""
         points = sorted(points)
         path = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in points)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{3 if emphasis else 1.5}"'
-                   f' stroke-linejoin="round"/>')
+                   f'{dash} stroke-linejoin="round"/>')
         for x, y in points:
             out.append(f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="{3.5 if emphasis else 2.2}" fill="{colour}"/>')
         labels.append([py(points[-1][1]), name, colour, emphasis, px(points[-1][0])])
@@ -102,5 +109,33 @@ def line_chart(title, note, x_label, y_label, series, x_text=size_label, width=8
     for y, name, colour, emphasis, _ in labels:
         weight = ' font-weight="700"' if emphasis else ""
         out.append(f'<text x="{width - right + 12}" y="{y + 4:.1f}" style="fill:{colour}"{weight}>{html.escape(name)}</text>')
+    out.append("</svg>")
+    return "\n".join(out) + "\n"
+
+
+def bar_panels(title, note, panels, width=860):
+    """`panels`: [(heading, [(name, length, label, class), ...])], two in a row; bars are linear in length."""
+    columns, name_width, row, head = 2, 132, 19, 34
+    panel_width = (width - 20) / columns
+    rows = max(len(bars) for _, bars in panels)
+    panel_height = head + rows * row + 14
+    height = 56 + panel_height * ((len(panels) + columns - 1) // columns)
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+           f'aria-label="{html.escape(title)}">', f"<style>{STYLE}</style>",
+           f'<text class="title" x="10" y="24">{html.escape(title)}</text>',
+           f'<text class="small" x="10" y="42">{html.escape(note)}</text>']
+    for index, (heading, bars) in enumerate(panels):
+        left = 10 + (index % columns) * panel_width
+        top = 56 + (index // columns) * panel_height
+        room = panel_width - name_width - 98
+        longest = max(length for _, length, _, _ in bars)
+        out.append(f'<text x="{left + name_width:.0f}" y="{top + 20:.0f}" font-weight="600">{html.escape(heading)}</text>')
+        for number, (name, length, label, kind) in enumerate(bars):
+            y = top + head + number * row
+            weight = ' font-weight="700"' if kind == "ours" else ""
+            out.append(f'<text x="{left + name_width - 8:.0f}" y="{y + 10:.0f}" text-anchor="end"{weight}>{html.escape(name)}</text>')
+            bar = max(1.0, room * length / longest)
+            out.append(f'<rect class="{kind}" x="{left + name_width:.0f}" y="{y:.0f}" width="{bar:.1f}" height="13" rx="2"/>')
+            out.append(f'<text class="small" x="{left + name_width + bar + 6:.1f}" y="{y + 10:.0f}">{html.escape(label)}</text>')
     out.append("</svg>")
     return "\n".join(out) + "\n"

@@ -167,3 +167,25 @@ def rate_chart(section, by_size, folder, name):
     path = folder / f"{name}.svg"
     path.write_text(svg)
     return path
+
+
+def summary_chart(section, by_size, folder):
+    """Bars for a page that shows one picture: bytes a second at four sizes, the time of a message beside each."""
+    sizes = [size for size in (16, 1024, 16384, 1048576) if size in by_size] or sorted(by_size)
+    panels = []
+    for size in sizes:
+        bars = [(name, size / r["ns_per_message"], duration_unit(r["ns_per_message"]),
+                 "floor" if name in FLOORS else "ours" if name.startswith("WSProto") else "bar")
+                for name, r in by_size[size].items()]
+        bars += [(name, size / row[size], duration_unit(row[size]), "bar")
+                 for name, row in scaled(section, by_size).items() if size in row]
+        panels.append((SIZE_NAMES.get(size, f"{size} B"), sorted(bars, key=lambda bar: -bar[1])))
+    path = folder / "summary.svg"
+    path.write_text(chart.bar_panels(
+        section[0].upper() + section[1:] + ", 64 KiB a read",
+        "Longer is faster: bytes of payload per CPU second. Beside each: CPU time a message. ¹ scaled, see the table.", panels))
+    return path
+
+
+def duration_unit(ns):
+    return f"{duration(ns)} ns" if ns < 1000 else duration(ns)
