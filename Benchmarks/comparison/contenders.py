@@ -161,7 +161,7 @@ def python_version(package):
 
 def uws_source():
     """(folder of its headers, why not, version): UWS_SOURCE names a checkout, else one is cloned."""
-    checkout = Path(os.environ.get("UWS_SOURCE", WORK / "uWebSockets"))
+    checkout = Path(os.environ.get("UWS_SOURCE") or WORK / "uWebSockets")
     if not checkout.exists():
         environment = dict(os.environ, GIT_TERMINAL_PROMPT="0")
                   env=environment, timeout=120)
