@@ -154,14 +154,14 @@ class Inflater:
     def feed(self, data, last):
         if self.zlib is None:
             self.zlib = zlib.decompressobj(-self.bits)
-            self.narrow = zlib.decompressobj(-self.bits)
+            self.narrow = zlib.decompressobj(-self.bits) if self.bits < 15 else None
         try:
             self.zlib.decompress(data)
             try:
                 # zlib sees a distance beyond the window only when the bytes have left its output buffer.
-                for place in range(len(data)):
+                for place in range(len(data)) if self.narrow else ():
                     self.narrow.decompress(data[place : place + 1])
-                if last:
+                if last and self.narrow:
                     self.narrow.decompress(b"\x00\x00\xff\xff")
             except zlib.error:
                 return "deflate beyond the window"

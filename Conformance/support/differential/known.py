@@ -176,7 +176,8 @@ HEADS = [
     (REQUEST, "request with a body", "websockets", "RFC 9112 §6", "refuses it", "body", (NO,), (YES,)),
     (REQUEST, "frame in the same read", "wsproto", "RFC 6455 §4.2.2", "drops what came in the same read as the request",
      "frame in the same read", (END, "fail"), ("text",)),
-    (REQUEST, "Host that is no IDNA", "wsproto", "RFC 9110 §7.2", "crashes on decoding Host", "folded line", (CRASH,), (YES, NO)),
+    (BOTH, "folded value", "wsproto", "RFC 9112 §5.2", "crashes on a Host or a parameter that a folded line has spoilt",
+     "folded line", (CRASH,), (YES, NO)),
     (RESPONSE, "refusal with a body", "websockets", "-", "reports a refusal when its body is there", "not 101", (WAIT,), (NO,)),
 ]
 
