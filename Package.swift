@@ -44,9 +44,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
+    .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], path: "Tests/WSProtoTestSupport"),
     .testTarget(
       name: "WSProtoTests",
-      dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
+      dependencies: [
+        "WSProto", "WSProtoTestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]
     ),
     .testTarget(
       name: "WSProtoFoundationTests",
