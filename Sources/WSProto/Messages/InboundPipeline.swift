@@ -140,6 +140,14 @@ struct InboundPipeline: ~Copyable {
   /// Whether input is of no use any more: after a Close or a failure.
   var isFinished: Bool { ended && failure == nil }
 
+  /// The failure that waits behind the last part, if there is one; the stream has ended with it.
+  mutating func takeFailure() -> ParseFailed? {
+    guard let failed = failure else { return nil }
+    failure = nil
+    ended = true
+    return failed
+  }
+
   /// Gives large buffers back while no message is under way.
   mutating func trim() {
     if clearsBuffers { clearBuffers() }
@@ -174,11 +182,7 @@ struct InboundPipeline: ~Copyable {
         ended || failure != nil || clearsBuffers || !reader.atFrameStart || sequence.opcode != nil
         || transform.hasHooks
     }
-    if let failure {
-      self.failure = nil
-      ended = true
-      throw failure
-    }
+    if let failed = takeFailure() { throw failed }
     // What follows a Close or a failure is ignored (RFC 6455 §5.5.1, §7.1.7).
     if ended {
       position = end
