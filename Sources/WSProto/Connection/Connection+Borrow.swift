@@ -39,7 +39,14 @@ extension Connection {
       buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes)
       return try drainBuffer(body)
     }
-    guard let base = chunk.baseAddress else { return }
+    guard let base = chunk.baseAddress, !chunk.isEmpty else {
+      // A failure that waits behind an event whose `body` threw needs no bytes.
+      guard let failed = inbound.takeFailure() else { return }
+      machine.fail()
+      return try receiving { () throws(Failure) in
+        try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
+      }
+    }
     var position = 0
     do throws(Failure) {
       try receiving { () throws(Failure) in try drain(base, &position, chunk.count, keeps: false, body) }

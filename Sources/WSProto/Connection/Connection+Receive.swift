@@ -60,7 +60,8 @@ extension Connection {
 
   private func takeEvent() throws(ParseFailed) -> Event? {
     // A failure that waits behind the last event needs no bytes.
-    if buffer.isEmpty, inbound.failure == nil {
+    if buffer.isEmpty {
+      if let failed = inbound.takeFailure() { throw failed }
       buffer.releaseIfLarge()
       return nil
     }

@@ -17,6 +17,9 @@ public final class WSConnection {
   /// The connection that the handshake has led to; `nil` until then.
   public private(set) var connection: Connection?
 
+  /// A failure that ``receive(_:_:)`` has yet to tell of, behind events of the handshake.
+  private var handshakeFailure: RemoteProtocolError?
+
   /// The role of this end.
   public var type: ConnectionType { handshake.type }
 
@@ -171,10 +174,14 @@ public final class WSConnection {
     do throws(ProtocolError) {
       try receiveData(UnsafeRawBufferPointer(chunk))
     } catch {
-      if case .remote(let error) = error { try body(.handshakeFailed(error)) }
-      return
+      if case .remote(let error) = error { handshakeFailure = error }
     }
+    // What was read before the failure comes first.
     while let event = handshake.nextEvent() { try body(.handshake(event)) }
+    if let failed = handshakeFailure {
+      handshakeFailure = nil
+      return try body(.handshakeFailed(failed))
+    }
     if let connection { try connection.drainBuffer(body) }
   }
 }
