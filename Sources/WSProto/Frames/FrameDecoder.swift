@@ -16,6 +16,7 @@ public final class FrameDecoder {
   private let limits: Limits
   private var control: [UInt8] = []
   private var isFirstPart = true
+  private var failure: ParseFailed?
   /// What the message under way has given, for the hooks' budget.
   private var messageBytes = 0
 
@@ -31,13 +32,25 @@ public final class FrameDecoder {
 
   /// Takes received bytes: one copy.
   public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
+    guard failure == nil else { return }
     withBytes(of: data) { buffer.append($0) }
   }
 
   /// The next frame, or the next part of one; `nil` when more bytes are needed.
   ///
-  /// - Throws: `ParseFailed`, after which the decoder is of no further use.
+  /// - Throws: `ParseFailed`, again on every later call: nothing that follows a violation is read.
   public func processBuffer() throws(ParseFailed) -> Frame? {
+    if let failure { throw failure }
+    do throws(ParseFailed) {
+      return try readFrame()
+    } catch {
+      failure = error
+      buffer.removeAll()
+      throw error
+    }
+  }
+
+  private func readFrame() throws(ParseFailed) -> Frame? {
     guard let storage = buffer.window else { return nil }
     if !reader.inPayload {
       guard try reader.readHeader(storage.base, &buffer.head, buffer.tail) else { return nil }

@@ -13,6 +13,7 @@ public final class FrameProtocol {
   private var messageDecoder = MessageDecoder()
   private var outbound: OutboundPipeline
   private var closed = false
+  private var failure: ParseFailed?
 
   /// A framing layer; extensions that aren't enabled are ignored.
   public init(client: Bool, extensions: [any Extension] = [], configuration: Configuration = Configuration())
@@ -37,8 +38,18 @@ public final class FrameProtocol {
   /// The next frame or part of one: data frames with the type of their message and validated text, a Close with its
   /// code and reason. `nil` when more bytes are needed, and always after a Close.
   ///
-  /// - Throws: `ParseFailed`; close the connection with its code.
+  /// - Throws: `ParseFailed`, again on every later call; close the connection with its code.
   public func nextFrame() throws(ParseFailed) -> Frame? {
+    if let failure { throw failure }
+    do throws(ParseFailed) {
+      return try readFrame()
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func readFrame() throws(ParseFailed) -> Frame? {
     guard !closed, let frame = try frameDecoder.processBuffer() else { return nil }
     switch frame.opcode {
     case .text, .binary, .continuation: return try messageDecoder.processFrame(frame)
