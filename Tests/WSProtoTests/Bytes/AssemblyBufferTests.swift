@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import WSProto
+
+@Suite struct AssemblyBufferTests {
+  static func append(_ buffer: inout AssemblyBuffer, _ bytes: [UInt8], key: UInt32 = 0) {
+    bytes.withUnsafeBytes { raw in
+      if let base = raw.baseAddress { buffer.append(base, count: raw.count, key: key) }
+    }
+  }
+
+  @Test("parts are joined, unmasked on the way (RFC 6455 §5.3)")
+  func joins() {
+    var buffer = AssemblyBuffer()
+    #expect(buffer.base == nil)
+    Self.append(&buffer, [1, 2, 3])
+    Self.append(&buffer, [0x11, 0x22, 0x33, 0x44, 0x55], key: 0x4433_2211)
+    #expect(buffer.count == 8)
+    #expect(Array(buffer.take()) == [1, 2, 3, 0, 0, 0, 0, 0x44])
+    #expect(buffer.count == 0 && buffer.base == nil && buffer.take().isEmpty)
+  }
+
+  @Test("storage is kept when cleared, handed over when taken, given back when large and idle")
+  func storage() {
+    var buffer = AssemblyBuffer()
+    Self.append(&buffer, [UInt8](repeating: 1, count: 5000))
+    let base = buffer.base
+    buffer.trim(keeping: 10)
+    #expect(buffer.base == base)
+    buffer.clear()
+    #expect(buffer.count == 0 && buffer.base == base)
+    buffer.trim(keeping: 10_000)
+    #expect(buffer.base == base)
+    buffer.trim(keeping: 10)
+    #expect(buffer.base == nil)
+    Self.append(&buffer, [9])
+    let taken = buffer.take()
+    Self.append(&buffer, [8])
+    #expect(taken == [9])
+  }
+}
