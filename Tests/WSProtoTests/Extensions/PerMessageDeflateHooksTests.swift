@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import WSProto
+
+// The frame hooks by themselves, as wsproto's own tests use them.
+@Suite struct PerMessageDeflateHooksTests {
+  static let text = [UInt8](repeating: 0x78, count: 23)
+  static let compressed: [UInt8] = [0xAA, 0xA8, 0xC0, 0x0A, 0x00, 0x00]
+  static let rsv1 = RsvBits(true, false, false)
+
+  @Test(
+    "RFC 7692 §6: RSV1 on a control frame or a continuation is refused",
+    arguments: ConnectionType.allCases
+  )
+  func reservedBit(role: ConnectionType) throws {
+    let context = FrameContext(role: role)
+    for opcode in [Opcode.ping, .pong, .close, .continuation] {
+      var deflate = try PerMessageDeflate.negotiated(role)
+      #expect(throws: ParseFailed.self) {
+        try deflate.frameInboundHeader(context, opcode: opcode, rsv: Self.rsv1, payloadLength: 1)
+      }
+    }
+    for opcode in [Opcode.text, .binary, .continuation, .ping] {
+      var deflate = try PerMessageDeflate.negotiated(role)
+      let claimed = try deflate.frameInboundHeader(context, opcode: opcode, rsv: .none, payloadLength: 1)
+      #expect(claimed == Self.rsv1)
+      #expect(try deflate.frameInboundPayloadData(context, Self.text) == Self.text)
+      #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
+    }
+  }
+
+  @Test("a compressed message in two frames with a ping between them", arguments: ConnectionType.allCases)
+  func fragments(role: ConnectionType) throws {
+    let context = FrameContext(role: role)
+    var deflate = try PerMessageDeflate.negotiated(role)
+    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
+    var data = try deflate.frameInboundPayloadData(context, Array(Self.compressed[..<3]))
+    #expect(try deflate.frameInboundComplete(context, fin: false) == nil)
+    _ = try deflate.frameInboundHeader(context, opcode: .ping, rsv: .none, payloadLength: 2)
+    #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
+    #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
+    _ = try deflate.frameInboundHeader(context, opcode: .continuation, rsv: .none, payloadLength: 3)
+    data += try deflate.frameInboundPayloadData(context, Array(Self.compressed[3...]))
+    #expect(try deflate.frameInboundComplete(context, fin: true) == [])
+    #expect(data == Self.text)
+    // The message has ended: the next one is not compressed.
+    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: .none, payloadLength: 3)
+    #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
+  }
+
+  @Test("errors carry the code to close with: 1007 for broken data, 1009 beyond the budget")
+  func errors() throws {
+    var deflate = try PerMessageDeflate.negotiated(.client)
+    let context = FrameContext(role: .client, remainingMessageBytes: 23)
+    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
+    var other = deflate
+    #expect(try other.frameInboundPayloadData(context, Self.compressed) == Self.text)
+    other = deflate
+    #expect {
+      try other.frameInboundPayloadData(
+        FrameContext(role: .client, remainingMessageBytes: 22),
+        Self.compressed
+      )
+    } throws: { ($0 as? ParseFailed)?.code == .messageTooBig }
+    other = deflate
+    #expect {
+      try other.frameInboundPayloadData(context, Self.text)
+    } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
+    // Ends inside a block.
+    _ = try deflate.frameInboundPayloadData(context, Array(Self.compressed[..<2]))
+    #expect {
+      try deflate.frameInboundComplete(context, fin: true)
+    } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
+  }
+
+  @Test(
+    "frames go out compressed, RSV1 on the first; control frames as they are",
+    arguments: ConnectionType.allCases
+  )
+  func outbound(role: ConnectionType) throws {
+    let context = FrameContext(role: role)
+    func frame(_ deflate: inout PerMessageDeflate, _ opcode: Opcode, _ data: ArraySlice<UInt8>, _ fin: Bool)
+      throws -> (rsv: RsvBits, data: [UInt8])
+    { try deflate.frameOutbound(context, opcode: opcode, rsv: .none, data: Array(data), fin: fin) }
+    var deflate = try PerMessageDeflate.negotiated(role)
+    let ping = try frame(&deflate, .ping, Self.text[...], true)
+    #expect(ping.rsv == .none && ping.data == Self.text)
+    var copy = deflate
+    let whole = try frame(&copy, .binary, Self.text[...], true)
+    #expect(whole.rsv == Self.rsv1 && whole.data == Self.compressed)
+    let first = try frame(&deflate, .binary, Self.text[..<12], false)
+    let last = try frame(&deflate, .continuation, Self.text[12...], true)
+    #expect(first.rsv == Self.rsv1 && last.rsv == .none && first.data + last.data == Self.compressed)
+  }
+
+  @Test(
+    "without context takeover each message starts anew, with it the history stays",
+    arguments: [false, true]
+  )
+  func takeover(reset: Bool) throws {
+    let ends = try PerMessageDeflate.negotiate(client: PerMessageDeflate(serverNoContextTakeover: reset))
+    var server = ends.server
+    var client = ends.client
+    let toServer = FrameContext(role: .server)
+    let toClient = FrameContext(role: .client)
+    var sizes: [Int] = []
+    for _ in 0..<2 {
+      let data = [UInt8].json(500, seed: 3)
+      let (rsv, sent) = try server.frameOutbound(toServer, opcode: .binary, rsv: .none, data: data, fin: true)
+      sizes.append(sent.count)
+      _ = try client.frameInboundHeader(
+        toClient,
+        opcode: .binary,
+        rsv: rsv,
+        payloadLength: UInt64(sent.count)
+      )
+      #expect(try client.frameInboundPayloadData(toClient, sent) == data)
+      #expect(try client.frameInboundComplete(toClient, fin: true) == [])
+    }
+    #expect(reset ? sizes[0] == sizes[1] : sizes[1] < sizes[0] / 4)
+  }
+
+  @Test("a copy is a value of its own, in the middle of a message too")
+  func valueSemantics() throws {
+    var one = try PerMessageDeflate.negotiated(.client)
+    let context = FrameContext(role: .client)
+    _ = try one.frameOutbound(context, opcode: .text, rsv: .none, data: Array("Hello".utf8), fin: true)
+    var two = one
+    // Same history, so the same bytes from both, whoever goes first.
+    for data in [Array("Hello".utf8), Array("world".utf8), Array("Hello world".utf8)] {
+      let a = try one.frameOutbound(context, opcode: .text, rsv: .none, data: data, fin: true).data
+      let b = try two.frameOutbound(context, opcode: .text, rsv: .none, data: data, fin: true).data
+      #expect(a == b)
+    }
+    _ = try one.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 7)
+    #expect(try one.frameInboundPayloadData(context, [0xF2, 0x48, 0xCD]).isEmpty == false)
+    var three = one
+    // A copy that gets something else leaves the other alone.
+    #expect(try three.frameInboundPayloadData(context, [0xFF, 0xFF, 0xFF]).isEmpty == false)
+    let rest = try one.frameInboundPayloadData(context, [0xC9, 0xC9, 0x07, 0x00])
+    #expect(String(decoding: rest, as: UTF8.self).hasSuffix("lo"))
+    #expect(try one.frameInboundComplete(context, fin: true) == [])
+    #expect(one == two && one == three && one.hashValue == three.hashValue)
+    #expect(one != PerMessageDeflate())
+  }
+
+  @Test("nothing is allocated from zlib before the first compressed frame")
+  func laziness() throws {
+    var deflate = try PerMessageDeflate.negotiated(.client)
+    let context = FrameContext(role: .client)
+    _ = try deflate.frameOutbound(context, opcode: .ping, rsv: .none, data: [1], fin: true)
+    let plain = FrameContext(role: .client, compress: false)
+    let sent = try deflate.frameOutbound(plain, opcode: .text, rsv: .none, data: [0x61], fin: true)
+    #expect(sent.rsv == .none && sent.data == [0x61])
+    _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: .none, payloadLength: 1)
+    _ = try deflate.frameInboundPayloadData(context, [0x61])
+    _ = try deflate.frameInboundComplete(context, fin: true)
+    #expect(deflate.hooks.contexts == (false, false))
+    _ = try deflate.frameOutbound(context, opcode: .text, rsv: .none, data: [0x61], fin: true)
+    #expect(deflate.hooks.contexts == (false, true))
+    _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 1)
+    _ = try deflate.frameInboundPayloadData(context, [0x00])
+    #expect(deflate.hooks.contexts == (true, true))
+  }
+
+  @Test("FrameProtocol sends and reads compressed messages", arguments: [false, true])
+  func frameProtocol(client: Bool) throws {
+    let ends = try PerMessageDeflate.negotiate()
+    let sender = FrameProtocol(client: client, extensions: [client ? ends.client : ends.server])
+    let receiver = FrameProtocol(client: !client, extensions: [client ? ends.server : ends.client])
+    for chunk in [1, 7, .max] {
+      for piece in try (sender.sendData("Hel", fin: false) + sender.ping([1]) + sender.sendData("lo")).cut({
+        min(chunk, $0)
+      }) {
+        receiver.receiveBytes(piece)
+      }
+      var text = ""
+      for frame in try receiver.receivedFrames() {
+        if case .text(let part) = frame.payload { text += part }
+      }
+      #expect(text == "Hello")
+    }
+  }
+}
