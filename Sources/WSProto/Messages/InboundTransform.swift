@@ -42,7 +42,8 @@ enum InboundTransform {
   }
 }
 
-/// Runs the inbound hooks of a list of extensions, in order.
+/// Runs the inbound hooks of a list of extensions, the last one first: the first has worked on what was sent before the
+/// others did (RFC 6455 §9.1).
 final class InboundHooks {
   private let role: ConnectionType
   private var extensions: [any Extension]
@@ -77,12 +78,12 @@ final class InboundHooks {
   ) throws(ParseFailed) -> [UInt8] {
     let context = FrameContext(role: role, remainingMessageBytes: budget)
     var data = [UInt8](data)
-    for index in extensions.indices {
+    for index in extensions.indices.reversed() {
       data = try extensions[index].frameInboundPayloadData(context, data)
     }
     if frameFinished {
       var tail: [UInt8] = []
-      for index in extensions.indices {
+      for index in extensions.indices.reversed() {
         if let more = try extensions[index].frameInboundComplete(context, fin: fin) { tail += more }
       }
       data += tail

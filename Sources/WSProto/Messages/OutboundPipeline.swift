@@ -125,7 +125,7 @@ enum OutboundTransform {
   }
 }
 
-/// Runs the outbound hooks of a list of extensions, the last one first: the first is the nearest to the application
+/// Runs the outbound hooks of a list of extensions, in order: the first is the nearest to the application
 /// (RFC 6455 §9.1).
 final class OutboundHooks {
   private let role: ConnectionType
@@ -145,7 +145,7 @@ final class OutboundHooks {
     var rsv = RsvBits.none
     var data = [UInt8](payload)
     let context = FrameContext(role: role, compress: compress)
-    for index in extensions.indices.reversed() {
+    for index in extensions.indices {
       (rsv, data) = try extensions[index].frameOutbound(
         context,
         opcode: opcode,

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WSProto
+
+/// Puts its mark behind each data frame, and takes it off again.
+private struct Marking: Extension {
+  var mark: UInt8
+  var name: String { "x-mark-\(mark)" }
+  func enabled() -> Bool { true }
+
+  mutating func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8]
+  ) throws(ParseFailed) -> [UInt8] {
+    guard data.last == mark else { throw ParseFailed("no mark \(mark)") }
+    return data.dropLast()
+  }
+
+  mutating func frameOutbound(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    data: [UInt8],
+    fin: Bool
+  ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) { (rsv, data + [mark]) }
+}
+
+@Suite struct ExtensionOrderTests {
+  @Test(
+    "RFC 6455 §9.1: of the extensions \"1, 2\" the first works on what is sent first, on what arrives last"
+  )
+  func order() throws {
+    let extensions = [Marking(mark: 1), Marking(mark: 2)]
+    let server = Connection(.server, extensions: extensions)
+    let client = Connection(.client, extensions: extensions)
+    let wire = try server.send(BytesMessage(data: [9]))
+    #expect(wire == [0x82, 3, 9, 1, 2])
+    try client.receiveData(wire)
+    #expect(Array(client.events()) == [.bytesMessage(BytesMessage(data: [9]))])
+  }
+}
