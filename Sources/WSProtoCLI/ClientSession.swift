@@ -26,6 +26,10 @@ struct ClientSession {
     var fragment: Int?
     var close: CloseConnection
     var timeout: Int
+    /// Close when so many messages have arrived.
+    var count: Int?
+    /// Seconds of silence after the end of the input before the close, where no count is given.
+    var linger: Double
   }
 
   private let socket: Socket
@@ -41,6 +45,8 @@ struct ClientSession {
   private var close: CloseConnection?
   private var refusal: Int?
   private var refusalBody: [UInt8] = []
+  private var received = 0
+  /// When the handshake under way, opening or closing, takes too long; after the end of the input: when to close.
   private var deadline: ContinuousClock.Instant
 
   init(_ socket: Socket, options: Options, printer: ClientPrinter) {
@@ -91,7 +97,9 @@ struct ClientSession {
       // A negative descriptor is left out.
       pollfd(fd: wantsInput ? 0 : -1, events: Int16(POLLIN), revents: 0),
     ]
-    let ready = poll(&events, 2, try remainingMilliseconds())
+    let rest = remainingMilliseconds()
+    if rest == 0 { return try timeIsUp() }
+    let ready = poll(&events, 2, rest ?? -1)
     if ready < 0, errno != EINTR { throw SocketError("cannot wait", errno: errno) }
     if ready <= 0 { return }
     if events[0].revents & Int16(POLLOUT) != 0 { try writeOutput() }
@@ -99,15 +107,24 @@ struct ClientSession {
     if events[1].revents != 0 { try readInput() }
   }
 
-  /// Only the opening and the closing handshake have a limit of time.
-  private func remainingMilliseconds() throws(ClientFailure) -> Int32 {
+  /// Until `deadline`; `nil` where nothing has to happen in time.
+  private func remainingMilliseconds() -> Int32? {
     switch connection.state {
-    case .open, .remoteClosing, .closed: return -1
-    case .connecting, .localClosing, .rejecting:
-      let rest = (deadline - .now) / .milliseconds(1)
-      if rest <= 0 { throw ClientFailure(description: "the server does not answer") }
-      return Int32(rest.rounded(.up))
+    case .open where inputIsOpen || options.count != nil: return nil
+    case .remoteClosing, .closed: return nil
+    case .open, .connecting, .localClosing, .rejecting:
+      return Int32(max(0, ((deadline - .now) / .milliseconds(1)).rounded(.up)))
     }
+  }
+
+  private mutating func timeIsUp() throws {
+    if connection.state != .open { throw ClientFailure(description: "the server does not answer") }
+    try sendClose()
+  }
+
+  private mutating func sendClose() throws {
+    deadline = .now + .seconds(options.timeout)
+    try connection.send(options.close, into: &output)
   }
 
   private mutating func writeOutput() throws(SocketError) {
@@ -127,6 +144,7 @@ struct ClientSession {
 
   private mutating func readSocket() throws {
     guard let count = try socket.read(into: &buffer) else { return }
+    if connection.state == .open, !inputIsOpen { deadline = .now + .seconds(options.linger) }
     do {
       if count == 0 {
         try connection.receiveEndOfStream()
@@ -140,6 +158,7 @@ struct ClientSession {
       printer.show(event)
       try answer(event)
     }
+    if let count = options.count, received >= count, connection.state == .open { try sendClose() }
   }
 
   private mutating func answer(_ event: Event) throws {
@@ -153,7 +172,9 @@ struct ClientSession {
       refusal = reject.statusCode
     case .rejectData(let data):
       refusalBody += data.data.prefix(max(0, 200 - refusalBody.count))
-    case .request, .acceptConnection, .textMessage, .bytesMessage, .pong:
+    case .textMessage, .bytesMessage:
+      received += 1
+    case .request, .acceptConnection, .pong:
       break
     }
   }
@@ -169,8 +190,7 @@ struct ClientSession {
     if count == 0 {
       inputIsOpen = false
       if !line.isEmpty { try sendLine() }
-      deadline = .now + .seconds(options.timeout)
-      try connection.send(options.close, into: &output)
+      deadline = .now + .seconds(options.linger)
       return
     }
     var rest = buffer[..<count]

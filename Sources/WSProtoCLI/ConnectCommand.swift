@@ -11,8 +11,9 @@ struct ConnectCommand: ParsableCommand {
     commandName: "connect",
     abstract: "A client: each line of standard input is sent as a message, what arrives is printed.",
     discussion: """
-      The end of the input closes the connection; what the server sends until then is still printed. Exit status 0 if \
-      the connection was closed in order, with 1000, 1001, 1005 or the code given.
+      After the end of the input the connection is closed when the server has been silent for a while (--linger), or \
+      has sent a number of messages (--count). Exit status 0 if the connection was closed in order, with 1000, 1001, \
+      1005 or the code given.
       """
   )
 
@@ -39,6 +40,12 @@ struct ConnectCommand: ParsableCommand {
 
   @Option(help: "The reason to close with.")
   var closeReason: String?
+
+  @Option(help: "Close when so many messages have arrived.")
+  var count: Int?
+
+  @Option(help: "Seconds of silence after the end of the input before the close, where no count is given.")
+  var linger = 0.5
 
   @Option(help: "The largest message to take, in bytes.")
   var maxMessage = 64 << 20
@@ -86,6 +93,8 @@ struct ConnectCommand: ParsableCommand {
     }
     if closeCode == 1005, closeReason != nil { throw ValidationError("--close-reason needs a code") }
     guard maxMessage >= 1 else { throw ValidationError("--max-message must be at least 1") }
+    if let count, count < 1 { throw ValidationError("--count must be at least 1") }
+    guard 0...3600 ~= linger else { throw ValidationError("--linger must be in 0...3600") }
     guard 1...3600 ~= timeout else { throw ValidationError("--timeout must be in 1...3600") }
   }
 
@@ -110,7 +119,9 @@ struct ConnectCommand: ParsableCommand {
         binary: binary,
         fragment: fragment,
         close: CloseConnection(code: CloseReason(closeCode), reason: closeReason),
-        timeout: timeout
+        timeout: timeout,
+        count: count,
+        linger: linger
       ),
       printer: ClientPrinter(json: json)
     )

@@ -27,7 +27,7 @@ struct DemoCommand: ParsableCommand {
       var options = EchoSession.Options()
       options.timeout = 10
       // As a server would: a few bytes gain nothing from compression.
-      options.compressFrom = 256
+      options.compressFrom = 512
       if let socket = try? listener.accept() {
         var session = EchoSession(socket, options)
         _ = session.run()

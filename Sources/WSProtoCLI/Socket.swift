@@ -129,6 +129,8 @@ struct Socket: Sendable {
       case EINTR: continue
       case EAGAIN where isNonBlocking: return nil
       case EAGAIN: throw SocketError("nothing came from the peer in time")
+      // Also an end: whether it came too early is for the protocol to say.
+      case ECONNRESET: return 0
       case let code: throw SocketError("cannot read", errno: code)
       }
     }
