@@ -10,6 +10,8 @@ let package = Package(
     .library(name: "WSProto", targets: ["WSProto"]),
     .library(name: "WSProtoFoundation", targets: ["WSProtoFoundation"]),
     .executable(name: "wsproto", targets: ["WSProtoCLI"]),
+    // The C interface; its header is Sources/CWSProto/wsproto.h.
+    .library(name: "WSProtoC", type: .dynamic, targets: ["WSProtoC"]),
   ],
   dependencies: [
     // No traits: the core must not link Foundation.
@@ -45,6 +47,14 @@ let package = Package(
       ]
     ),
     .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], path: "Tests/WSProtoTestSupport"),
+    .systemLibrary(name: "CWSProto"),
+    .target(
+      name: "WSProtoC",
+      dependencies: [
+        "WSProto", "CWSProto",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]
+    ),
     .testTarget(
       name: "WSProtoTests",
       dependencies: [

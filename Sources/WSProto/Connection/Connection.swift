@@ -19,6 +19,10 @@ public final class Connection {
   /// Whether this end is the client.
   public var client: Bool { type == .client }
 
+  /// Those that the connection was made with, as negotiated. Only those ``Extension/enabled()`` are in use; their frame
+  /// hooks work on copies, so nothing here moves with the frames.
+  public let extensions: [any Extension]
+
   // The runtime's exclusivity checks cost as much as decoding a small frame. They're replaced by the two flags: code
   // of others (the closure of `receive`, hooks, a random source) runs only inside `receiving` and `sending`, which trap
   // when they're entered twice. `machine` is touched by methods that call nothing.
@@ -45,6 +49,7 @@ public final class Connection {
     configuration: Configuration = Configuration()
   ) {
     self.type = type
+    self.extensions = extensions
     machine = ConnectionStateMachine(state: .open)
     inbound = InboundPipeline(role: type, extensions: extensions, configuration: configuration)
     outbound = OutboundPipeline(role: type, extensions: extensions, configuration: configuration)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared library behind this package: Sources/CWSProto/wsproto.h for ctypes. Nothing here knows the protocol."""
+
+import ctypes
+import os
+import sys
+import threading
+from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_int32, c_size_t, c_uint8, c_uint64, c_void_p
+
+
+class Bytes(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("count", c_size_t)]
+
+    def value(self):
+        return ctypes.string_at(self.data, self.count) if self.data else b""
+
+    def text(self):
+        return self.value().decode("utf-8")
+
+    def optional_text(self):
+        return self.text() if self.data else None
+
+
+class Field(ctypes.Structure):
+    _fields_ = [("name", Bytes), ("value", Bytes)]
+
+
+class Event(ctypes.Structure):
+    _fields_ = [
+        ("kind", c_int32), ("code", c_int32),
+        ("frame_finished", c_bool), ("message_finished", c_bool), ("uncompressed", c_bool), ("has_body", c_bool),
+        ("data", Bytes), ("host", Bytes), ("target", Bytes), ("subprotocol", Bytes),
+        ("subprotocols", POINTER(Bytes)), ("subprotocol_count", c_size_t),
+        ("fields", POINTER(Field)), ("field_count", c_size_t),
+        ("extensions", POINTER(c_void_p)), ("extension_count", c_size_t),
+    ]
+
+
+class Frame(ctypes.Structure):
+    _fields_ = [
+        ("opcode", c_uint8), ("frame_finished", c_bool), ("message_finished", c_bool), ("code", c_int32), ("data", Bytes),
+    ]
+
+
+class DeflateParameters(ctypes.Structure):
+    _fields_ = [
+        ("client_no_context_takeover", c_bool), ("server_no_context_takeover", c_bool),
+        ("client_max_window_bits", c_int32), ("server_max_window_bits", c_int32),
+    ]
+
+
+RELEASE = CFUNCTYPE(None, c_void_p)
+ENABLED = CFUNCTYPE(c_bool, c_void_p)
+OFFER = CFUNCTYPE(c_bool, c_void_p, c_void_p)
+NEGOTIATE = CFUNCTYPE(c_bool, c_void_p, c_void_p, c_size_t, c_void_p)
+INBOUND_HEADER = CFUNCTYPE(c_int32, c_void_p, c_int32, c_uint8, POINTER(c_uint8), c_uint64)
+INBOUND_PAYLOAD = CFUNCTYPE(c_int32, c_void_p, c_int32, c_void_p, c_size_t, c_void_p)
+INBOUND_COMPLETE = CFUNCTYPE(c_int32, c_void_p, c_int32, c_bool, c_void_p)
+OUTBOUND = CFUNCTYPE(
+    c_int32, c_void_p, c_int32, c_uint8, POINTER(c_uint8), c_void_p, c_size_t, c_bool, c_void_p)
+ELEMENT = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
+PAIR = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
+
+
+class Callbacks(ctypes.Structure):
+    _fields_ = [
+        ("context", c_void_p), ("release", RELEASE), ("enabled", ENABLED), ("offer", OFFER), ("accept", NEGOTIATE),
+        ("finalize", NEGOTIATE), ("frame_inbound_header", INBOUND_HEADER),
+        ("frame_inbound_payload_data", INBOUND_PAYLOAD), ("frame_inbound_complete", INBOUND_COMPLETE),
+        ("frame_outbound", OUTBOUND),
+    ]
+
+
+def _path():
+    given = os.environ.get("WSPROTO_LIBRARY")
+    if given:
+        return given
+    name = "libWSProtoC.dylib" if sys.platform == "darwin" else "libWSProtoC.so"
+    root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+    for kind in ("release", "debug"):
+        path = os.path.join(root, ".build", kind, name)
+        if os.path.exists(path):
+            return path
+    raise ImportError(f"{name} is not built: swift build -c release --product WSProtoC, or set WSPROTO_LIBRARY")
+
+
+library = ctypes.CDLL(_path())
+
+_ERROR, _EXTENSIONS = POINTER(c_void_p), POINTER(c_void_p)
+_BYTES, _U8 = POINTER(Bytes), POINTER(c_uint8)
+for _name, _result, _arguments in [
+    ("connection_new", c_void_p, [c_int32, c_void_p]),
+    ("handshake_new", c_void_p, [c_int32, c_void_p]),
+    ("open_connection_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, Bytes, c_void_p]),
+    ("endpoint_handshake", c_void_p, [c_void_p]),
+    ("endpoint_connection", c_void_p, [c_void_p]),
+    ("endpoint_free", None, [c_void_p]),
+    ("endpoint_state", c_int32, [c_void_p]),
+    ("endpoint_initiate_upgrade", c_bool, [c_void_p, POINTER(Field), c_size_t, Bytes, _ERROR]),
+    ("endpoint_receive", c_bool, [c_void_p, c_void_p, c_size_t, _ERROR]),
+    ("endpoint_receive_end_of_stream", c_bool, [c_void_p, _ERROR]),
+    ("endpoint_next_event", POINTER(Event), [c_void_p]),
+    ("endpoint_send", c_bool, [c_void_p, POINTER(Event), _BYTES, _ERROR]),
+    ("error_kind", c_int32, [c_void_p]),
+    ("error_violation", c_int32, [c_void_p]),
+    ("error_code", c_int32, [c_void_p]),
+    ("error_message", Bytes, [c_void_p]),
+    ("error_detail", Bytes, [c_void_p]),
+    ("error_event_hint", POINTER(Event), [c_void_p]),
+    ("error_free", None, [c_void_p]),
+    ("output_append", None, [c_void_p, c_void_p, c_size_t]),
+    ("deflate_new", c_void_p, [POINTER(DeflateParameters), _ERROR]),
+    ("deflate_get_parameters", c_bool, [c_void_p, POINTER(DeflateParameters)]),
+    ("callback_extension_new", c_void_p, [Bytes, POINTER(Callbacks)]),
+    ("extension_retain", c_void_p, [c_void_p]),
+    ("extension_free", None, [c_void_p]),
+    ("extension_name", Bytes, [c_void_p]),
+    ("extension_description", Bytes, [c_void_p]),
+    ("extension_enabled", c_bool, [c_void_p]),
+    ("extension_offer", c_bool, [c_void_p, _BYTES]),
+    ("extension_accept", c_bool, [c_void_p, Bytes, _BYTES]),
+    ("extension_finalize", c_bool, [c_void_p, Bytes, _ERROR]),
+    ("extension_frame_inbound_header", c_bool, [c_void_p, c_int32, c_uint8, _U8, c_uint64, _ERROR]),
+    ("extension_frame_inbound_payload_data", c_bool, [c_void_p, c_int32, Bytes, _BYTES, _ERROR]),
+    ("extension_frame_inbound_complete", c_bool, [c_void_p, c_int32, c_bool, _BYTES, _ERROR]),
+    ("extension_frame_outbound", c_bool, [c_void_p, c_int32, c_uint8, _U8, Bytes, c_bool, _BYTES, _ERROR]),
+    ("server_extensions_handshake", c_bool, [Bytes, _EXTENSIONS, c_size_t, _BYTES, _ERROR]),
+    ("client_extensions_handshake", c_bool,
+     [Bytes, _EXTENSIONS, c_size_t, POINTER(c_size_t), POINTER(c_size_t), _ERROR]),
+    ("frame_protocol_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, c_void_p]),
+    ("frame_protocol_free", None, [c_void_p]),
+    ("frame_protocol_receive", None, [c_void_p, c_void_p, c_size_t]),
+    ("frame_protocol_next_frame", c_bool, [c_void_p, POINTER(POINTER(Frame)), _ERROR]),
+    ("frame_protocol_send", c_bool, [c_void_p, c_uint8, Bytes, c_bool, _BYTES, _ERROR]),
+    ("frame_protocol_close", c_bool, [c_void_p, c_int32, Bytes, _BYTES, _ERROR]),
+    ("frame_decoder_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, c_void_p]),
+    ("frame_decoder_free", None, [c_void_p]),
+    ("frame_decoder_receive", None, [c_void_p, c_void_p, c_size_t]),
+    ("frame_decoder_next_frame", c_bool, [c_void_p, POINTER(POINTER(Frame)), _ERROR]),
+    ("message_decoder_new", c_void_p, []),
+    ("message_decoder_free", None, [c_void_p]),
+    ("message_decoder_process", c_bool, [c_void_p, POINTER(Frame), POINTER(POINTER(Frame)), _ERROR]),
+    ("message_decoder_opcode", c_uint8, [c_void_p]),
+    ("mask", None, [c_void_p, c_size_t, c_void_p]),
+    ("generate_accept_token", None, [Bytes, c_void_p]),
+    ("generate_nonce", None, [c_void_p]),
+    ("split_comma_header", None, [Bytes, c_void_p, ELEMENT]),
+    ("normed_header_dict", None, [POINTER(Field), c_size_t, c_void_p, PAIR]),
+]:
+    _function = getattr(library, "wsproto_" + _name)
+    _function.restype, _function.argtypes = _result, _arguments
+
+
+class Handle:
+    """An object of the library, freed with this one."""
+
+    def __init__(self, address, kind):
+        self.address = address
+        self._free = getattr(library, f"wsproto_{kind}_free")
+
+    def __del__(self):
+        if self.address:
+            self._free(self.address)
+
+
+def as_bytes(value):
+    return value if type(value) is bytes else bytes(value)
+
+
+def borrow(value):
+    """A `Bytes` on a Python bytes object, which the caller keeps; None is NULL."""
+    if value is None:
+        return Bytes(None, 0)
+    return Bytes(ctypes.cast(value, c_void_p).value, len(value))
+
+
+# What Python callbacks have raised, for the call that they were made from.
+_raised = threading.local()
+
+
+def note(exception):
+    _raised.__dict__.setdefault("list", []).append(exception)
+
+
+def check(fine, error):
+    """Raises what a Python callback has raised, or the error of the library."""
+    pending = _raised.__dict__.get("list")
+    if pending:
+        _raised.list = []
+        if error.value:
+            library.wsproto_error_free(error)
+        raise pending[0]
+    if not fine:
+        raise exception_of(error)
+
+
+def call(function, *arguments):
+    """Calls a function whose last parameter is an error."""
+    error = c_void_p()
+    check(function(*arguments, byref(error)), error)
+
+
+def output_of(function, *arguments):
+    """Calls a function whose last two parameters are an output and an error; None for NULL."""
+    output = Bytes()
+    call(function, *arguments, byref(output))
+    return output.value() if output.data else None
+
+
+def exception_of(error):
+    """The library's error as wsproto's exception. Frees it."""
+    from . import _convert, frame_protocol, utilities
+
+    try:
+        kind = library.wsproto_error_kind(error)
+        message = library.wsproto_error_message(error).text()
+        if kind == 3:
+            return frame_protocol.ParseFailed(message, _convert.close_reason(library.wsproto_error_code(error)))
+        if kind == 2:
+            hint = library.wsproto_error_event_hint(error)
+            exception = utilities.RemoteProtocolError(message, _convert.event(hint[0], hint=True) if hint else None)
+            exception.detail = library.wsproto_error_detail(error).optional_text()
+            return exception
+        return utilities.LOCAL_ERRORS.get(library.wsproto_error_violation(error), utilities.LocalProtocolError)(message)
+    finally:
+        library.wsproto_error_free(error)

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The C interface of WSProto: a WebSocket protocol stack without I/O (RFC 6455, RFC 7692).
+///
+/// Link with the dynamic library `WSProtoC` (`swift build -c release --product WSProtoC`).
+///
+/// The model is that of the Swift API: bytes from the transport go in and events come out; events go in and bytes for
+/// the transport come out.
+///
+/// ```c
+/// wsproto_endpoint *server = wsproto_connection_new(WSPROTO_SERVER, NULL);
+/// wsproto_error *error = NULL;
+/// if (!wsproto_endpoint_receive(server, chunk, chunk_size, &error)) {
+///   // error tells what the peer did wrong: wsproto_error_message(error), wsproto_error_event_hint(error)
+/// }
+/// const wsproto_event *event;
+/// while ((event = wsproto_endpoint_next_event(server))) {
+///   wsproto_event answer = {0};
+///   if (event->kind == WSPROTO_REQUEST) {
+///     answer.kind = WSPROTO_ACCEPT_CONNECTION;
+///   } else if (event->kind == WSPROTO_TEXT_MESSAGE || event->kind == WSPROTO_BYTES_MESSAGE) {
+///     answer = *event;  // an echo, part by part
+///   } else if (event->kind == WSPROTO_PING) {
+///     answer.kind = WSPROTO_PONG;
+///     answer.data = event->data;
+///   } else if (event->kind == WSPROTO_CLOSE_CONNECTION
+///              && wsproto_endpoint_state(server) == WSPROTO_REMOTE_CLOSING) {
+///     answer.kind = WSPROTO_CLOSE_CONNECTION;
+///     answer.code = event->code;
+///   } else {
+///     continue;
+///   }
+///   wsproto_bytes output;
+///   if (wsproto_endpoint_send(server, &answer, &output, &error)) write_all(output.data, output.count);
+/// }
+/// wsproto_endpoint_free(server);
+/// ```
+///
+/// Rules that hold everywhere:
+///
+/// - Text is UTF-8, without a terminating zero; sizes are in bytes.
+/// - An object is used by one thread at a time.
+/// - What a function returns a pointer into (events, output, errors' texts) belongs to the object that it was called on:
+///   it lives until the next call of `receive`, `next_event`, `next_frame` or `send` on that object, or of `free`. An
+///   event may be handed to `send` of the object that it came from. Arguments are copied and never kept.
+/// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees with
+///   `wsproto_error_free`. A failed `send` has changed nothing.
+/// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
+#ifndef WSPROTO_H
+#define WSPROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Borrowed bytes or UTF-8 text.
+typedef struct wsproto_bytes {
+  const uint8_t *data;
+  size_t count;
+} wsproto_bytes;
+
+/// A header field of HTTP. Names compare without case.
+typedef struct wsproto_field {
+  wsproto_bytes name;
+  wsproto_bytes value;
+} wsproto_field;
+
+/// Either end of a connection: with its handshake, the handshake alone, or without it.
+typedef struct wsproto_endpoint wsproto_endpoint;
+/// Frames in both directions, without the state of a connection.
+typedef struct wsproto_frame_protocol wsproto_frame_protocol;
+/// Bytes to frames.
+typedef struct wsproto_frame_decoder wsproto_frame_decoder;
+/// Frames to messages.
+typedef struct wsproto_message_decoder wsproto_message_decoder;
+/// An extension: permessage-deflate, an offer of the peer, or one made of callbacks. Counted by references.
+typedef struct wsproto_extension wsproto_extension;
+/// What went wrong.
+typedef struct wsproto_error wsproto_error;
+/// What callbacks return bytes into.
+typedef struct wsproto_output wsproto_output;
+
+// ---------------------------------------------------------------------------------------------------------- Constants
+
+/// The role of this end (RFC 6455 §1.2).
+enum { WSPROTO_CLIENT = 1, WSPROTO_SERVER = 2 };
+
+/// Where a connection is in its life (RFC 6455 §4, §7).
+enum {
+  WSPROTO_CONNECTING = 0,
+  WSPROTO_OPEN = 1,
+  /// The peer's Close, or a failure of the peer, was delivered: send a Close with its code.
+  WSPROTO_REMOTE_CLOSING = 2,
+  WSPROTO_LOCAL_CLOSING = 3,
+  /// Close the transport.
+  WSPROTO_CLOSED = 4,
+  WSPROTO_REJECTING = 5,
+};
+
+/// The kinds of events, each with the members of `wsproto_event` that it uses.
+enum {
+  /// host, target, subprotocols, extensions, fields. Sent by clients, received by servers (§4.1).
+  WSPROTO_REQUEST = 1,
+  /// subprotocol (NULL data: none), extensions, fields. Sent by servers, received by clients (§4.2.2).
+  WSPROTO_ACCEPT_CONNECTION = 2,
+  /// code (the HTTP status), has_body, fields. Sent by servers, received by clients.
+  WSPROTO_REJECT_CONNECTION = 3,
+  /// data, message_finished (the body ends here).
+  WSPROTO_REJECT_DATA = 4,
+  /// data, frame_finished, message_finished, uncompressed (§5.6).
+  WSPROTO_TEXT_MESSAGE = 5,
+  /// As WSPROTO_TEXT_MESSAGE.
+  WSPROTO_BYTES_MESSAGE = 6,
+  /// code (1005: none), data (the reason; NULL data: none) (§7).
+  WSPROTO_CLOSE_CONNECTION = 7,
+  /// data, up to 125 bytes (§5.5.2).
+  WSPROTO_PING = 8,
+  /// data, up to 125 bytes (§5.5.3).
+  WSPROTO_PONG = 9,
+};
+
+/// The kinds of errors.
+enum {
+  /// The caller's event is not legal in this state, or not legal at all.
+  WSPROTO_ERROR_LOCAL = 1,
+  /// The peer's part of the handshake is not legal.
+  WSPROTO_ERROR_REMOTE = 2,
+  /// The peer's frames are not legal: `wsproto_error_code` is what to close with.
+  WSPROTO_ERROR_PARSE_FAILED = 3,
+};
+
+/// The rule that a local error is about.
+enum {
+  WSPROTO_VIOLATION_NONE = 0,
+  WSPROTO_VIOLATION_STATE = 1,
+  WSPROTO_VIOLATION_CLOSE_CODE = 2,
+  WSPROTO_VIOLATION_CONTROL_PAYLOAD_TOO_LONG = 3,
+  WSPROTO_VIOLATION_MESSAGE_TYPE = 4,
+  WSPROTO_VIOLATION_SUBPROTOCOL = 5,
+  WSPROTO_VIOLATION_HEAD = 6,
+  WSPROTO_VIOLATION_BODY_FRAMING = 7,
+  WSPROTO_VIOLATION_EXTENSION = 8,
+};
+
+/// What has happened on a connection, or what shall happen. Members that the kind does not use are zero.
+typedef struct wsproto_event {
+  /// WSPROTO_REQUEST … WSPROTO_PONG
+  int32_t kind;
+  int32_t code;
+  bool frame_finished;
+  bool message_finished;
+  /// Sending: don't use a negotiated compression for the message, as for secrets next to text that an attacker
+  /// controls (RFC 7692 §8). Counts on the first part.
+  bool uncompressed;
+  bool has_body;
+  wsproto_bytes data;
+  wsproto_bytes host;
+  wsproto_bytes target;
+  wsproto_bytes subprotocol;
+  const wsproto_bytes *subprotocols;
+  size_t subprotocol_count;
+  const wsproto_field *fields;
+  size_t field_count;
+  wsproto_extension *const *extensions;
+  size_t extension_count;
+} wsproto_event;
+
+/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API.
+typedef struct wsproto_configuration {
+  size_t max_head_bytes;
+  /// Fields.
+  size_t max_head_fields;
+  size_t max_frame_payload;
+  size_t max_message_wire_bytes;
+  size_t max_message_bytes;
+  /// Frames.
+  size_t max_message_fragments;
+  /// Each message as one event, instead of parts as they arrive.
+  bool whole_messages;
+} wsproto_configuration;
+
+/// Sets the defaults.
+void wsproto_configuration_init(wsproto_configuration *configuration);
+
+// --------------------------------------------------------------------------------------------------------- Connections
+
+/// A connection with its HTTP/1.1 handshake. A client begins by sending a WSPROTO_REQUEST.
+/// `configuration` may be NULL.
+wsproto_endpoint *wsproto_connection_new(int32_t role, const wsproto_configuration *configuration);
+
+/// The handshake alone.
+wsproto_endpoint *wsproto_handshake_new(int32_t role, const wsproto_configuration *configuration);
+
+/// A connection whose handshake was done elsewhere. `trailing` came after it in the same read.
+wsproto_endpoint *wsproto_open_connection_new(int32_t role, wsproto_extension *const *extensions,
+                                              size_t extension_count, wsproto_bytes trailing,
+                                              const wsproto_configuration *configuration);
+
+/// The handshake inside of a connection, as an endpoint of its own for the caller to free; NULL if there is none.
+wsproto_endpoint *wsproto_endpoint_handshake(wsproto_endpoint *endpoint);
+
+/// What the handshake has led to, as an endpoint of its own for the caller to free; NULL until it has.
+wsproto_endpoint *wsproto_endpoint_connection(wsproto_endpoint *endpoint);
+
+void wsproto_endpoint_free(wsproto_endpoint *endpoint);
+
+/// WSPROTO_CONNECTING … WSPROTO_REJECTING. Moves when an event is taken or sent.
+int32_t wsproto_endpoint_state(wsproto_endpoint *endpoint);
+
+/// Starts a server with a request that an HTTP server has parsed already: all its fields, and its target.
+bool wsproto_endpoint_initiate_upgrade(wsproto_endpoint *endpoint, const wsproto_field *fields, size_t field_count,
+                                       wsproto_bytes path, wsproto_error **error);
+
+/// Takes bytes from the transport. Call `wsproto_endpoint_next_event` afterwards until it gives NULL.
+bool wsproto_endpoint_receive(wsproto_endpoint *endpoint, const uint8_t *data, size_t count, wsproto_error **error);
+
+/// The transport has ended.
+bool wsproto_endpoint_receive_end_of_stream(wsproto_endpoint *endpoint, wsproto_error **error);
+
+/// The next event; NULL when more bytes are needed.
+const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
+
+/// The bytes that put `event` on the wire.
+bool wsproto_endpoint_send(wsproto_endpoint *endpoint, const wsproto_event *event, wsproto_bytes *output,
+                           wsproto_error **error);
+
+// -------------------------------------------------------------------------------------------------------------- Errors
+
+/// WSPROTO_ERROR_LOCAL, WSPROTO_ERROR_REMOTE or WSPROTO_ERROR_PARSE_FAILED.
+int32_t wsproto_error_kind(const wsproto_error *error);
+/// WSPROTO_VIOLATION_…; WSPROTO_VIOLATION_NONE unless the error is a local one.
+int32_t wsproto_error_violation(const wsproto_error *error);
+/// The code to close with; 0 unless frames could not be parsed.
+int32_t wsproto_error_code(const wsproto_error *error);
+wsproto_bytes wsproto_error_message(const wsproto_error *error);
+/// More about it; NULL data if the message says it all.
+wsproto_bytes wsproto_error_detail(const wsproto_error *error);
+/// What a server answers the peer with before it closes the transport; NULL if there is nothing to say.
+const wsproto_event *wsproto_error_event_hint(const wsproto_error *error);
+void wsproto_error_free(wsproto_error *error);
+
+// ---------------------------------------------------------------------------------------------------------- Extensions
+
+/// The parameters of permessage-deflate (RFC 7692 §7.1).
+typedef struct wsproto_deflate_parameters {
+  bool client_no_context_takeover;
+  bool server_no_context_takeover;
+  /// 9 to 15.
+  int32_t client_max_window_bits;
+  /// 9 to 15.
+  int32_t server_max_window_bits;
+} wsproto_deflate_parameters;
+
+/// An extension made of callbacks (RFC 6455 §9). Every callback gets `context`; one that is NULL does what a Swift
+/// extension does that doesn't override it. Names and parameters are as in `Sec-WebSocket-Extensions`.
+typedef struct wsproto_extension_callbacks {
+  void *context;
+  /// Called once, when nothing uses the extension any more.
+  void (*release)(void *context);
+  bool (*enabled)(void *context);
+  /// Client: whether to offer it; parameters, if any, are appended to `parameters` (`name=value; name`).
+  bool (*offer)(void *context, wsproto_output *parameters);
+  /// Server: whether to accept `offer` (`name; parameters`); those of the answer are appended to `parameters`.
+  bool (*accept)(void *context, const uint8_t *offer, size_t offer_count, wsproto_output *parameters);
+  /// Client: whether the server's answer (`name; parameters`) is legal; if not, `message` may say why.
+  bool (*finalize)(void *context, const uint8_t *accepted, size_t accepted_count, wsproto_output *message);
+  /// `rsv`: in, the bits of the frame; out, those that the extension claims (RSV1 is 4, RSV2 is 2, RSV3 is 1).
+  /// Returns 0, or the code to close with.
+  int32_t (*frame_inbound_header)(void *context, int32_t role, uint8_t opcode, uint8_t *rsv,
+                                  uint64_t payload_length);
+  /// Appends what takes the place of the data. Returns 0, or the code to close with.
+  int32_t (*frame_inbound_payload_data)(void *context, int32_t role, const uint8_t *data, size_t count,
+                                        wsproto_output *output);
+  /// Appends what is to follow the frame's data. Returns 0, or the code to close with.
+  int32_t (*frame_inbound_complete)(void *context, int32_t role, bool fin, wsproto_output *output);
+  /// Changes `rsv`, and appends what takes the place of the data. Returns 0, or something else to refuse.
+  int32_t (*frame_outbound)(void *context, int32_t role, uint8_t opcode, uint8_t *rsv, const uint8_t *data,
+                            size_t count, bool fin, wsproto_output *output);
+} wsproto_extension_callbacks;
+
+/// For callbacks: appends bytes to what they return.
+void wsproto_output_append(wsproto_output *output, const uint8_t *data, size_t count);
+
+/// permessage-deflate. NULL and an error for a window that is not 9 to 15 bits.
+///
+/// A handshake that it took part in writes what was negotiated back into it.
+wsproto_extension *wsproto_deflate_new(const wsproto_deflate_parameters *parameters, wsproto_error **error);
+
+/// The parameters: asked for, or negotiated. `false` if the extension isn't permessage-deflate.
+bool wsproto_deflate_get_parameters(const wsproto_extension *extension, wsproto_deflate_parameters *parameters);
+
+/// An extension of your own.
+wsproto_extension *wsproto_callback_extension_new(wsproto_bytes name, const wsproto_extension_callbacks *callbacks);
+
+wsproto_extension *wsproto_extension_retain(wsproto_extension *extension);
+void wsproto_extension_free(wsproto_extension *extension);
+
+/// The texts live until the next call on the extension.
+wsproto_bytes wsproto_extension_name(wsproto_extension *extension);
+/// The name and the parameters of an offer that a server has received, as in the header field.
+wsproto_bytes wsproto_extension_description(wsproto_extension *extension);
+bool wsproto_extension_enabled(wsproto_extension *extension);
+/// `false`: nothing to offer.
+bool wsproto_extension_offer(wsproto_extension *extension, wsproto_bytes *parameters);
+/// `false`: the offer (`name; parameters`) is declined.
+bool wsproto_extension_accept(wsproto_extension *extension, wsproto_bytes offer, wsproto_bytes *parameters);
+bool wsproto_extension_finalize(wsproto_extension *extension, wsproto_bytes accepted, wsproto_error **error);
+bool wsproto_extension_frame_inbound_header(wsproto_extension *extension, int32_t role, uint8_t opcode, uint8_t *rsv,
+                                            uint64_t payload_length, wsproto_error **error);
+bool wsproto_extension_frame_inbound_payload_data(wsproto_extension *extension, int32_t role, wsproto_bytes data,
+                                                  wsproto_bytes *output, wsproto_error **error);
+/// `output->data` is NULL where the extension appends nothing.
+bool wsproto_extension_frame_inbound_complete(wsproto_extension *extension, int32_t role, bool fin,
+                                              wsproto_bytes *output, wsproto_error **error);
+bool wsproto_extension_frame_outbound(wsproto_extension *extension, int32_t role, uint8_t opcode, uint8_t *rsv,
+                                      wsproto_bytes data, bool fin, wsproto_bytes *output, wsproto_error **error);
+
+/// The server's half of the negotiation. `offers` is the value of the client's header field; the answer has NULL data
+/// if nothing was accepted. `false` if `offers` cannot be parsed.
+bool wsproto_server_extensions_handshake(wsproto_bytes offers, wsproto_extension *const *supported,
+                                         size_t supported_count, wsproto_bytes *answer, wsproto_error **error);
+
+/// The client's half. `accepted` is the value of the server's header field. Those in use are stored in `in_use`, which
+/// has room for `supported_count`, by the index that they have in `supported`.
+bool wsproto_client_extensions_handshake(wsproto_bytes accepted, wsproto_extension *const *supported,
+                                         size_t supported_count, size_t *in_use, size_t *in_use_count,
+                                         wsproto_error **error);
+
+// -------------------------------------------------------------------------------------------------------------- Frames
+
+/// A frame, or a part of one (RFC 6455 §5.2). Opcodes: 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong.
+typedef struct wsproto_frame {
+  uint8_t opcode;
+  bool frame_finished;
+  bool message_finished;
+  /// A Close that was parsed: its code, 1005 for none; else 0.
+  int32_t code;
+  /// The payload; the reason of a Close that was parsed.
+  wsproto_bytes data;
+} wsproto_frame;
+
+wsproto_frame_protocol *wsproto_frame_protocol_new(int32_t role, wsproto_extension *const *extensions,
+                                                   size_t extension_count,
+                                                   const wsproto_configuration *configuration);
+void wsproto_frame_protocol_free(wsproto_frame_protocol *protocol);
+void wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
+/// `*frame` is NULL when more bytes are needed.
+bool wsproto_frame_protocol_next_frame(wsproto_frame_protocol *protocol, const wsproto_frame **frame,
+                                       wsproto_error **error);
+/// `opcode`: 1 or 2 for a message or a part of one, 9 or 10 for a ping or a pong.
+bool wsproto_frame_protocol_send(wsproto_frame_protocol *protocol, uint8_t opcode, wsproto_bytes payload, bool fin,
+                                 wsproto_bytes *output, wsproto_error **error);
+/// `code`: 0 for none; `reason`: NULL data for none.
+bool wsproto_frame_protocol_close(wsproto_frame_protocol *protocol, int32_t code, wsproto_bytes reason,
+                                  wsproto_bytes *output, wsproto_error **error);
+
+wsproto_frame_decoder *wsproto_frame_decoder_new(int32_t role, wsproto_extension *const *extensions,
+                                                 size_t extension_count, const wsproto_configuration *configuration);
+void wsproto_frame_decoder_free(wsproto_frame_decoder *decoder);
+void wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
+/// `*frame` is NULL when more bytes are needed.
+bool wsproto_frame_decoder_next_frame(wsproto_frame_decoder *decoder, const wsproto_frame **frame,
+                                      wsproto_error **error);
+
+wsproto_message_decoder *wsproto_message_decoder_new(void);
+void wsproto_message_decoder_free(wsproto_message_decoder *decoder);
+/// Takes a data frame; gives it with the type of its message, text being whole characters.
+bool wsproto_message_decoder_process(wsproto_message_decoder *decoder, const wsproto_frame *frame,
+                                     const wsproto_frame **result, wsproto_error **error);
+/// The type of the message under way; 0 between messages.
+uint8_t wsproto_message_decoder_opcode(wsproto_message_decoder *decoder);
+
+/// Masks bytes in place (RFC 6455 §5.3). `key`: as in the frame's header.
+void wsproto_mask(uint8_t *data, size_t count, const uint8_t key[4]);
+
+// ----------------------------------------------------------------------------------------------------------- Utilities
+
+/// The 28 characters of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
+void wsproto_generate_accept_token(wsproto_bytes key, uint8_t token[28]);
+
+/// 24 characters for `Sec-WebSocket-Key` (RFC 6455 §4.1).
+void wsproto_generate_nonce(uint8_t nonce[24]);
+
+/// Calls `element` with each element of a comma-separated field value.
+void wsproto_split_comma_header(wsproto_bytes value, void *context,
+                                void (*element)(void *context, const uint8_t *data, size_t count));
+
+/// Calls `field` with each field name, in lower case, and its values joined.
+void wsproto_normed_header_dict(const wsproto_field *fields, size_t field_count, void *context,
+                                void (*field)(void *context, const uint8_t *name, size_t name_count,
+                                              const uint8_t *value, size_t value_count));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CWSProto
+import WSProto
+
+/// `wsproto_endpoint`: one of the three Swift classes that send and receive events.
+final class Endpoint {
+  enum Core {
+    case whole(WSConnection)
+    case handshake(H11Handshake)
+    case open(Connection)
+  }
+
+  let core: Core
+  /// The extensions that the C side has handed in, for the handshake to be told apart and written back to.
+  let known: KnownExtensions
+  let arena = Arena()
+  private var output: [UInt8] = []
+
+  init(_ core: Core, known: KnownExtensions = KnownExtensions()) {
+    self.core = core
+    self.known = known
+  }
+
+  var state: ConnectionState {
+    switch core {
+    case .whole(let one): one.state
+    case .handshake(let one): one.state
+    case .open(let one): one.state
+    }
+  }
+
+  var connection: Connection? {
+    switch core {
+    case .whole(let one): one.connection
+    case .handshake(let one): one.connection
+    case .open(let one): one
+    }
+  }
+
+  func initiate(_ fields: Headers, _ path: String) throws(ProtocolError) {
+    switch core {
+    case .whole(let one): try one.initiateUpgradeConnection(headers: fields, path: path)
+    case .handshake(let one): try one.initiateUpgradeConnection(headers: fields, path: path)
+    case .open: throw .local(LocalProtocolError("the connection is open already", .state(.open)))
+    }
+  }
+
+  func receive(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
+    arena.reset()
+    switch core {
+    case .whole(let one): try one.receiveData(data)
+    case .handshake(let one): try one.receiveData(data)
+    case .open(let one):
+      do throws(LocalProtocolError) {
+        try one.receiveData(data)
+      } catch {
+        throw .local(error)
+      }
+    }
+    settle()
+  }
+
+  func receiveEndOfStream() throws(RemoteProtocolError) {
+    arena.reset()
+    switch core {
+    case .whole(let one): try one.receiveEndOfStream()
+    case .handshake(let one): try one.receiveEndOfStream()
+    case .open(let one): one.receiveEndOfStream()
+    }
+  }
+
+  func nextEvent() -> UnsafePointer<wsproto_event>? {
+    arena.reset()
+    let event: Event? =
+      switch core {
+      case .whole(let one): one.nextEvent()
+      case .handshake(let one): one.nextEvent()
+      case .open(let one): one.nextEvent()
+      }
+    return event.flatMap { arena.pointer(to: $0.c(in: arena) { known.box(for: $0) }) }
+  }
+
+  func send(_ event: wsproto_event) throws(LocalProtocolError) -> wsproto_bytes {
+    // Before the reset: the event may be one of this endpoint's own.
+    let swift = try event.swift()
+    if event.extension_count > 0 { known.boxes = event.boxes }
+    output.removeAll(keepingCapacity: true)
+    switch core {
+    case .whole(let one): try one.send(swift, into: &output)
+    case .handshake(let one): try one.send(swift, into: &output)
+    case .open(let one): try one.send(swift, into: &output)
+    }
+    settle()
+    arena.reset()
+    return arena.copy(output)
+  }
+
+  /// Writes what was negotiated back into the extensions that were handed in, once.
+  private func settle() {
+    guard !known.settled, let connection else { return }
+    known.settled = true
+    for one in connection.extensions { known.box(for: one).value = one }
+  }
+}
+
+/// The extensions that the C side has handed in.
+final class KnownExtensions {
+  var boxes: [ExtensionBox] = []
+  var settled = false
+
+  /// The object that stands for `one` on the C side: the one handed in, else a new one.
+  func box(for one: any Extension) -> ExtensionBox {
+    let found = boxes.first { box in
+      if let left = box.value as? CallbackExtension, let right = one as? CallbackExtension {
+        left == right
+      } else {
+        box.value.name == one.name && type(of: box.value) == type(of: one)
+      }
+    }
+    return found ?? ExtensionBox(one)
+  }
+}
+
+extension Configuration {
+  init(_ given: UnsafePointer<wsproto_configuration>?) {
+    self.init()
+    guard let given = given?.pointee else { return }
+    limits.maxHeadBytes = given.max_head_bytes
+    limits.maxHeadFields = given.max_head_fields
+    limits.maxFramePayload = given.max_frame_payload
+    limits.maxMessageWireBytes = given.max_message_wire_bytes
+    limits.maxMessageBytes = given.max_message_bytes
+    limits.maxMessageFragments = given.max_message_fragments
+    delivery = given.whole_messages ? .wholeMessages : .chunks
+  }
+}
+
+/// `wsproto_configuration_init` of wsproto.h.
+@_cdecl("wsproto_configuration_init")
+public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_configuration>) {
+  let limits = Limits()
+  configuration.pointee = wsproto_configuration(
+    max_head_bytes: limits.maxHeadBytes,
+    max_head_fields: limits.maxHeadFields,
+    max_frame_payload: limits.maxFramePayload,
+    max_message_wire_bytes: limits.maxMessageWireBytes,
+    max_message_bytes: limits.maxMessageBytes,
+    max_message_fragments: limits.maxMessageFragments,
+    whole_messages: false
+  )
+}
+
+/// `wsproto_connection_new` of wsproto.h.
+@_cdecl("wsproto_connection_new")
+public func connectionNew(
+  _ type: Int32,
+  _ configuration: UnsafePointer<wsproto_configuration>?
+) -> OpaquePointer {
+  let connection = WSConnection(role(type), configuration: Configuration(configuration))
+  return retained(Endpoint(.whole(connection)))
+}
+
+/// `wsproto_handshake_new` of wsproto.h.
+@_cdecl("wsproto_handshake_new")
+public func handshakeNew(
+  _ type: Int32,
+  _ configuration: UnsafePointer<wsproto_configuration>?
+) -> OpaquePointer {
+  let handshake = H11Handshake(role(type), configuration: Configuration(configuration))
+  return retained(Endpoint(.handshake(handshake)))
+}
+
+/// `wsproto_open_connection_new` of wsproto.h.
+@_cdecl("wsproto_open_connection_new")
+public func openConnectionNew(
+  _ type: Int32,
+  _ extensions: UnsafePointer<OpaquePointer?>?,
+  _ count: Int,
+  _ trailing: wsproto_bytes,
+  _ configuration: UnsafePointer<wsproto_configuration>?
+) -> OpaquePointer {
+  let known = KnownExtensions()
+  known.boxes = extensionBoxes(extensions, count)
+  known.settled = true
+  let connection = Connection(
+    role(type),
+    extensions: known.boxes.map(\.value),
+    trailingData: Bytes(copying: trailing.raw),
+    configuration: Configuration(configuration)
+  )
+  return retained(Endpoint(.open(connection), known: known))
+}
+
+/// `wsproto_endpoint_handshake` of wsproto.h.
+@_cdecl("wsproto_endpoint_handshake")
+public func endpointHandshake(_ endpoint: OpaquePointer) -> OpaquePointer? {
+  let endpoint = object(endpoint, as: Endpoint.self)
+  guard case .whole(let connection) = endpoint.core else { return nil }
+  return retained(Endpoint(.handshake(connection.handshake), known: endpoint.known))
+}
+
+/// `wsproto_endpoint_connection` of wsproto.h.
+@_cdecl("wsproto_endpoint_connection")
+public func endpointConnection(_ endpoint: OpaquePointer) -> OpaquePointer? {
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.connection.map { retained(Endpoint(.open($0), known: endpoint.known)) }
+}
+
+/// `wsproto_endpoint_free` of wsproto.h.
+@_cdecl("wsproto_endpoint_free")
+public func endpointFree(_ endpoint: OpaquePointer?) { release(endpoint, as: Endpoint.self) }
+
+/// `wsproto_endpoint_state` of wsproto.h.
+@_cdecl("wsproto_endpoint_state")
+public func endpointState(_ endpoint: OpaquePointer) -> Int32 {
+  Int32(object(endpoint, as: Endpoint.self).state.rawValue)
+}
+
+/// `wsproto_endpoint_initiate_upgrade` of wsproto.h.
+@_cdecl("wsproto_endpoint_initiate_upgrade")
+public func endpointInitiateUpgrade(
+  _ endpoint: OpaquePointer,
+  _ fields: UnsafePointer<wsproto_field>?,
+  _ count: Int,
+  _ path: wsproto_bytes,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) { () throws(ProtocolError) in
+    let parsed: Headers
+    do throws(LocalProtocolError) {
+      parsed = try headers(fields, count)
+    } catch {
+      throw .local(error)
+    }
+    try object(endpoint, as: Endpoint.self).initiate(parsed, path.text)
+  }
+}
+
+/// `wsproto_endpoint_receive` of wsproto.h.
+@_cdecl("wsproto_endpoint_receive")
+public func endpointReceive(
+  _ endpoint: OpaquePointer,
+  _ data: UnsafePointer<UInt8>?,
+  _ count: Int,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) { () throws(ProtocolError) in
+    try object(endpoint, as: Endpoint.self).receive(wsproto_bytes(data: data, count: count).raw)
+  }
+}
+
+/// `wsproto_endpoint_receive_end_of_stream` of wsproto.h.
+@_cdecl("wsproto_endpoint_receive_end_of_stream")
+public func endpointReceiveEndOfStream(
+  _ endpoint: OpaquePointer,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
+    () throws(RemoteProtocolError) in
+    try object(endpoint, as: Endpoint.self).receiveEndOfStream()
+  }
+}
+
+/// `wsproto_endpoint_next_event` of wsproto.h.
+@_cdecl("wsproto_endpoint_next_event")
+public func endpointNextEvent(_ endpoint: OpaquePointer) -> UnsafePointer<wsproto_event>? {
+  object(endpoint, as: Endpoint.self).nextEvent()
+}
+
+/// `wsproto_endpoint_send` of wsproto.h.
+@_cdecl("wsproto_endpoint_send")
+public func endpointSend(
+  _ endpoint: OpaquePointer,
+  _ event: UnsafePointer<wsproto_event>,
+  _ output: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+    () throws(LocalProtocolError) in
+    output.pointee = try object(endpoint, as: Endpoint.self).send(event.pointee)
+  }
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import CWSProto
+import WSProto
+
+/// `wsproto_extension`: an extension is a value in Swift, an object in C.
+final class ExtensionBox {
+  var value: any Extension
+  let arena = Arena()
+
+  init(_ value: any Extension) { self.value = value }
+}
+
+private func box(_ pointer: OpaquePointer) -> ExtensionBox { object(pointer, as: ExtensionBox.self) }
+
+/// `name; parameters` → its only element.
+private func header(_ text: wsproto_bytes) -> ExtensionHeader? {
+  guard let list = try? ExtensionHeader.parseList(text.text), list.count == 1 else { return nil }
+  return list[0]
+}
+
+/// The parameters as in a header field.
+private func text(_ parameters: [ExtensionParameter]) -> String {
+  // The separator is in front of each.
+  String(ExtensionHeader(name: "", parameters: parameters).description.dropFirst(2))
+}
+
+/// `wsproto_deflate_new` of wsproto.h.
+@_cdecl("wsproto_deflate_new")
+public func deflateNew(
+  _ parameters: UnsafePointer<wsproto_deflate_parameters>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> OpaquePointer? {
+  let given = parameters.pointee
+  var made: OpaquePointer?
+  _ = attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+    () throws(LocalProtocolError) in
+    made = retained(
+      ExtensionBox(
+        try PerMessageDeflate(
+          clientNoContextTakeover: given.client_no_context_takeover,
+          clientMaxWindowBits: Int(given.client_max_window_bits),
+          serverNoContextTakeover: given.server_no_context_takeover,
+          serverMaxWindowBits: Int(given.server_max_window_bits)
+        )
+      )
+    )
+  }
+  return made
+}
+
+/// `wsproto_deflate_get_parameters` of wsproto.h.
+@_cdecl("wsproto_deflate_get_parameters")
+public func deflateGetParameters(
+  _ extension: OpaquePointer,
+  _ parameters: UnsafeMutablePointer<wsproto_deflate_parameters>
+) -> Bool {
+  guard let deflate = box(`extension`).value as? PerMessageDeflate else { return false }
+  parameters.pointee = wsproto_deflate_parameters(
+    client_no_context_takeover: deflate.clientNoContextTakeover,
+    server_no_context_takeover: deflate.serverNoContextTakeover,
+    client_max_window_bits: Int32(deflate.clientMaxWindowBits),
+    server_max_window_bits: Int32(deflate.serverMaxWindowBits)
+  )
+  return true
+}
+
+/// `wsproto_callback_extension_new` of wsproto.h.
+@_cdecl("wsproto_callback_extension_new")
+public func callbackExtensionNew(
+  _ name: wsproto_bytes,
+  _ callbacks: UnsafePointer<wsproto_extension_callbacks>
+) -> OpaquePointer {
+  let callbacks = Callbacks(name: name.text, table: callbacks.pointee)
+  return retained(ExtensionBox(CallbackExtension(callbacks: callbacks)))
+}
+
+/// `wsproto_extension_retain` of wsproto.h.
+@_cdecl("wsproto_extension_retain")
+public func extensionRetain(_ extension: OpaquePointer) -> OpaquePointer { retained(box(`extension`)) }
+
+/// `wsproto_extension_free` of wsproto.h.
+@_cdecl("wsproto_extension_free")
+public func extensionFree(_ extension: OpaquePointer?) { release(`extension`, as: ExtensionBox.self) }
+
+/// `wsproto_extension_name` of wsproto.h.
+@_cdecl("wsproto_extension_name")
+public func extensionName(_ extension: OpaquePointer) -> wsproto_bytes {
+  let box = box(`extension`)
+  box.arena.reset()
+  return box.arena.copy(box.value.name)
+}
+
+/// `wsproto_extension_description` of wsproto.h.
+@_cdecl("wsproto_extension_description")
+public func extensionDescription(_ extension: OpaquePointer) -> wsproto_bytes {
+  let box = box(`extension`)
+  box.arena.reset()
+  return box.arena.copy(
+    ExtensionHeader(name: box.value.name, parameters: box.value.offer() ?? []).description
+  )
+}
+
+/// `wsproto_extension_enabled` of wsproto.h.
+@_cdecl("wsproto_extension_enabled")
+public func extensionEnabled(_ extension: OpaquePointer) -> Bool { box(`extension`).value.enabled() }
+
+/// `wsproto_extension_offer` of wsproto.h.
+@_cdecl("wsproto_extension_offer")
+public func extensionOffer(
+  _ extension: OpaquePointer,
+  _ parameters: UnsafeMutablePointer<wsproto_bytes>
+) -> Bool {
+  let box = box(`extension`)
+  guard let offer = box.value.offer() else { return false }
+  box.arena.reset()
+  parameters.pointee = box.arena.copy(text(offer))
+  return true
+}
+
+/// `wsproto_extension_accept` of wsproto.h.
+@_cdecl("wsproto_extension_accept")
+public func extensionAccept(
+  _ extension: OpaquePointer,
+  _ offer: wsproto_bytes,
+  _ parameters: UnsafeMutablePointer<wsproto_bytes>
+) -> Bool {
+  let box = box(`extension`)
+  guard let offer = header(offer), let answer = box.value.accept(offer) else { return false }
+  box.arena.reset()
+  parameters.pointee = box.arena.copy(text(answer))
+  return true
+}
+
+/// `wsproto_extension_finalize` of wsproto.h.
+@_cdecl("wsproto_extension_finalize")
+public func extensionFinalize(
+  _ extension: OpaquePointer,
+  _ accepted: wsproto_bytes,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
+    () throws(RemoteProtocolError) in
+    guard let answer = header(accepted) else {
+      throw RemoteProtocolError("Bad header, 'Sec-WebSocket-Extensions'", detail: "RFC 6455 §9.1")
+    }
+    try box(`extension`).value.finalize(answer)
+  }
+}
+
+/// `wsproto_extension_frame_inbound_header` of wsproto.h.
+@_cdecl("wsproto_extension_frame_inbound_header")
+public func extensionFrameInboundHeader(
+  _ extension: OpaquePointer,
+  _ type: Int32,
+  _ opcode: UInt8,
+  _ rsv: UnsafeMutablePointer<UInt8>,
+  _ payloadLength: UInt64,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
+    guard let opcode = Opcode(rawValue: opcode) else { throw ParseFailed("\(opcode) is no opcode") }
+    rsv.pointee = try box(`extension`).value.frameInboundHeader(
+      FrameContext(role: role(type)),
+      opcode: opcode,
+      rsv: RsvBits(c: rsv.pointee),
+      payloadLength: payloadLength
+    ).c
+  }
+}
+
+/// `wsproto_extension_frame_inbound_payload_data` of wsproto.h.
+@_cdecl("wsproto_extension_frame_inbound_payload_data")
+public func extensionFrameInboundPayloadData(
+  _ extension: OpaquePointer,
+  _ type: Int32,
+  _ data: wsproto_bytes,
+  _ output: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
+    let box = box(`extension`)
+    let result = try box.value.frameInboundPayloadData(FrameContext(role: role(type)), [UInt8](data.raw))
+    box.arena.reset()
+    output.pointee = box.arena.copy(result)
+  }
+}
+
+/// `wsproto_extension_frame_inbound_complete` of wsproto.h.
+@_cdecl("wsproto_extension_frame_inbound_complete")
+public func extensionFrameInboundComplete(
+  _ extension: OpaquePointer,
+  _ type: Int32,
+  _ fin: Bool,
+  _ output: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
+    let box = box(`extension`)
+    let result = try box.value.frameInboundComplete(FrameContext(role: role(type)), fin: fin)
+    box.arena.reset()
+    output.pointee = result.map { box.arena.copy($0) } ?? wsproto_bytes()
+  }
+}
+
+/// `wsproto_extension_frame_outbound` of wsproto.h.
+@_cdecl("wsproto_extension_frame_outbound")
+public func extensionFrameOutbound(
+  _ extension: OpaquePointer,
+  _ type: Int32,
+  _ opcode: UInt8,
+  _ rsv: UnsafeMutablePointer<UInt8>,
+  _ data: wsproto_bytes,
+  _ fin: Bool,
+  _ output: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+    () throws(LocalProtocolError) in
+    guard let opcode = Opcode(rawValue: opcode) else {
+      throw LocalProtocolError("\(opcode) is no opcode", .messageType)
+    }
+    let box = box(`extension`)
+    let result = try box.value.frameOutbound(
+      FrameContext(role: role(type)),
+      opcode: opcode,
+      rsv: RsvBits(c: rsv.pointee),
+      data: [UInt8](data.raw),
+      fin: fin
+    )
+    rsv.pointee = result.rsv.c
+    box.arena.reset()
+    output.pointee = box.arena.copy(result.data)
+  }
+}
+
+private func offers(_ text: wsproto_bytes) throws(RemoteProtocolError) -> [ExtensionHeader] {
+  do throws(ExtensionHeaderError) {
+    return try ExtensionHeader.parseList(text.text)
+  } catch {
+    throw RemoteProtocolError(
+      "Bad header, 'Sec-WebSocket-Extensions'",
+      detail: "\(error) (RFC 6455 §9.1)"
+    )
+  }
+}
+
+/// `wsproto_server_extensions_handshake` of wsproto.h.
+@_cdecl("wsproto_server_extensions_handshake")
+public func serverHandshake(
+  _ requested: wsproto_bytes,
+  _ supported: UnsafePointer<OpaquePointer?>?,
+  _ count: Int,
+  _ answer: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
+    () throws(RemoteProtocolError) in
+    let boxes = extensionBoxes(supported, count)
+    var values = boxes.map(\.value)
+    let result = serverExtensionsHandshake(try offers(requested), &values)
+    for (box, value) in zip(boxes, values) { box.value = value }
+    answer.pointee = wsproto_bytes()
+    // Nothing accepts without an extension, so there is one to hold the text.
+    if let result, let holder = boxes.first {
+      holder.arena.reset()
+      answer.pointee = holder.arena.copy(result)
+    }
+  }
+}
+
+/// `wsproto_client_extensions_handshake` of wsproto.h.
+@_cdecl("wsproto_client_extensions_handshake")
+public func clientHandshake(
+  _ accepted: wsproto_bytes,
+  _ supported: UnsafePointer<OpaquePointer?>?,
+  _ count: Int,
+  _ inUse: UnsafeMutablePointer<Int>?,
+  _ inUseCount: UnsafeMutablePointer<Int>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
+    () throws(RemoteProtocolError) in
+    let known = KnownExtensions()
+    known.boxes = extensionBoxes(supported, count)
+    let result = try clientExtensionsHandshake(try offers(accepted), known.boxes.map(\.value))
+    inUseCount.pointee = 0
+    for one in result {
+      let box = known.box(for: one)
+      guard let index = known.boxes.firstIndex(where: { $0 === box }), inUseCount.pointee < count else {
+        continue
+      }
+      box.value = one
+      inUse?[inUseCount.pointee] = index
+      inUseCount.pointee += 1
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WSProto
+
+@Suite("What a connection tells of its extensions")
+struct ConnectionExtensionsTests {
+  @Test("Both ends show the extension with the parameters that were negotiated (RFC 6455 §9.1)")
+  func negotiated() throws {
+    let client = WSConnection(.client)
+    let server = WSConnection(.server)
+    let offer = try PerMessageDeflate(serverMaxWindowBits: 11)
+    try server.receiveData(client.send(Request(host: "example.com", target: "/", extensions: [offer])))
+    _ = try #require(server.nextEvent())
+    try client.receiveData(server.send(AcceptConnection(extensions: [PerMessageDeflate()])))
+    for end in [client, server] {
+      let extensions = try #require(end.connection).extensions
+      #expect(extensions.count == 1)
+      let deflate = try #require(extensions.first as? PerMessageDeflate)
+      #expect(deflate.enabled())
+      #expect(deflate.serverMaxWindowBits == 11)
+    }
+  }
+
+  @Test("An extension that the client did not offer is there, but not enabled (RFC 6455 §9.1)")
+  func declined() throws {
+    let client = WSConnection(.client)
+    let server = WSConnection(.server)
+    try server.receiveData(client.send(Request(host: "example.com", target: "/")))
+    _ = try #require(server.nextEvent())
+    try client.receiveData(server.send(AcceptConnection(extensions: [PerMessageDeflate()])))
+    #expect(try #require(client.connection).extensions.isEmpty)
+    #expect(try #require(server.connection).extensions.map { $0.enabled() } == [false])
+  }
+}
