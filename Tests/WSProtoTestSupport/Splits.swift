@@ -12,6 +12,8 @@ package enum Splits {
     case ownedAtTheEnd
     /// `receive(_:_:)`.
     case borrowed
+    /// `receive(upTo:reading:_:)`.
+    case reading
   }
 
   /// The whole; byte by byte; several random cuts.
@@ -60,6 +62,17 @@ package enum Splits {
         var span = copy.mutableSpan
         var bytes = span.mutableBytes
         connection.receive(&bytes) { event in collector.add(event) }
+      }
+    case .reading:
+      for piece in pieces {
+        _ = connection.receive(
+          upTo: piece.count + 3,
+          reading: { room in
+            room.copyBytes(from: piece)
+            return piece.count
+          },
+          { event in collector.add(event) }
+        )
       }
     }
     return collector.finished

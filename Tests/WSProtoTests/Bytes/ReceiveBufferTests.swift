@@ -43,11 +43,51 @@ import Testing
       Self.append(&buffer, [UInt8](repeating: 7, count: 1000))
     }
     #expect(buffer.window.map { ObjectIdentifier($0) } == first)
-    buffer.releaseIfEmpty()
+    buffer.releaseIfLarge()
     #expect(buffer.window != nil)
+  }
+
+  @Test("a large storage is given back once it is empty, a small one kept")
+  func release() {
+    var buffer = ReceiveBuffer()
+    Self.append(&buffer, [UInt8](repeating: 7, count: 100_000))
+    buffer.releaseIfLarge()
+    #expect(buffer.count == 100_000)
     buffer.head = buffer.tail
-    buffer.releaseIfEmpty()
+    buffer.releaseIfLarge()
     #expect(buffer.window == nil)
+    Self.append(&buffer, [1])
+    buffer.head = buffer.tail
+    buffer.releaseIfLarge()
+    #expect(buffer.window != nil)
+  }
+
+  @Test(
+    "a declared length reserves no more than four times what has come (THREATS 4)",
+    arguments: [UInt64(0), 1 << 20, 1 << 62, .max]
+  )
+  func expected(length: UInt64) {
+    var buffer = ReceiveBuffer()
+    for size in [10, 4000, 50_000] {
+      [UInt8](repeating: 1, count: size).withUnsafeBytes { buffer.append($0, expected: length) }
+      #expect((buffer.window?.byteCapacity ?? 0) <= max(2048, 4 * buffer.count))
+    }
+    #expect(buffer.count == 54_010)
+  }
+
+  @Test("bytes can be written straight into it, fewer than there is room for")
+  func writesInto() throws {
+    var buffer = ReceiveBuffer()
+    Self.append(&buffer, [1, 2])
+    let written = buffer.append(upTo: 100, expected: 0) { room in
+      #expect(room.count == 100)
+      room[0] = 3
+      return 1
+    }
+    #expect(written == 1)
+    #expect(buffer.append(upTo: 10, expected: 0) { _ in 0 } == 0)
+    #expect(buffer.append(upTo: 10, expected: 0) { _ in -1 } == -1)
+    #expect(Array(buffer.takeAll()) == [1, 2, 3])
   }
 
   @Test("fed byte by byte without being read, it grows geometrically")

@@ -44,9 +44,13 @@ import WSProtoTestSupport
     "a compressed message has RSV1 on its first frame only (RFC 7692 §6.1), unless marked not to be (THREATS 20)"
   )
   func compression() throws {
-    var pipeline = OutboundPipeline(role: .server, extensions: [], configuration: Configuration())
-    let deflate = OutboundDeflate(windowBits: 15, noContextTakeover: true, level: -1, memoryLevel: 8)
-    pipeline.transform = .deflate(deflate)
+    var deflate = PerMessageDeflate()
+    let offer = ExtensionHeader(
+      name: deflate.name,
+      parameters: [ExtensionParameter(name: "server_no_context_takeover")]
+    )
+    #expect(deflate.accept(offer) != nil)
+    var pipeline = OutboundPipeline(role: .server, extensions: [deflate], configuration: Configuration())
     func send(_ pipeline: inout OutboundPipeline, _ text: String, fin: Bool, compress: Bool) throws -> [UInt8]
     {
       var output: [UInt8] = []
