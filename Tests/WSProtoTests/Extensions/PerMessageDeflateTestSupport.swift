@@ -69,8 +69,8 @@ struct Door: CustomTestStringConvertible {
   }
 
   /// Feeds `wire` in chunks; what came out.
-  func receive(_ wire: [UInt8], on connection: Connection, chunk: Int = .max) throws -> Outcome {
-    var outcome = Outcome()
+  func receive(_ wire: [UInt8], on connection: Connection, chunk: Int = .max) throws -> DeflateOutcome {
+    var outcome = DeflateOutcome()
     for var piece in wire.cut({ min(chunk, $0) }) {
       if borrowed {
         var span = piece.mutableSpan
@@ -110,12 +110,12 @@ struct Door: CustomTestStringConvertible {
     as role: ConnectionType,
     limits: Limits = Limits(),
     chunk: Int = .max
-  ) throws -> Outcome {
+  ) throws -> DeflateOutcome {
     try receive(wire, on: connection(role, limits: limits), chunk: chunk)
   }
 }
 
-struct Outcome {
+struct DeflateOutcome {
   var seen: [Seen] = []
   /// The largest buffer for inflated bytes; it is still there after a failure.
   var peak = 0
