@@ -45,6 +45,8 @@
 ///   event may be handed to `send` of the object that it came from. Arguments are copied and never kept.
 /// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees with
 ///   `wsproto_error_free`. A failed `send` has changed nothing.
+/// - A callback must not call `receive`, `next_event`, `next_frame` or `send` of the object that it is called by: that
+///   ends the process.
 /// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
 #ifndef WSPROTO_H
 #define WSPROTO_H

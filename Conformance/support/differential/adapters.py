@@ -109,6 +109,8 @@ class WsprotoLike:
         for read in cases.reads(case["data"], case["cuts"]):
             connection.receive_data(read)
             if self.drain(connection, connection.events(), outcome):
+                if outcome.events[-1][0] == "close" and self.frames_fail(case):
+                    outcome.events[-1] = ("fail", outcome.events[-1][1])
                 return
         if case["eof"]:
             connection.receive_data(None)
@@ -116,6 +118,18 @@ class WsprotoLike:
                 outcome.events.append(("eof", int(event.code)))
         else:
             outcome.events.append(("open", connection.state.name))
+
+    def frames_fail(self, case):
+        """Whether the frames end otherwise than with a Close. Ours moves its state for a failure as for a Close
+        (RFC 6455 §7.1.7), so its other door has to tell."""
+        if self.name != "ours":
+            return False
+        protocol = self.frames.FrameProtocol(case["role"] == "client", self.extension_list(case["pmd"]))
+        protocol.receive_bytes(case["data"])
+        try:
+            return all(frame.opcode != self.frames.Opcode.CLOSE for frame in protocol.received_frames())
+        except self.frames.ParseFailed:
+            return True
 
     def drain(self, connection, events, outcome):
         """True when the connection is over."""
