@@ -326,7 +326,8 @@ class Endpoint:
     def events(self):
         while True:
             given = library.wsproto_endpoint_next_event(self.handle.address)
-            _native.check(True, None)
+            # A hook may have raised.
+            _native.check()
             if not given:
                 return
             yield event(given[0], self.objects)

@@ -182,12 +182,12 @@ def note(exception):
     _raised.__dict__.setdefault("list", []).append(exception)
 
 
-def check(fine, error):
+def check(fine=True, error=None):
     """Raises what a Python callback has raised, or the error of the library."""
     pending = _raised.__dict__.get("list")
     if pending:
         _raised.list = []
-        if error.value:
+        if error is not None and error.value:
             library.wsproto_error_free(error)
         raise pending[0]
     if not fine:
