@@ -299,10 +299,10 @@ class Websockets:
                 if protocol.handshake_exc is not None:
                     outcome.events.append(("rejected", 400))
                     return
-                requests = protocol.events_received()
-                if not requests:
+                received = protocol.events_received()
+                if not received:
                     continue
-                response = protocol.accept(requests[0])
+                response = protocol.accept(received[0])
                 if response.status_code != 101:
                     outcome.events.append(("rejected", response.status_code))
                     return
@@ -311,7 +311,9 @@ class Websockets:
                     "accepted", response.headers.get("Sec-WebSocket-Protocol"),
                     negotiated(response.headers.get("Sec-WebSocket-Extensions"))))
                 reader = FrameReader(self, protocol, outcome)
-                # Steps the parser: bytes that came with the request are waiting in it.
+                # Frames that came in the same read as the request are behind it, or still waiting in the parser.
+                if reader.take(received[1:]):
+                    return
                 protocol.receive_data(b"")
             if reader.drain():
                 return
@@ -360,8 +362,11 @@ class FrameReader:
         self.decode = None
 
     def drain(self):
+        return self.take(self.protocol.events_received())
+
+    def take(self, frames):
         events = self.outcome.events
-        for frame in self.protocol.events_received():
+        for frame in frames:
             opcode = getattr(frame, "opcode", None)
             if opcode is None:
                 continue  # the handshake

@@ -150,13 +150,14 @@ class Inflater:
         self.reset = case["pmd"][f"{peer}_no_context_takeover"]
         self.zlib = None
         self.narrow = None
+        self.output = b""
 
     def feed(self, data, last):
         if self.zlib is None:
             self.zlib = zlib.decompressobj(-self.bits)
             self.narrow = zlib.decompressobj(-self.bits) if self.bits < 15 else None
         try:
-            self.zlib.decompress(data)
+            self.output = self.zlib.decompress(data)
             try:
                 # zlib sees a distance beyond the window only when the bytes have left its output buffer.
                 for place in range(len(data)) if self.narrow else ():
@@ -169,8 +170,7 @@ class Inflater:
                 self.zlib.decompress(b"\x00\x00\xff\xff")
                 # Whole only if a new block may start here.
                 probe = self.zlib.copy()
-                probe.decompress(b"\x01\x00\x00\xff\xff")
-                whole = probe.eof
+                whole = not probe.decompress(b"\x01\x00\x00\xff\xff") and probe.eof
         except zlib.error:
             return "deflate broken"
         finding = None
@@ -189,6 +189,7 @@ def scan(case):
     masked = case["role"] == "server"
     index = 0
     message = None  # (opcode, compressed) of the message under way
+    sizes = 0  # of its payloads so far
     decoder = None
     facts = {}
     inflater = Inflater(case) if deflate else None
@@ -220,6 +221,7 @@ def scan(case):
             if frame.opcode != 0 and message is not None:
                 return found("message inside a message")
             if message is None:
+                sizes = 0
                 message = (frame.opcode, frame.rsv == 4)
                 decoder = codecs.getincrementaldecoder("utf-8")() if message == (1, False) else None
             if decoder is not None:
@@ -227,10 +229,17 @@ def scan(case):
                     decoder.decode(frame.payload, frame.fin and frame.complete)
                 except UnicodeDecodeError:
                     return found("text not UTF-8")
+            sizes += len(frame.payload)
+            if message[1] and frame.fin and frame.complete and sizes == 0:
+                facts.setdefault("compressed to nothing", index)
+            output = frame.payload
             if message[1]:
                 finding = inflater.feed(frame.payload, frame.fin and frame.complete)
+                output = inflater.output
                 if finding:
                     facts.setdefault(finding, index)
+            if message[0] == 1 and output[-2:-1] == b"\xed" and output[-1:] >= b"\xa0":
+                facts.setdefault("start of a surrogate", index)
         if not frame.complete:
             facts.setdefault("incomplete", index)
             break

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The entries. Importing this module fills the table."""
 
-from .explained import entry, kind
+from .explained import entry, kind, walk
 
 WAITING = ("open", "eof")
 
@@ -33,6 +33,51 @@ def _(context):
     return (
         context.violation is not None and context.violation.index == context.index
         and not context.violation.frame.complete and context.other == ("fail", 1002) and kind(context.deviant) in WAITING)
+
+
+def large(context):
+    return context.other == ("fail", 1009) and any(frame.length > 16 << 20 for frame in walk(context.case))
+
+
+@entry("frame over 16 MiB", "wsproto", "RFC 6455 §10.4", "has no limit, ours refuses the header")
+def _(context):
+    return large(context)
+
+
+@entry("frame over 16 MiB", "websockets", "RFC 6455 §10.4", "was given no limit, ours refuses the header")
+def _(context):
+    return large(context)
+
+
+@entry("violation seen late", "ours", "RFC 6455 §7.1.7, no moment named",
+       "looks at a header when it is complete, so it still waits")
+def _(context):
+    return (
+        context.violation is not None and context.violation.index == context.index
+        and not context.violation.frame.complete and context.other == ("fail", 1002) and kind(context.deviant) in WAITING)
+
+
+@entry("fault in the payload before the frame's place", "wsproto", "RFC 6455 §7.1.7, no order named",
+       "inflates a frame first, and then sees that it is out of order")
+def _(context):
+    return (
+        context.case["pmd"] is not None and context.violates("message inside a message")
+        and context.deviant == ("fail", 1007) and context.other == ("fail", 1002))
+
+
+def surrogate(context):
+    """Python's codecs wait for a third byte after ED A0…BF, which nothing can make legal."""
+    return context.other == ("fail", 1007) and context.facts.get("start of a surrogate") == context.index
+
+
+@entry("start of a surrogate in text", "wsproto", "RFC 3629 §4", "takes ED A0 at the end of a part for the start of a character")
+def _(context):
+    return surrogate(context)
+
+
+@entry("start of a surrogate in text", "websockets", "RFC 3629 §4", "takes ED A0 at the end of a part for the start of a character")
+def _(context):
+    return surrogate(context)
 
 
 @entry("close code 1014", "wsproto", "RFC 6455 §7.4.2, IANA registry", "fails on 1014, registered after it was written")
@@ -88,6 +133,33 @@ def _(context):
 @entry("message ends inside a deflate block", "wsproto", UNFINISHED, "delivers what a flush of zlib gives, and goes on")
 def _(context):
     return unfinished(context)
+
+
+BROKEN = "RFC 7692 §7.2.2"
+
+
+def broken(context):
+    """The end of the message's data takes the appended 00 00 FF FF for something else than an empty block."""
+    return (
+        context.case["pmd"] is not None and context.facts.get("deflate broken") == context.index
+        and context.other == ("fail", 1007) and kind(context.deviant) in ("text", "binary"))
+
+
+@entry("message cut so that its end is no block", "websockets", BROKEN, "delivers what has come out, fails at the next message")
+def _(context):
+    return broken(context)
+
+
+@entry("message cut so that its end is no block", "wsproto", BROKEN, "delivers what has come out, fails at the next message")
+def _(context):
+    return broken(context)
+
+
+@entry("message compressed to nothing", "ours", "RFC 7692 §7.2.3.6 wants one octet, zlib's repeated flush gives none",
+       "takes it for an empty message; others feed 00 00 FF FF to an inflater at a block's start, which spoils the next one")
+def _(context):
+    return (
+        context.case["pmd"] is not None and context.facts.get("compressed to nothing", context.index + 1) <= context.index)
 
 
 FINAL = "RFC 7692 §7.2.3.4"
@@ -178,6 +250,23 @@ HEADS = [
      "frame in the same read", (END, "fail"), ("text",)),
     (BOTH, "folded value", "wsproto", "RFC 9112 §5.2", "crashes on a Host or a parameter that a folded line has spoilt",
      "folded line", (CRASH,), (YES, NO)),
+    (RESPONSE, "informational response", "wsproto", "RFC 9110 §15.2", "takes 100 or 103 for a refusal, ours goes on to the 101",
+     "interim", (NO,), (YES, NO, WAIT)),
+    (RESPONSE, "informational response", "websockets", "RFC 9110 §15.2", "takes 100 or 103 for a refusal, ours goes on to the 101",
+     "interim", (NO,), (YES,)),
+    (BOTH, "folded line", "ours", "RFC 9112 §5.2, either allowed", "refuses it, h11 joins it", "folded line", (NO,), (YES, NO, WAIT)),
+    (BOTH, "bad head refused early", "ours", "RFC 9112 §2.2, no moment named",
+     "refuses a bad line at once, the other waits for the head's end", "cut_end", (NO,), (WAIT,)),
+    (REQUEST, "request with a body", "ours", "RFC 9110 §9.3.1", "refuses it", "body", (NO,), (YES,)),
+    (BOTH, "list in Upgrade", "wsproto", "RFC 9110 §7.8", "wants websocket alone, though the field is a list",
+     "upgrade list", (NO,), (YES,)),
+    (BOTH, "list in Upgrade", "websockets", "RFC 9110 §7.8", "wants websocket alone, though the field is a list",
+     "upgrade list", (NO,), (YES,)),
+    (BOTH, "Upgrade twice", "websockets", "RFC 9110 §5.3", "wants websocket alone, though the fields are one list",
+     "repeated upgrade", (NO,), (YES,)),
+    (REQUEST, "Origin twice", "ours", "RFC 6454 §7.3", "leaves Origin to its caller", "repeated origin", (YES,), (NO,)),
+    (RESPONSE, "status line", "ours", "RFC 6455 §4.1 names no version", "takes a 101 of HTTP/1.0, as h11 does",
+     "status line", (YES,), (NO,)),
     (RESPONSE, "refusal with a body", "websockets", "-", "reports a refusal when its body is there", "not 101", (WAIT,), (NO,)),
 ]
 
@@ -192,6 +281,12 @@ def _add(kinds, name, deviant, section, text, oddity, does, others):
 
 for _row in HEADS:
     _add(*_row)
+
+
+@entry("status of a refusal", "wsproto", "RFC 9110 §15.5.6, §15.6.2, §15.6.6",
+       "says 400 where ours says 405, 501 or 505; of several faults it may name another one", REQUEST)
+def _(context):
+    return kind(context.deviant) == kind(context.other) == "rejected"
 
 
 @entry("crash on flipped bytes", "wsproto", "RFC 6455 §4.1, §4.2", "an exception other than RemoteProtocolError", BOTH)
