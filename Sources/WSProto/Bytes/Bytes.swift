@@ -79,7 +79,9 @@ public struct Bytes: @unchecked Sendable {
 }
 
 extension Bytes: RandomAccessCollection {
+  /// 0.
   @inlinable public var startIndex: Int { 0 }
+  /// The count.
   @inlinable public var endIndex: Int { count }
 
   /// The byte at `position`, from 0. Traps out of bounds, like an array.

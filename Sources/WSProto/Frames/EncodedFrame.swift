@@ -47,7 +47,9 @@ public struct FrameHeaderBytes: Sendable, Hashable, RandomAccessCollection {
     maskingKey = masked ? key : 0
   }
 
+  /// 0.
   @inlinable public var startIndex: Int { 0 }
+  /// The count.
   @inlinable public var endIndex: Int { count }
 
   /// The byte at `position`. Traps out of bounds, like an array.
