@@ -17,9 +17,8 @@ public struct FrameEncoder: ~Copyable {
 
   /// Appends a frame to `output`. No allocation if `output` has the room.
   ///
-  /// - Parameters:
-  ///   - payload: what an extension has made of it already; at most 125 bytes for control frames.
-  ///   - output: must not share memory with `payload`.
+  /// The payload is what an extension has made of it already, at most 125 bytes for control frames; it must not share
+  /// memory with `output`.
   /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5); nothing is appended.
   public mutating func encode(
     _ opcode: Opcode,
@@ -48,9 +47,9 @@ public struct FrameEncoder: ~Copyable {
     )
   }
 
-  /// The header alone, for a gather write that leaves the payload where it is.
+  /// The header alone, for a gather write that leaves the payload where it is. `payloadLength` is in bytes, not
+  /// negative.
   ///
-  /// - Parameter payloadLength: in bytes, not negative.
   /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5).
   public mutating func header(
     _ opcode: Opcode,
