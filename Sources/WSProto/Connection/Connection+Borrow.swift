@@ -14,7 +14,7 @@ extension Connection {
     try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
   }
 
-  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see ``receive(_:_:)-(MutableRawSpan,_)``.
+  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see `receive(_:_:)`.
   public func receive<Failure: Error>(
     _ buffer: inout [UInt8],
     count: Int,
@@ -26,7 +26,7 @@ extension Connection {
     }
   }
 
-  /// Takes the bytes of `chunk`; see ``receive(_:_:)-(MutableRawSpan,_)``.
+  /// Takes the bytes of `chunk`; see `receive(_:_:)`.
   public func receive<Failure: Error>(
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
@@ -63,7 +63,7 @@ extension Connection {
   ///   - count: the most bytes to read; 65 536 is a good choice for a socket.
   ///   - read: writes into the memory that it is given, for this call only, and returns how many bytes it has written,
   ///     such as `recv(descriptor, $0.baseAddress, $0.count, 0)`.
-  ///   - body: as for ``receive(_:_:)-(MutableRawSpan,_)``.
+  ///   - body: as for `receive(_:_:)`.
   /// - Returns: what `read` has returned.
   public func receive<Failure: Error>(
     upTo count: Int,

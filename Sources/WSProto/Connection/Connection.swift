@@ -6,12 +6,12 @@
 /// an upgrade of its own, a test. ``WSConnection`` adds the HTTP/1.1 handshake.
 ///
 /// The order of calls: ``receiveData(_:)-(RawSpan)`` with what came from the transport, then ``nextEvent()`` until it
-/// gives `nil`; or, without any copy, ``receive(_:_:)-(MutableRawSpan,_)``. What ``send(_:)`` returns goes to the transport, always. After
+/// gives `nil`; or, without any copy, `receive(_:_:)`. What ``send(_:)`` returns goes to the transport, always. After
 /// a ``CloseConnection`` event answer with its `response()` if ``state`` is ``ConnectionState/remoteClosing``; when
 /// ``state`` is ``ConnectionState/closed``, close the transport.
 ///
 /// A reference type to be kept wherever it suits: it isn't thread-safe, so give it to one actor, event loop or thread.
-/// Receiving and sending are separate inside: it's fine to send from the closure of ``receive(_:_:)-(MutableRawSpan,_)``.
+/// Receiving and sending are separate inside: it's fine to send from the closure of `receive(_:_:)`.
 public final class Connection {
   /// The role of this end.
   public let type: ConnectionType

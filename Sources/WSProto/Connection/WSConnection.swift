@@ -6,7 +6,7 @@ public import HTTPTypes
 ///
 /// A client begins with `send(Request(…))` and waits for ``AcceptConnection``; a server waits for ``Request`` and
 /// answers with `send(AcceptConnection())`. From there on both are alike: ``receiveData(_:)-(RawSpan)`` and
-/// ``nextEvent()``, or ``receive(_:_:)-(MutableRawSpan,_)`` without a copy; ``send(_:)`` for messages, pings and the close. See
+/// ``nextEvent()``, or `receive(_:_:)` without a copy; ``send(_:)`` for messages, pings and the close. See
 /// ``Connection`` for what the caller owes after a ``Ping`` and a ``CloseConnection``.
 ///
 /// A reference type to be kept wherever it suits: it isn't thread-safe, so give it to one actor, event loop or thread.
@@ -17,7 +17,7 @@ public final class WSConnection {
   /// The connection that the handshake has led to; `nil` until then.
   public private(set) var connection: Connection?
 
-  /// A failure that ``receive(_:_:)-(MutableRawSpan,_)`` has yet to tell of, behind events of the handshake.
+  /// A failure that `receive(_:_:)` has yet to tell of, behind events of the handshake.
   private var handshakeFailure: RemoteProtocolError?
 
   /// The role of this end.
@@ -152,7 +152,7 @@ public final class WSConnection {
     try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
   }
 
-  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see ``receive(_:_:)-(MutableRawSpan,_)``.
+  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see `receive(_:_:)`.
   public func receive<Failure: Error>(
     _ buffer: inout [UInt8],
     count: Int,
@@ -164,7 +164,7 @@ public final class WSConnection {
     }
   }
 
-  /// Takes the bytes of `chunk`; see ``receive(_:_:)-(MutableRawSpan,_)``.
+  /// Takes the bytes of `chunk`; see `receive(_:_:)`.
   public func receive<Failure: Error>(
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
