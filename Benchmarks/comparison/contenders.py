@@ -105,15 +105,9 @@ def prepare(jobs=2):
         Contender("zlib", [floor], ["deflate"], version=debian_version("zlib1g-dev")))
 
     add(None,
-        Contender("WSProto borrowed", [bench], ["decode"], arguments=["--api", "borrowed"]),
-        Contender("WSProto events", [bench], ["decode"], arguments=["--api", "events"]),
-        Contender("WSProto whole", [bench], ["decode"], arguments=["--api", "whole"]),
+        *(Contender(f"WSProto {api}", [bench], ["decode"], arguments=["--api", api])
+          for api in ("borrowed", "borrowed-chunk", "borrowed-parts", "events", "whole")),
         Contender("WSProto", [bench], ["encode", "deflate", "handshake"]))
-
-    uws = uws_source()
-    add(uws[1] or compile_c("g++", "peer-uws", "uws.cpp", "-std=c++20", f"-I{C / 'uws-shim'}", f"-I{uws[0]}",
-                            f'-DUWS_VERSION="{uws[2]}"'),
-        Contender("uWebSockets", [BIN / "peer-uws"], ["decode", "encode"], version=uws[2]))
 
     why = install(["libboost1.81-dev"])
     why = why and install(["libboost-dev"])
@@ -124,7 +118,7 @@ def prepare(jobs=2):
     add(install(["libwslay-dev"]) or compile_c("gcc", "peer-wslay", "wslay.c", "-std=gnu11", "-lwslay"),
         Contender("wslay", [BIN / "peer-wslay"], ["decode", "encode"], version=debian_version("libwslay-dev")))
 
-    for name in ("tungstenite", "tokio-websockets", "fastwebsockets"):
+    for name in ("uWebSockets", "tungstenite", "tokio-websockets", "fastwebsockets"):
         missing[name] = "neither in Debian nor on PyPI; shown as published figures scaled by the floor"
 
     add(None, Contender("NIOWebSocket", [swift / "peer-nio"], ["decode", "encode", "handshake"], slow=True,
@@ -157,18 +151,3 @@ def python_version(package):
                            f"import importlib.metadata as m; print(m.version('{package}'))"],
                           capture_output=True, text=True)
     return done.stdout.strip()
-
-
-def uws_source():
-    """(folder of its headers, why not, version): UWS_SOURCE names a checkout, else one is cloned."""
-    checkout = Path(os.environ.get("UWS_SOURCE") or WORK / "uWebSockets")
-    if not checkout.exists():
-        environment = dict(os.environ, GIT_TERMINAL_PROMPT="0")
-                  env=environment, timeout=120)
-        if why:
-            return checkout, f"no checkout of it (UWS_SOURCE): {why}", ""
-    headers = checkout / "src"
-    if not (headers / "WebSocketProtocol.h").exists():
-        return headers, "the checkout lacks src/WebSocketProtocol.h", ""
-    done = subprocess.run(["git", "-C", str(checkout), "describe", "--tags", "--always"], capture_output=True, text=True)
-    return headers, None, os.environ.get("UWS_VERSION") or done.stdout.strip() or "checkout"

@@ -55,21 +55,19 @@ class Results:
                 self.order.append(section)
             self.sections[section].setdefault(cell.size, {}).update(by_name)
 
+    def floor(self):
+        """Size → ns of feed only."""
+        return {size: by_name["feed only"]["ns_per_message"]
+                for size, by_name in self.sections.get("decode, server, binary", {}).items() if "feed only" in by_name}
 
-def scaled(section, by_size):
-    """Published figures times this machine's floor over that machine's, for stacks that were not built here."""
+
+def scaled(section, by_size, floor):
+    """Published figures times this machine's floor over that machine's, for stacks that are not built here."""
     rows = {}
-    if section != "decode, server, binary":
-        return rows
-    floors = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
-    for name, figures in PUBLISHED["stacks"].items():
-        if any(name in by_name for by_name in by_size.values()):
-            continue
-        row = {}
-        for size, figure in zip(PUBLISHED["sizes"], figures):
-            here = by_size.get(size, {}).get("feed only")
-            if here:
-                row[size] = figure * here["ns_per_message"] / floors[size]
+    there = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
+    for name, figures in PUBLISHED["stacks"].get(section, {}).items():
+        row = {size: figure * floor[size] / there[size] for size, figure in zip(PUBLISHED["sizes"], figures)
+               if figure is not None and size in by_size and size in floor}
         if row:
             rows[f"{name} ¹"] = row
     return rows
@@ -80,7 +78,7 @@ def best_of_ours(by_name):
     return min(ours) if ours else None
 
 
-def table(section, by_size):
+def table(section, by_size, floor):
     sizes = sorted(by_size)
     names = []
     for size in sizes:
@@ -88,7 +86,7 @@ def table(section, by_size):
             if name not in names:
                 names.append(name)
     figures = {name: {s: by_size[s][name]["ns_per_message"] for s in sizes if name in by_size[s]} for name in names}
-    figures.update(scaled(section, by_size))
+    figures.update(scaled(section, by_size, floor))
     ours = {size: best_of_ours(by_size[size]) for size in sizes}
     order = sorted(figures, key=lambda n: (n not in FLOORS, not n.startswith("WSProto"), min(figures[n].values())))
     lines = [f"### {section[0].upper()}{section[1:]}", "",
@@ -129,7 +127,7 @@ def deflate_ratios(results):
     return lines + [""] if lines else []
 
 
-def markdown(results, contenders, missing, failures, settings, charts):
+def markdown(results, goals, contenders, missing, failures, settings, charts):
     lines = ["# Comparison", "",
              f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
              "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
@@ -137,8 +135,9 @@ def markdown(results, contenders, missing, failures, settings, charts):
              "in [Benchmarks/README.md](../README.md).", ""]
     for path in charts:
         lines += [f"![{path.stem}]({path.name})", ""]
+    lines += goals
     for section in results.order:
-        lines += table(section, results.sections[section])
+        lines += table(section, results.sections[section], results.floor())
     lines += deflate_ratios(results)
     lines += ["¹ Not built here: a figure measured on another machine, scaled by the feed-only floors of both "
               "(comparison/published.json).", "", "## Contenders", ""]
@@ -151,13 +150,13 @@ def markdown(results, contenders, missing, failures, settings, charts):
     return "\n".join(lines) + "\n"
 
 
-def rate_chart(section, by_size, folder, name):
+def rate_chart(section, by_size, floor, folder, name):
     sizes = sorted(by_size)
     series = {}
     for size in sizes:
         for contender, record in by_size[size].items():
             series.setdefault(contender, []).append((size, record["gb_per_s"]))
-    for contender, row in scaled(section, by_size).items():
+    for contender, row in scaled(section, by_size, floor).items():
         series[contender] = [(size, size / ns) for size, ns in row.items()]
     order = sorted(series, key=lambda n: (not n.startswith("WSProto"), -series[n][-1][1]))
     if len(sizes) < 2:
@@ -169,7 +168,7 @@ def rate_chart(section, by_size, folder, name):
     return path
 
 
-def summary_chart(section, by_size, folder):
+def summary_chart(section, by_size, floor, folder):
     """Bars for a page that shows one picture: bytes a second at four sizes, the time of a message beside each."""
     sizes = [size for size in (16, 1024, 16384, 1048576) if size in by_size] or sorted(by_size)
     panels = []
@@ -178,7 +177,7 @@ def summary_chart(section, by_size, folder):
                  "floor" if name in FLOORS else "ours" if name.startswith("WSProto") else "bar")
                 for name, r in by_size[size].items()]
         bars += [(name, size / row[size], duration_unit(row[size]), "bar")
-                 for name, row in scaled(section, by_size).items() if size in row]
+                 for name, row in scaled(section, by_size, floor).items() if size in row]
         panels.append((SIZE_NAMES.get(size, f"{size} B"), sorted(bars, key=lambda bar: -bar[1])))
     path = folder / "summary.svg"
     path.write_text(chart.bar_panels(

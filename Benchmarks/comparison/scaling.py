@@ -51,7 +51,7 @@ def run(folder, quick):
         (folder / f"scaling-{name}.svg").write_text(svg)
 
     apis = [("borrowed, binary", ("borrowed", "binary")), ("borrowed, mixed text", ("borrowed", "mixed")),
-            ("whole, binary", ("whole", "binary")), ("events, binary", ("events", "binary")),
+            ("borrowed-chunk, binary", ("borrowed-chunk", "binary")), ("whole, binary", ("whole", "binary")),
             ("feed only", ("feed-only", "binary"))]
 
     def by_size(size, options):

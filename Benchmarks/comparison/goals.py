@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The goals, and what was measured beside each. A ratio above 1 means that WSProto is faster."""
+
+from report import SIZE_NAMES, scaled
+
+SIZES = [16, 125, 1024, 16384, 262144, 1048576]
+KINDS = ["binary", "ascii", "mixed", "cyrillic", "cjk"]
+
+
+class Goals:
+    def __init__(self, results):
+        self.sections = results.sections
+        self.scaled = {section: scaled(section, by_size, results.floor()) for section, by_size in self.sections.items()}
+
+    def ns(self, section, name, size):
+        record = self.sections.get(section, {}).get(size, {}).get(name)
+        return record["ns_per_message"] if record else None
+
+    def ours(self, section, size, api="borrowed"):
+        return self.ns(section, f"WSProto {api}" if section.startswith("decode") else "WSProto", size)
+
+    def published(self, section, name, size):
+        return self.scaled.get(section, {}).get(f"{name} ¹", {}).get(size)
+
+    def best_peer(self, section, size):
+        """The least time of any other stack, built here or published."""
+        built = [r["ns_per_message"] for name, r in self.sections.get(section, {}).get(size, {}).items()
+                 if not name.startswith("WSProto") and name not in ("feed only", "feed, allocate, copy", "memcpy", "zlib")]
+        other = [row[size] for row in self.scaled.get(section, {}).values() if size in row]
+        return min(built + other, default=None)
+
+    def worst_over(self, peer, size):
+        """The smallest ratio over `peer` of all kinds of payload."""
+        ratios = [over(self.ns(f"decode, server, {kind}", peer, size), self.ours(f"decode, server, {kind}", size))
+                  for kind in KINDS]
+        return min((r for r in ratios if r is not None), default=None)
+
+    def rows(self):
+        """(what, [(size, measured, goal, 'at least' or 'at most', unit)])."""
+        binary, ascii, mixed = (f"decode, server, {kind}" for kind in ("binary", "ascii", "mixed"))
+
+        def row(what, goals, measure, least=True, unit="×"):
+            return what, [(size, measure(size), goal, least, unit) for size, goal in zip(SIZES, goals) if goal is not None]
+
+        yield row("borrowed decode, binary, over uWebSockets ¹", [1.3, 1.3, 1.1, 1.2, 1.3, 1.3],
+                  lambda s: over(self.published(binary, "uWebSockets", s), self.ours(binary, s)))
+        yield row("borrowed decode, binary, time over feed only", [None, None, 1.3, 1.15, 1.15, 1.2],
+                  lambda s: over(self.ours(binary, s), self.ns(binary, "feed only", s)), least=False)
+        yield row("borrowed decode, ASCII, over the best published ¹", [1.2, 1.2, 1.2, 1.1, 1.1, 1.1],
+                  lambda s: over(self.published(ascii, "best of uWebSockets and tokio-websockets", s), self.ours(ascii, s)))
+        yield row("borrowed decode, mixed UTF-8", [None, 1, 3, 5, 5, 4.5],
+                  lambda s: over(s, self.ours(mixed, s)), unit=" GB/s")
+        yield row("owned events (whole), binary, over tungstenite ¹", [1.0, 1.0, 1.2, 1.2, 1.2, 1.2],
+                  lambda s: over(self.published(binary, "tungstenite", s), self.ours(binary, s, "whole")))
+        yield row("borrowed decode over Boost.Beast, the worst of all kinds", [3, 2.5, 2, 1.2, 1.1, 1.1],
+                  lambda s: self.worst_over("Boost.Beast", s))
+        yield row("borrowed decode over NIOWebSocket, the worst of all kinds", [100, 50, 30, 35, 30, 20],
+                  lambda s: self.worst_over("NIOWebSocket", s))
+        yield row("one frame a read, borrowed", [40, 40, None, None, None, None],
+                  lambda s: self.ours("decode, server, one frame a read, binary", s), least=False, unit=" ns")
+        yield row("server encode, small", [12, 12, None, None, None, None],
+                  lambda s: self.ours("encode, server", s), least=False, unit=" ns")
+        yield row("server encode, time over memcpy", [None, None, 1.15, 1.15, 1.15, 1.15],
+                  lambda s: over(self.ours("encode, server", s), self.ns("encode, server", "memcpy", s)), least=False)
+        yield row("client encode over the best peer", [1.5] * 6,
+                  lambda s: over(self.best_peer("encode, client", s), self.ours("encode, client", s)))
+        for way in ("compress", "decompress"):
+            section = f"permessage-deflate, JSON, context takeover, level 6: {way}"
+            yield row(f"deflate, {way}, time over zlib", [None, None, 1.05, 1.05, None, None],
+                      lambda s, section=section: over(self.ours(section, s), self.ns(section, "zlib", s)), least=False)
+        handshake = "opening handshake, server: Chrome's request to the 101"
+        yield "opening handshake", [(0, self.ours(handshake, 0), 2500, False, " ns")]
+        for what, section, name in (("borrowed decode", binary, "WSProto borrowed"),
+                                    ("encode into a buffer", "encode, server", "WSProto")):
+            yield row(f"allocations a message, {what}", [0] * 6,
+                      lambda s, section=section, name=name:
+                      self.sections.get(section, {}).get(s, {}).get(name, {}).get("allocations_per_message"),
+                      least=False, unit="")
+
+
+def over(numerator, denominator):
+    return numerator / denominator if numerator is not None and denominator else None
+
+
+def number(value, unit):
+    if unit == " ns":
+        return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    if unit == "":
+        # What a connection allocates when it is made, shared by the messages of a pass, is no allocation a message.
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def verdict(value, goal, least, unit):
+    """A cell, and whether the goal is reached; `None`: not measured."""
+    if value is None:
+        return "not measured", None
+    sign = "≥" if least else "≤"
+    # Below a thousandth of an allocation a message there is only the making of the connection.
+    reached = value >= goal if least else value <= (goal if goal else 0.001)
+    text = f"{number(value, unit)}{unit} ({sign} {goal:g})"
+    if reached:
+        return text, True
+    off = f"{100 * abs(value - goal) / goal:.0f} %" if goal else number(value, unit)
+    return f"**{text}, missed by {off}**", False
+
+
+def markdown(results):
+    goals = Goals(results)
+    sizes = [size for size in SIZES if any(size in by_size for by_size in results.sections.values())]
+    lines = ["## Goals", "", "The measured figure, the goal in parentheses; × are ratios, above 1 WSProto is faster "
+             "unless the row says time over something.", "",
+             "| | " + " | ".join(SIZE_NAMES[s] for s in sizes) + " |", "|---|" + "---|" * len(sizes)]
+    reached = missed = 0
+    single = []
+    for what, cells in goals.rows():
+        found = {size: verdict(*rest) for size, *rest in cells}
+        wanted = found if 0 in found else {size: found[size] for size in found if size in sizes}
+        reached += sum(ok is True for _, ok in wanted.values())
+        missed += sum(ok is False for _, ok in wanted.values())
+        if 0 in found:
+            single.append(f"{what[0].upper()}{what[1:]}: {found[0][0]}.")
+        elif any(ok is not None for _, ok in wanted.values()):
+            lines.append(f"| {what} | " + " | ".join(found[s][0] if s in found else "–" for s in sizes) + " |")
+    return lines + [""] + single + ["", f"{reached} reached, {missed} missed.", ""]
