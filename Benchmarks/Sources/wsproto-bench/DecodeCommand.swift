@@ -10,25 +10,28 @@ struct DecodeCommand: ParsableCommand {
     commandName: "decode",
     abstract: "Decodes concatenated frames, masked for --role server, unmasked for --role client.",
     discussion: """
-      --api feed-only     the floor: reads are copied into the receive buffer, nothing else
-            borrowed      Connection.receive with a closure, parts as they arrive
-            whole         the same, whole messages
-            events        Connection.receiveData and nextEvent, parts as they arrive
-            events-whole  the same, whole messages
+      --api feed-only       the floor: reads are copied into the receive buffer, nothing else
+            borrowed        Connection.receive(upTo:reading:_:), whole messages: a read writes into the connection's
+                            own buffer, as recv does for a server
+            borrowed-chunk  Connection.receive with memory of the caller, whole messages
+            borrowed-parts  the same, parts as they arrive
+            events          Connection.receiveData and nextEvent, parts as they arrive
+            whole           the same, whole messages
       """
   )
 
   enum API: String, ExpressibleByArgument, CaseIterable {
     case feedOnly = "feed-only"
     case borrowed
-    case whole
+    case borrowedChunk = "borrowed-chunk"
+    case borrowedParts = "borrowed-parts"
     case events
-    case eventsWhole = "events-whole"
+    case whole
 
     var delivery: MessageDelivery {
       switch self {
-      case .whole, .eventsWhole: .wholeMessages
-      case .feedOnly, .borrowed, .events: .chunks
+      case .borrowed, .borrowedChunk, .whole: .wholeMessages
+      case .feedOnly, .borrowedParts, .events: .chunks
       }
     }
   }
@@ -66,8 +69,8 @@ struct DecodeCommand: ParsableCommand {
     var measurement = common.measurement(operation: "decode", api: api.rawValue)
     measurement.chunk = chunk
     measurement.expected = expected
-    let capacity = reads.lazy.map(\.count).max() ?? 0
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity + 64, alignment: 64)
+    let largest = reads.lazy.map(\.count).max() ?? 0
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: largest + 64, alignment: 64)
     defer { buffer.deallocate() }
     // With many connections they are made once: their making is not what is measured.
     let pool = (0..<connections).map { _ in makeConnection() }
@@ -76,9 +79,11 @@ struct DecodeCommand: ParsableCommand {
       case .feedOnly:
         feed(reads, through: buffer)
         totals = expected
-      case .borrowed, .whole:
+      case .borrowed:
+        try receiveInPlace(reads, connections > 1 ? pool : [makeConnection()], upTo: max(largest, 16384), &totals)
+      case .borrowedChunk, .borrowedParts:
         try borrow(reads, connections > 1 ? pool : [makeConnection()], through: buffer, &totals)
-      case .events, .eventsWhole:
+      case .events, .whole:
         try takeEvents(reads, connections > 1 ? pool : [makeConnection()], &totals)
       }
     }
@@ -101,7 +106,35 @@ struct DecodeCommand: ParsableCommand {
   }
 }
 
-/// Each read is copied into one receive buffer, as from a socket, and events are borrowed from there.
+/// Each read is copied into the connection's own buffer, as by recv, and events are borrowed from there.
+private func receiveInPlace(
+  _ reads: [UnsafeRawBufferPointer],
+  _ connections: [Connection],
+  upTo count: Int,
+  _ totals: inout Totals
+) throws(BenchError) {
+  var message = MessageParts()
+  var sum = totals
+  var turn = 0
+  var connection = connections[0]
+  for read in reads {
+    _ = try connection.receive(
+      upTo: count,
+      reading: { (room) throws(BenchError) in
+        room.copyMemory(from: read)
+        return read.count
+      },
+      { (event) throws(BenchError) in try message.add(event, to: &sum) }
+    )
+    if connections.count > 1 {
+      turn = turn &+ 1 == connections.count ? 0 : turn &+ 1
+      connection = connections[turn]
+    }
+  }
+  totals = sum
+}
+
+/// Each read is copied into one buffer of the caller's, and events are borrowed from there.
 private func borrow(
   _ reads: [UnsafeRawBufferPointer],
   _ connections: [Connection],
@@ -111,26 +144,16 @@ private func borrow(
   var message = MessageParts()
   var sum = totals
   var turn = 0
+  var connection = connections[0]
   for read in reads {
     buffer.copyMemory(from: read)
     let received = UnsafeMutableRawBufferPointer(rebasing: buffer[..<read.count])
     var span = received.mutableBytes
-    try connections[turn].receive(&span) { (event) throws(BenchError) in
-      switch event {
-      case .bytesMessage(let bytes, _, let finished):
-        bytes.withUnsafeBytes { message.add($0, opcode: 2, finished: finished, to: &sum) }
-      case .textMessage(let text, _, let finished):
-        text.span.bytes.withUnsafeBytes { message.add($0, opcode: 1, finished: finished, to: &sum) }
-      case .ping(let payload):
-        payload.withUnsafeBytes { sum.add($0, opcode: 9) }
-      case .pong(let payload):
-        payload.withUnsafeBytes { sum.add($0, opcode: 10) }
-      case .closeConnection, .handshake, .handshakeFailed:
-        throw BenchError("the stream closes the connection")
-      }
+    try connection.receive(&span) { (event) throws(BenchError) in try message.add(event, to: &sum) }
+    if connections.count > 1 {
+      turn = turn &+ 1 == connections.count ? 0 : turn &+ 1
+      connection = connections[turn]
     }
-    turn &+= 1
-    if turn == connections.count { turn = 0 }
   }
   totals = sum
 }
@@ -185,6 +208,23 @@ struct MessageParts {
       length = 0
       first = 0
       last = 0
+    }
+  }
+
+  /// Adds a borrowed event.
+  @inline(__always)
+  mutating func add(_ event: borrowing BorrowedEvent, to totals: inout Totals) throws(BenchError) {
+    switch event {
+    case .bytesMessage(let bytes, _, let finished):
+      bytes.withUnsafeBytes { add($0, opcode: 2, finished: finished, to: &totals) }
+    case .textMessage(let text, _, let finished):
+      text.span.bytes.withUnsafeBytes { add($0, opcode: 1, finished: finished, to: &totals) }
+    case .ping(let payload):
+      payload.withUnsafeBytes { totals.add($0, opcode: 9) }
+    case .pong(let payload):
+      payload.withUnsafeBytes { totals.add($0, opcode: 10) }
+    case .closeConnection, .handshake, .handshakeFailed:
+      throw BenchError("the stream closes the connection")
     }
   }
 }

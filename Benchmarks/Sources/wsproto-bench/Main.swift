@@ -11,6 +11,7 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measures WSProto on input files: processor time, allocations and a verified checksum.",
     subcommands: [
       DecodeCommand.self, EncodeCommand.self, DeflateCommand.self, HandshakeCommand.self, MemoryCommand.self,
+      AllocationsCommand.self,
     ]
   )
 }
