@@ -14,6 +14,9 @@ struct AssemblyBuffer: ~Copyable {
   /// The first byte; `nil` when nothing was ever appended.
   var base: UnsafeMutableRawPointer? { storage?.base }
 
+  /// Of the storage, in bytes.
+  var capacity: Int { storage?.byteCapacity ?? 0 }
+
   /// Appends `source` XORed with `key` (RFC 6455 §5.3): the copy and the unmasking in one pass.
   mutating func append(_ source: UnsafeRawPointer, count added: Int, key: UInt32) {
     guard added > 0 else { return }

@@ -159,17 +159,21 @@ extension InboundPipeline {
   {
     let pending = validator
     if pending.pendingCount > 0 {
-      // The rest of a character: its first bytes are put in front and the part is validated as one.
-      var joined: [UInt8] = []
-      joined.reserveCapacity(pending.pendingCount + part.count)
-      for index in 0..<UInt32(pending.pendingCount) {
-        joined.append(UInt8(truncatingIfNeeded: pending.pendingBytes >> (8 * index)))
+      // The rest of a character: its first bytes are put in front and the part is validated as one. In this delivery
+      // a part lies in the window or in `scratch`, whose storage is kept.
+      withUnsafeBytes(of: pending.pendingBytes.littleEndian) { bytes in
+        let beginning = bytes.prefix(pending.pendingCount)
+        if part.source == .scratch {
+          scratch.insert(contentsOf: beginning, at: part.offset)
+        } else {
+          scratch.removeAll(keepingCapacity: true)
+          scratch.append(contentsOf: beginning)
+          scratch.append(contentsOf: UnsafeRawBufferPointer(start: base + part.offset, count: part.count))
+          part.source = .scratch
+          part.offset = 0
+        }
       }
-      withBytes(of: part, window: base) { joined.append(contentsOf: $0) }
-      scratch = joined
-      part.source = .scratch
-      part.offset = 0
-      part.count = joined.count
+      part.count += pending.pendingCount
       clearsBuffers = true
     }
     var checker = UTF8Validator()

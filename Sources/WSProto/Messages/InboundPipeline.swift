@@ -28,6 +28,8 @@ struct InboundPipeline: ~Copyable {
   var clearsBuffers = false
   /// Whether anything is under way that the fast path doesn't know of. Set at the end of each slow step.
   private var busy: Bool
+  /// Whether there is storage that an idle connection should not hold on to. Set at the end of each slow step.
+  private var holdsLargeStorage = false
 
   let limits: Limits
   let delivery: MessageDelivery
@@ -102,6 +104,8 @@ struct InboundPipeline: ~Copyable {
         }
       }
     }
+    // Used up, and nothing under way.
+    if !busy, position == end { return .needsMore }
     return try nextInSteps(base, &position, end, keeps: keeps)
   }
 
@@ -149,10 +153,17 @@ struct InboundPipeline: ~Copyable {
   }
 
   /// Gives large buffers back while no message is under way.
-  mutating func trim() {
+  @inline(__always)
+  mutating func trim() { if holdsLargeStorage { trimNow() } }
+
+  @inline(never)
+  private mutating func trimNow() {
     if clearsBuffers { clearBuffers() }
+    // Half a header is no end either: more is on its way.
+    guard sequence.opcode == nil, reader.atFrameStart else { return }
     assembly.trim(keeping: Self.retainedBytes)
     if scratch.isEmpty, scratch.capacity > Self.retainedBytes { scratch = [] }
+    holdsLargeStorage = false
   }
 
   /// What an idle connection may hold on to, in bytes.
@@ -181,6 +192,7 @@ struct InboundPipeline: ~Copyable {
       busy =
         ended || failure != nil || clearsBuffers || !reader.atFrameStart || sequence.opcode != nil
         || transform.hasHooks
+      holdsLargeStorage = assembly.capacity > Self.retainedBytes || scratch.capacity > Self.retainedBytes
     }
     if let failed = takeFailure() { throw failed }
     // What follows a Close or a failure is ignored (RFC 6455 §5.5.1, §7.1.7).
