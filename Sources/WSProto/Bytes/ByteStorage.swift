@@ -21,7 +21,7 @@ final class ByteStorage: ManagedBuffer<Int, UInt8> {
     UnsafeMutableRawPointer(withUnsafeMutablePointerToElements { $0 })
   }
 
-  /// In bytes.
+  /// In bytes. Read by pointer: `header` itself is checked for exclusive access at run time.
   @inline(__always)
-  var byteCapacity: Int { header }
+  var byteCapacity: Int { withUnsafeMutablePointerToHeader { $0.pointee } }
 }

@@ -33,11 +33,13 @@ extension Connection {
   ) throws(Failure) {
     let state = machine.state
     guard state == .open || state == .localClosing else { return }
+    beginReceiving()
+    defer { endReceiving() }
     if !buffer.isEmpty {
       // Bytes of the handshake's packet, of an earlier `body` that threw, or a message that lies in the buffer: goes
       // on there.
       buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes)
-      return try drainBuffer(body)
+      return try drainWindow(body)
     }
     guard let base = chunk.baseAddress, !chunk.isEmpty else {
       // A failure that waits behind an event whose `body` threw needs no bytes.
@@ -49,7 +51,7 @@ extension Connection {
     }
     var position = 0
     do throws(Failure) {
-      try receiving { () throws(Failure) in try drain(base, &position, chunk.count, keeps: false, body) }
+      try drain(base, &position, chunk.count, keeps: false, body)
     } catch {
       buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
       throw error
@@ -60,7 +62,8 @@ extension Connection {
   /// `body`: not a single copy, even of messages that come in many reads.
   ///
   /// - Parameters:
-  ///   - count: the most bytes to read; 65 536 is a good choice for a socket.
+  ///   - count: the most bytes to read, and the room that `read` gets. The buffer is kept between reads up to 16 384;
+  ///     a larger one is kept only while reads fill it, and is otherwise allocated anew for each.
   ///   - read: writes into the memory that it is given, for this call only, and returns how many bytes it has written,
   ///     such as `recv(descriptor, $0.baseAddress, $0.count, 0)`.
   ///   - body: as for `receive(_:_:)`.
@@ -70,12 +73,12 @@ extension Connection {
     reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) -> Int {
-    let written = try receiving { () throws(Failure) in
-      try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
-    }
+    beginReceiving()
+    defer { endReceiving() }
+    let written = try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
     let state = machine.state
     if state == .open || state == .localClosing {
-      try drainBuffer(body)
+      try drainWindow(body)
     } else {
       buffer.removeAll()
     }
@@ -86,14 +89,23 @@ extension Connection {
   func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    guard !buffer.isEmpty, let storage = buffer.window else { return }
+    beginReceiving()
+    defer { endReceiving() }
+    try drainWindow(body)
+  }
+
+  @inline(__always)
+  private func drainWindow<Failure: Error>(
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard !buffer.isEmpty, let base = buffer.base else { return }
     var position = buffer.head
     let end = buffer.tail
     defer {
       buffer.head = position
       buffer.releaseIfLarge()
     }
-    try receiving { () throws(Failure) in try drain(storage.base, &position, end, keeps: true, body) }
+    try drain(base, &position, end, keeps: true, body)
   }
 
   /// Bounds: [position, end) are writable bytes at `base`.

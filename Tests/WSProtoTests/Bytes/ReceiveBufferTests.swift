@@ -103,4 +103,39 @@ import Testing
     #expect(buffer.count == 100_000)
     #expect(storages.count < 20)
   }
+
+  /// Reads `count` bytes where `room` are offered, takes them all, and says whether the storage was kept.
+  private func keeps(room: Int, count: Int) -> Bool {
+    var buffer = ReceiveBuffer()
+    _ = buffer.append(upTo: room, expected: 0) { bytes in
+      #expect(bytes.count == room)
+      return count
+    }
+    buffer.head = buffer.tail
+    buffer.releaseIfLarge()
+    return buffer.window != nil
+  }
+
+  @Test("storage for reads of 16 KiB is kept, whatever comes")
+  func small() {
+    #expect(keeps(room: 16384, count: 1))
+    #expect(keeps(room: 16384, count: 16384))
+  }
+
+  @Test("larger storage is kept only while reads fill it")
+  func large() {
+    #expect(keeps(room: 65536, count: 65536))
+    #expect(!keeps(room: 65536, count: 65535))
+    #expect(!keeps(room: 65536, count: 0))
+  }
+
+  @Test("storage that an appended copy has made large is given back")
+  func copied() {
+    var buffer = ReceiveBuffer()
+    _ = buffer.append(upTo: 65536, expected: 0) { $0.count }
+    Array(repeating: 1, count: 8).withUnsafeBytes { buffer.append($0) }
+    buffer.head = buffer.tail
+    buffer.releaseIfLarge()
+    #expect(buffer.window == nil)
+  }
 }
