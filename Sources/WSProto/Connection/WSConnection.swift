@@ -184,4 +184,24 @@ public final class WSConnection {
     }
     if let connection { try connection.drainBuffer(body) }
   }
+
+  /// Lets `read` write up to `count` bytes from the transport into the connection's own buffer, and hands each event to
+  /// `body`; see ``Connection/receive(upTo:reading:_:)``. What is read before the handshake is over is copied.
+  ///
+  /// - Returns: what `read` has returned.
+  public func receive<Failure: Error>(
+    upTo count: Int,
+    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    if let connection, !handshake.hasEvents {
+      return try connection.receive(upTo: count, reading: read, body)
+    }
+    var memory = [UInt8](repeating: 0, count: count)
+    var span = memory.mutableSpan
+    let written = try span.withUnsafeMutableBytes { (room) throws(Failure) in try read(room) }
+    precondition(written <= count, "more bytes were read than there was room for")
+    try receive(&memory, count: max(0, written), body)
+    return written
+  }
 }
