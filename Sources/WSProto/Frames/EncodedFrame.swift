@@ -83,7 +83,8 @@ struct EncodedFrame: Sequence {
     let target = UnsafeMutableRawPointer(start)
     write(header, to: target, room: buffer.count)
     if let source = payload.baseAddress {
-      if header.maskingKey == 0 {
+      // Short payloads are copied without a call, by the masking, whose key is 0 for a server.
+      if header.maskingKey == 0, payload.count > 32 {
         (target + header.count).copyMemory(from: source, byteCount: payload.count)
       } else {
         Masking.copy(from: source, to: target + header.count, count: payload.count, key: header.maskingKey)
