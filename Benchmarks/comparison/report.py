@@ -127,7 +127,7 @@ def deflate_ratios(results):
     return lines + [""] if lines else []
 
 
-def markdown(results, goals, contenders, missing, failures, settings, charts):
+def markdown(results, goals, scaling, contenders, missing, failures, settings, charts):
     lines = ["# Comparison", "",
              f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
              "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
@@ -139,6 +139,7 @@ def markdown(results, goals, contenders, missing, failures, settings, charts):
     for section in results.order:
         lines += table(section, results.sections[section], results.floor())
     lines += deflate_ratios(results)
+    lines += scaling
     lines += ["¹ Not built here: a figure measured on another machine, scaled by the feed-only floors of both "
               "(comparison/published.json).", "", "## Contenders", ""]
     for contender in contenders:

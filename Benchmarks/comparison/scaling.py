@@ -91,5 +91,16 @@ def run(folder, quick):
 
     counts = [1, 1_000, 100_000] if quick else [1, 10, 100, 1_000, 10_000, 100_000]
     sweep("connections", counts, "Cost of a 125 B message, one frame a read, by connections in turn", "connections",
-          "ns a message", apis[:1] + apis[3:], by_connections, chart.count_label)
+          "ns a message", apis[2:], by_connections, chart.count_label)
     (folder / "scaling.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / "scaling.md").write_text("\n".join(section(folder)))
+
+
+def section(folder):
+    """The plots that are there, each above the sentences that explain its bends (scaling-notes.md)."""
+    lines = ["## Scaling", ""]
+    for note in (ROOT / "scaling-notes.md").read_text().split("\n## ")[1:]:
+        name, _, text = note.partition("\n")
+        if (folder / f"scaling-{name}.svg").exists():
+            lines += [f"![{name}](scaling-{name}.svg)", "", text.strip(), ""]
+    return lines if len(lines) > 2 else []

@@ -80,12 +80,8 @@ struct DecodeCommand: ParsableCommand {
         feed(reads, through: buffer)
         totals = expected
       case .borrowed:
-        try receiveInPlace(
-          reads,
-          connections > 1 ? pool : [makeConnection()],
-          upTo: max(largest, 16384),
-          &totals
-        )
+        let taking = connections > 1 ? pool : [makeConnection()]
+        try receiveInPlace(reads, taking, upTo: max(largest, 16384), &totals)
       case .borrowedChunk, .borrowedParts:
         try borrow(reads, connections > 1 ? pool : [makeConnection()], through: buffer, &totals)
       case .events, .whole:

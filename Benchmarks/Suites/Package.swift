@@ -1,0 +1,26 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+// A package of its own: neither the library nor the comparison resolves the benchmark framework.
+let package = Package(
+  name: "wsproto-suites",
+  platforms: [.macOS(.v26)],
+  dependencies: [
+    .package(name: "swift-wsproto", path: "../../"),
+    // No traits: they bring interposers that don't build everywhere.
+    .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
+  ],
+  targets: [
+    .executableTarget(
+      name: "WSProtoSuites",
+      dependencies: [
+        .product(name: "Benchmark", package: "benchmark"),
+        .product(name: "WSProto", package: "swift-wsproto"),
+      ],
+      path: "Benchmarks/WSProtoSuites",
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
+    )
+  ]
+)
