@@ -46,6 +46,30 @@ enum HTTP1Bytes {
     return nil
   }
 
+  /// The end of the token that begins with `range`, which must lie within `bytes`.
+  static func endOfToken(in bytes: RawSpan, _ range: Range<Int>) -> Int {
+    var index = range.lowerBound
+    while range.upperBound &- index >= 8 {
+      let word = load(bytes, index)
+      // Marks what is neither a letter nor a hyphen: of seven bits each, so that no sum carries over.
+      let low = (word | ones &* 0x20) & ~highs
+      let letters = (low &+ ones &* 0x1f) & ~(low &+ ones &* 0x05)
+      let hyphens = ((word ^ ones &* 0x2d) & ~highs) &+ ones &* 0x7f
+      let marks = (~(letters | ~hyphens) | word) & highs
+      guard marks != 0 else {
+        index &+= 8
+        continue
+      }
+      index &+= marks.trailingZeroBitCount &>> 3
+      guard isToken(bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)) else { return index }
+      index &+= 1
+    }
+    while index < range.upperBound, isToken(bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)) {
+      index &+= 1
+    }
+    return index
+  }
+
   /// The first byte in `range` that no field value may hold. `range` must lie within `bytes`.
   static func firstNonFieldContent(in bytes: RawSpan, _ range: Range<Int>) -> Int? {
     var index = range.lowerBound

@@ -44,7 +44,9 @@ struct HTTP1Head: Sendable, Hashable {
 
   /// Whether the method of this request is GET (methods are case-sensitive, RFC 9110 §9.1).
   var isGET: Bool {
-    methodOrReason.count == 3 && bytes[methodOrReason].elementsEqual([0x47, 0x45, 0x54])
+    let start = methodOrReason.lowerBound
+    return methodOrReason.count == 3 && bytes[start] == 0x47 && bytes[start + 1] == 0x45
+      && bytes[start + 2] == 0x54
   }
 
   /// The method of a request.

@@ -101,8 +101,7 @@ enum HTTP1HeadParser {
     _ line: Range<Int>,
     isFirst: Bool
   ) throws(HTTP1Error) -> HTTP1Field {
-    var index = line.lowerBound
-    while index < line.upperBound, HTTP1Bytes.isToken(bytes[index]) { index &+= 1 }
+    let index = HTTP1Bytes.endOfToken(in: bytes.bytes, line)
     let name = line.lowerBound..<index
     guard index < line.upperBound, bytes[index] == HTTP1Bytes.colon, !name.isEmpty else {
       throw badName(bytes, line, stoppedAt: index, isFirst: isFirst)
@@ -112,6 +111,26 @@ enum HTTP1HeadParser {
       throw bytes[bad] == HTTP1Bytes.carriageReturn ? .bareCarriageReturn : .invalidFieldValue
     }
     return HTTP1Field(id: .recognize(bytes, name), name: name, value: value)
+  }
+
+  /// A field line that begins with `window`, and behind its end, in one pass; else `nil`, and up to where there is no
+  /// line feed. What was wrong with it, or that it isn't complete, is then for ``fieldLine(_:_:isFirst:)`` to say.
+  static func wholeFieldLine(_ bytes: Span<UInt8>, _ window: Range<Int>) -> (field: HTTP1Field?, end: Int) {
+    let nameEnd = HTTP1Bytes.endOfToken(in: bytes.bytes, window)
+    guard nameEnd < window.upperBound, bytes[nameEnd] == HTTP1Bytes.colon, nameEnd > window.lowerBound else {
+      return (nil, nameEnd)
+    }
+    let name = window.lowerBound..<nameEnd
+    let content = (nameEnd &+ 1)..<window.upperBound
+    guard let end = HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, content) else {
+      return (nil, window.upperBound)
+    }
+    // The line feed must be in the window too.
+    guard window.upperBound &- end >= 2, bytes[end] == HTTP1Bytes.carriageReturn,
+      bytes[end &+ 1] == HTTP1Bytes.lineFeed
+    else { return (nil, end) }
+    let value = trimmed(content.lowerBound..<end, in: bytes)
+    return (HTTP1Field(id: .recognize(bytes, name), name: name, value: value), end &+ 2)
   }
 
   private static func badName(

@@ -173,6 +173,10 @@ import Testing
           isRead("GET / HTTP/1.1\r\nA: \(filler)", "\(filler)\r\n\r\n")
             == (byte == 0x09 || (0x20...0x7e).contains(byte) || byte >= 0x80)
         )
+        #expect(
+          isRead("GET / HTTP/1.1\r\nA\(filler)", "\(filler)B: x\r\n\r\n")
+            == (tokens.contains(byte) || byte == 0x3a)
+        )
       }
     }
   }
