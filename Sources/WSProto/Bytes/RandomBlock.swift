@@ -120,6 +120,11 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
     buffer.copyMemory(from: UnsafeRawBufferPointer(start: filled + remaining, count: buffer.count))
   }
 
+  /// Fills `buffer` with fresh bytes from `source`, for who needs them once.
+  static func fill(_ buffer: UnsafeMutableRawBufferPointer, from source: RandomSource) {
+    source.fill(buffer)
+  }
+
   private mutating func refill() -> UnsafeMutableRawPointer {
     let block = self.block ?? .allocate(byteCount: Self.blockSize, alignment: 16)
     self.block = block

@@ -21,6 +21,7 @@ extension Connection {
 
   /// Takes bytes from the transport: an array, a slice of one, ``Bytes``, any contiguous collection without a copy in
   /// between; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  @inlinable
   public func receiveData<S: Sequence>(_ data: S) throws(LocalProtocolError) where S.Element == UInt8 {
     try withBytes(of: data) { (bytes) throws(LocalProtocolError) in try receiveData(bytes) }
   }
@@ -119,6 +120,7 @@ extension Connection {
 }
 
 /// Calls `body` with the bytes of a sequence: in place if they're contiguous, else from an array of them.
+@inlinable
 func withBytes<S: Sequence, Failure: Error>(
   of data: S,
   _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void

@@ -9,15 +9,35 @@ public struct Request: Sendable {
   /// The host, with a port where it isn't the default: what goes into the `Host` field. ASCII when sending (IDNA
   /// A-labels; `Request(url:)` of WSProtoFoundation converts); as it was sent when receiving, so showing it in Unicode,
   /// with the risk of homographs, is the caller's choice.
-  public var host: String
+  public var host: String {
+    get { givenHost ?? received?.host ?? "" }
+    set { givenHost = newValue }
+  }
   /// The request target: path and query, visible ASCII, starting with a slash.
-  public var target: String
+  public var target: String {
+    get { givenTarget ?? received?.head.target ?? "" }
+    set { givenTarget = newValue }
+  }
   /// Sending: the extensions to offer, in order of preference. Receiving: the offers, as ``OfferedExtension`` values.
-  public var extensions: [any Extension]
-  /// Further fields. Receiving: all fields but `Host`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol`.
-  public var extraHeaders: Headers
+  public var extensions: [any Extension] {
+    get { givenExtensions ?? received?.offers.map { OfferedExtension($0) } ?? [] }
+    set { givenExtensions = newValue }
+  }
+  /// Further fields. Receiving: all fields but `Host`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol`, made
+  /// when they are first asked for.
+  public var extraHeaders: Headers {
+    get { fields.headers }
+    _modify { yield &fields.headers }
+  }
   /// The subprotocols that the client speaks, in order of preference (§1.9).
   public var subprotocols: [String]
+
+  // What is nil here is in `received`: a request that was received is made into strings as far as it is read.
+  private var givenHost: String?
+  private var givenTarget: String?
+  private var givenExtensions: [any Extension]?
+  private var fields: EventFields
+  private let received: ReceivedHead?
 
   /// A request.
   public init(
@@ -27,10 +47,18 @@ public struct Request: Sendable {
     extraHeaders: Headers = Headers(),
     subprotocols: [String] = []
   ) {
-    self.host = host
-    self.target = target
-    self.extensions = extensions
-    self.extraHeaders = extraHeaders
+    givenHost = host
+    givenTarget = target
+    givenExtensions = extensions
+    fields = .given(extraHeaders)
+    received = nil
+    self.subprotocols = subprotocols
+  }
+
+  /// A request that was received.
+  init(_ received: ReceivedHead, subprotocols: [String]) {
+    fields = .received(received)
+    self.received = received
     self.subprotocols = subprotocols
   }
 }
@@ -60,7 +88,12 @@ public struct AcceptConnection: Sendable {
   /// Sending: the extensions that the server supports; those that accept an offer are used. Receiving: those in use.
   public var extensions: [any Extension]
   /// Further fields of the response.
-  public var extraHeaders: Headers
+  public var extraHeaders: Headers {
+    get { fields.headers }
+    _modify { yield &fields.headers }
+  }
+
+  private var fields: EventFields
 
   /// An acceptance.
   public init(
@@ -70,7 +103,14 @@ public struct AcceptConnection: Sendable {
   ) {
     self.subprotocol = subprotocol
     self.extensions = extensions
-    self.extraHeaders = extraHeaders
+    fields = .given(extraHeaders)
+  }
+
+  /// An acceptance that was received.
+  init(_ received: ReceivedHead, subprotocol: String?, extensions: [any Extension]) {
+    self.subprotocol = subprotocol
+    self.extensions = extensions
+    fields = .received(received)
   }
 }
 

@@ -15,7 +15,7 @@ public final class WSConnection {
   public let handshake: H11Handshake
 
   /// The connection that the handshake has led to; `nil` until then.
-  public private(set) var connection: Connection?
+  @exclusivity(unchecked) public private(set) var connection: Connection?
 
   /// A failure that `receive(_:_:)` has yet to tell of, behind events of the handshake.
   private var handshakeFailure: RemoteProtocolError?
@@ -116,6 +116,7 @@ public final class WSConnection {
 
   /// Takes bytes from the transport: an array, a slice of one, ``Bytes``, any contiguous collection without a copy in
   /// between; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  @inlinable
   public func receiveData<S: Sequence>(_ data: S) throws(ProtocolError) where S.Element == UInt8 {
     try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
   }

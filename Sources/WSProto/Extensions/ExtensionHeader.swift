@@ -33,23 +33,31 @@ public struct ExtensionHeader: Sendable, Hashable, CustomStringConvertible {
 
   /// The element as it goes on the wire: `name; parameter=value; parameter`, quoted where the value is no token.
   public var description: String {
-    var text = name
+    var text: [UInt8] = []
+    append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends ``description`` to `output`.
+  func append(to output: inout [UInt8]) {
+    output.append(contentsOf: name.utf8)
     for parameter in parameters {
-      text += "; " + parameter.name
+      output.append(0x3b)
+      output.append(HTTP1Bytes.space)
+      output.append(contentsOf: parameter.name.utf8)
       guard let value = parameter.value else { continue }
-      text += "="
-      if !value.isEmpty, value.utf8.allSatisfy(HTTP1Bytes.isToken) {
-        text += value
+      output.append(0x3d)
+      if value.isHTTPToken {
+        output.append(contentsOf: value.utf8)
       } else {
-        text += "\""
-        for scalar in value.unicodeScalars {
-          if scalar == "\"" || scalar == "\\" { text += "\\" }
-          text.unicodeScalars.append(scalar)
+        output.append(0x22)
+        for byte in value.utf8 {
+          if byte == 0x22 || byte == 0x5c { output.append(0x5c) }
+          output.append(byte)
         }
-        text += "\""
+        output.append(0x22)
       }
     }
-    return text
   }
 
   /// Reads the value of one `Sec-WebSocket-Extensions` field, or several joined by commas.

@@ -110,10 +110,22 @@ struct ExtensionHeaderParser {
   }
 
   private mutating func token() throws(ExtensionHeaderError) -> String {
-    let start = index
-    while let byte = current, HTTP1Bytes.isToken(byte) { index += 1 }
-    guard index > start else { throw .expectedToken(offset: start) }
-    return String(decoding: bytes.dropFirst(start).prefix(index - start), as: UTF8.self)
+    guard let (end, text) = token(at: index) else { throw .expectedToken(offset: index) }
+    bytesExamined &+= end &- index
+    index = end
+    return text
+  }
+
+  /// The token that begins at `start`, which is not behind the end: only bytes that are there are stepped over.
+  private func token(at start: Int) -> (end: Int, text: String)? {
+    let span = bytes.span
+    let end = HTTP1Bytes.endOfToken(in: span.bytes, start..<span.count)
+    guard end > start else { return nil }
+    let token = span.extracting(start..<end)
+    let text =
+      PerMessageDeflateParameters.knownName(token)
+      ?? token.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    return (end, text)
   }
 
   /// A quoted string whose content, without its escapes, must be a token (RFC 6455 §9.1).

@@ -50,6 +50,20 @@ public struct PerMessageDeflate: Extension {
     fallbackOffers = []
   }
 
+  /// The extension as what it is, if it is this one.
+  ///
+  /// What `as?` does, without the runtime's search for other ways to convert, which takes a good part of the time of
+  /// a handshake.
+  init?(_ other: any Extension) {
+    func load<E: Extension>(_ other: E) -> PerMessageDeflate? {
+      guard E.self == PerMessageDeflate.self else { return nil }
+      // The same type: what lies there is a PerMessageDeflate.
+      return withUnsafePointer(to: other) { UnsafeRawPointer($0).load(as: PerMessageDeflate.self) }
+    }
+    guard let same = load(other) else { return nil }
+    self = same
+  }
+
   /// - Parameters:
   ///   - clientNoContextTakeover: the client is to compress each message on its own: less memory, less compression.
   ///   - clientMaxWindowBits: the largest window of the client, 9...15; `nil` is 15. A server can hold a client to less

@@ -31,6 +31,34 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
 
   init() {}
 
+  /// The name of the extension or of a parameter, if `token` is one to the letter, without an allocation.
+  static func knownName(_ token: Span<UInt8>) -> String? {
+    switch token.count {
+    case 18: equals(token, "permessage-deflate") ? PerMessageDeflate.name : nil
+    case 22:
+      if equals(token, "client_max_window_bits") {
+        clientMaxWindowBitsName
+      } else {
+        equals(token, "server_max_window_bits") ? serverMaxWindowBitsName : nil
+      }
+    case 26:
+      if equals(token, "client_no_context_takeover") {
+        clientNoContextTakeoverName
+      } else {
+        equals(token, "server_no_context_takeover") ? serverNoContextTakeoverName : nil
+      }
+    default: nil
+    }
+  }
+
+  private static func equals(_ token: Span<UInt8>, _ name: StaticString) -> Bool {
+    guard token.count == name.utf8CodeUnitCount else { return false }
+    let expected = name.utf8Start
+    // Both have as many bytes.
+    for index in 0..<token.count where token[index] != expected[index] { return false }
+    return true
+  }
+
   /// Reads the parameters of an offer, or of an answer, where `client_max_window_bits` must have a value (§7.1.2.2).
   ///
   /// Strict, as §7 asks: a parameter that is unknown, repeated or has an illegal value is a violation.
@@ -89,29 +117,40 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
 
   /// As they go on the wire, in the order in which wsproto offers them.
   var offer: [ExtensionParameter] {
-    windowParameters + flagParameters
+    var parameters: [ExtensionParameter] = []
+    appendWindows(to: &parameters)
+    appendFlags(to: &parameters)
+    return parameters
   }
 
   /// As they go on the wire, in the order in which wsproto answers.
   var answer: [ExtensionParameter] {
-    flagParameters + windowParameters
+    var parameters: [ExtensionParameter] = []
+    appendFlags(to: &parameters)
+    appendWindows(to: &parameters)
+    return parameters
   }
 
-  private var windowParameters: [ExtensionParameter] {
-    Self.parameter(Self.clientMaxWindowBitsName, clientMaxWindowBits)
-      + Self.parameter(Self.serverMaxWindowBitsName, serverMaxWindowBits)
+  private func appendWindows(to parameters: inout [ExtensionParameter]) {
+    Self.append(Self.clientMaxWindowBitsName, clientMaxWindowBits, to: &parameters)
+    Self.append(Self.serverMaxWindowBitsName, serverMaxWindowBits, to: &parameters)
   }
 
-  private var flagParameters: [ExtensionParameter] {
-    (clientNoContextTakeover ? [ExtensionParameter(name: Self.clientNoContextTakeoverName)] : [])
-      + (serverNoContextTakeover ? [ExtensionParameter(name: Self.serverNoContextTakeoverName)] : [])
+  private func appendFlags(to parameters: inout [ExtensionParameter]) {
+    if clientNoContextTakeover {
+      parameters.append(ExtensionParameter(name: Self.clientNoContextTakeoverName))
+    }
+    if serverNoContextTakeover {
+      parameters.append(ExtensionParameter(name: Self.serverNoContextTakeoverName))
+    }
   }
 
-  private static func parameter(_ name: String, _ window: WindowBits) -> [ExtensionParameter] {
+  private static func append(_ name: String, _ window: WindowBits, to parameters: inout [ExtensionParameter])
+  {
     switch window {
-    case .absent: []
-    case .unspecified: [ExtensionParameter(name: name)]
-    case .bits(let bits): [ExtensionParameter(name: name, value: String(bits))]
+    case .absent: break
+    case .unspecified: parameters.append(ExtensionParameter(name: name))
+    case .bits(let bits): parameters.append(ExtensionParameter(name: name, value: String(bits)))
     }
   }
 

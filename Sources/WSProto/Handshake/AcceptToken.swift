@@ -83,7 +83,20 @@ private let lengthOnlySchedule: SHA1.Schedule = {
 
 /// The value of `Sec-WebSocket-Key` for 16 bytes drawn at random (RFC 6455 §4.1 item 7 of the list).
 func makeNonce(from random: InlineArray<16, UInt8>) -> String {
-  String(decoding: Base64.encode(random.indices.map { random[$0] }), as: UTF8.self)
+  nonceCharacters(from: random).span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+}
+
+/// The 24 characters of ``makeNonce(from:)``: five groups of three bytes, and the last byte alone.
+func nonceCharacters(from random: InlineArray<16, UInt8>) -> InlineArray<24, UInt8> {
+  var nonce = InlineArray<24, UInt8>(repeating: 0x3d)
+  var span = nonce.mutableSpan
+  for group in 0..<5 {
+    let (a, b, c) = (random[3 * group], random[3 * group + 1], random[3 * group + 2])
+    writeGroup(UInt32(a) << 16 | UInt32(b) << 8 | UInt32(c), at: 4 * group, to: &span)
+  }
+  span[20] = Base64.character(UInt32(random[15]) >> 2)
+  span[21] = Base64.character(UInt32(random[15]) << 4)
+  return nonce
 }
 
 /// Whether `key` is the Base64 form of 16 bytes: 22 characters of the alphabet and "==" (RFC 6455 §4.2.1 item 5).

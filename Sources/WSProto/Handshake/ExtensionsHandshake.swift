@@ -11,17 +11,30 @@ public func serverExtensionsHandshake(
   _ requested: [ExtensionHeader],
   _ supported: inout [any Extension]
 ) -> String? {
+  var answer: [UInt8] = []
+  appendServerExtensionsHandshake(requested, &supported, to: &answer)
+  return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self)
+}
+
+/// Appends the value of the response's `Sec-WebSocket-Extensions` to `output`; nothing if nothing was accepted.
+func appendServerExtensionsHandshake(
+  _ requested: [ExtensionHeader],
+  _ supported: inout [any Extension],
+  to output: inout [UInt8]
+) {
+  // No more than there are in `supported`, whatever the client offers.
   var accepted: [String] = []
-  var names: Set<String> = []
-  for offer in requested where !names.contains(offer.name) {
+  for offer in requested {
     for index in supported.indices where supported[index].name == offer.name {
+      if accepted.contains(offer.name) { break }
       guard let parameters = supported[index].accept(offer) else { continue }
-      accepted.append(ExtensionHeader(name: offer.name, parameters: parameters).description)
-      names.insert(offer.name)
+      if !accepted.isEmpty { output.append(contentsOf: [HTTP1Bytes.comma, HTTP1Bytes.space]) }
+      ExtensionHeader(name: offer.name, parameters: parameters).append(to: &output)
+      // Looked up by further offers only.
+      if requested.count > 1 { accepted.append(offer.name) }
       break
     }
   }
-  return accepted.isEmpty ? nil : accepted.joined(separator: ", ")
 }
 
 /// The client's half (RFC 6455 §9.1): each extension in the server's answer must be one that was offered, once.

@@ -4,23 +4,28 @@ import HTTPTypes
 
 // The client's side (RFC 6455 §4.1).
 extension H11Handshake {
+  /// How many 1xx responses may come before the final one. Servers in use send two at most: 100 and 103.
+  static let maxInformationalResponses = 16
+
   func initiate(_ request: Request, into output: inout [UInt8]) throws(LocalProtocolError) {
     var next = machine
     try next.sendRequest()
     try Self.check(request)
     let nonce = nonce()
-    var offers: [String] = []
+    var offers: [UInt8] = []
     for one in request.extensions {
       for parameters in one.offers() {
-        offers.append(ExtensionHeader(name: one.name, parameters: parameters).description)
+        if !offers.isEmpty { offers += [HTTP1Bytes.comma, HTTP1Bytes.space] }
+        ExtensionHeader(name: one.name, parameters: parameters).append(to: &offers)
       }
     }
     try writing { () throws(HTTP1WriteError) in
       try HTTP1HeadWriter.appendRequestLine(target: request.target, to: &output)
       try HTTP1HeadWriter.appendField("Host", request.host, to: &output)
       HTTP1HeadWriter.append("Upgrade: websocket\r\nConnection: Upgrade\r\n", to: &output)
-      try HTTP1HeadWriter.appendField("Sec-WebSocket-Key", nonce, to: &output)
-      HTTP1HeadWriter.append("Sec-WebSocket-Version: 13\r\n", to: &output)
+      HTTP1HeadWriter.append("Sec-WebSocket-Key: ", to: &output)
+      nonce.span.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+      HTTP1HeadWriter.append("\r\nSec-WebSocket-Version: 13\r\n", to: &output)
       if !request.subprotocols.isEmpty {
         try HTTP1HeadWriter.appendField(
           "Sec-WebSocket-Protocol",
@@ -31,7 +36,7 @@ extension H11Handshake {
       if !offers.isEmpty {
         try HTTP1HeadWriter.appendField(
           "Sec-WebSocket-Extensions",
-          offers.joined(separator: ", "),
+          offers.span,
           to: &output
         )
       }
@@ -39,14 +44,17 @@ extension H11Handshake {
       HTTP1HeadWriter.appendEnd(to: &output)
     }
     expectedAccept = []
-    appendAcceptToken(key: Array(nonce.utf8).span, to: &expectedAccept)
+    expectedAccept.reserveCapacity(28)
+    appendAcceptToken(key: nonce.span, to: &expectedAccept)
     self.request = request
     machine = next
   }
 
-  private func nonce() -> String {
-    var random = RandomBlock(configuration.randomSource)
-    return generateNonce(&random)
+  private func nonce() -> InlineArray<24, UInt8> {
+    var bytes = InlineArray<16, UInt8>(repeating: 0)
+    var span = bytes.mutableSpan
+    span.withUnsafeMutableBytes { RandomBlock.fill($0, from: configuration.randomSource) }
+    return nonceCharacters(from: bytes)
   }
 
   private static func check(_ request: Request) throws(LocalProtocolError) {
@@ -61,7 +69,7 @@ extension H11Handshake {
     }
     try checkExtraHeaders(request.extraHeaders)
     guard request.subprotocols.allSatisfy(\.isHTTPToken),
-      Set(request.subprotocols).count == request.subprotocols.count
+      request.subprotocols.count < 2 || Set(request.subprotocols).count == request.subprotocols.count
     else {
       throw LocalProtocolError("subprotocols are tokens, each once (RFC 6455 §4.1)", .subprotocol)
     }
@@ -86,8 +94,13 @@ extension H11Handshake {
           throw fail(error)
         }
       case 100..<200:
-        // RFC 9110 §15.2: other informational responses come before the final one.
-        continue
+        // RFC 9110 §15.2: other informational responses come before the final one. Not without end.
+        informationalCount += 1
+        if informationalCount > Self.maxInformationalResponses {
+          throw fail(
+            RemoteProtocolError("Bad HTTP message", detail: "too many 1xx responses (RFC 9110 §15.2)")
+          )
+        }
       default:
         try advance { (machine) throws(LocalProtocolError) in try machine.receiveReject() }
         queue.append(
@@ -137,6 +150,10 @@ extension H11Handshake {
   /// The requirements of RFC 6455 §4.1 on the response, one by one.
   private func establish(_ head: HTTP1Head) throws(RemoteProtocolError) {
     guard let request else { return }
+    // A server of HTTP/1.0 knows no Upgrade; what it says of one is not its own (RFC 9110 §7.8, §15.2).
+    guard head.minorVersion >= 1 else {
+      throw RemoteProtocolError("Bad HTTP message", detail: "101 in HTTP/1.0 (RFC 9110 §15.2)")
+    }
     guard head.contains(.connection, element: "upgrade") else {
       throw RemoteProtocolError("Missing header, 'Connection: Upgrade'", detail: "RFC 6455 §4.1")
     }
@@ -184,12 +201,15 @@ extension H11Handshake {
     queue.append(
       .acceptConnection(
         AcceptConnection(
+          ReceivedHead(
+            head,
+            excluding: [
+              HTTP1FieldSet(.connection), HTTP1FieldSet(.upgrade), HTTP1FieldSet(.secWebSocketAccept),
+              HTTP1FieldSet(.secWebSocketExtensions), HTTP1FieldSet(.secWebSocketProtocol),
+            ]
+          ),
           subprotocol: subprotocol,
-          extensions: extensions,
-          extraHeaders: head.makeHeaders(excluding: [
-            HTTP1FieldSet(.connection), HTTP1FieldSet(.upgrade), HTTP1FieldSet(.secWebSocketAccept),
-            HTTP1FieldSet(.secWebSocketExtensions), HTTP1FieldSet(.secWebSocketProtocol),
-          ])
+          extensions: extensions
         )
       )
     )
@@ -198,13 +218,8 @@ extension H11Handshake {
 
 /// A value for `Sec-WebSocket-Key`: 16 bytes of the system's randomness in Base64 (RFC 6455 §4.1).
 public func generateNonce() -> String {
-  var random = RandomBlock(.system)
-  return generateNonce(&random)
-}
-
-func generateNonce(_ random: inout RandomBlock) -> String {
   var bytes = InlineArray<16, UInt8>(repeating: 0)
   var span = bytes.mutableSpan
-  span.withUnsafeMutableBytes { random.fill($0) }
+  span.withUnsafeMutableBytes { RandomBlock.fill($0, from: .system) }
   return makeNonce(from: bytes)
 }

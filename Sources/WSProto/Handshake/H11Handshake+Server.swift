@@ -36,13 +36,7 @@ extension H11Handshake {
   func receiveRequest(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     reader.receive(data)
     guard machine.state == .awaitingRequest else {
-      // Bytes that come before the decision are kept for the connection, within bounds.
-      if reader.bufferedCount > Self.maxEarlyBytes {
-        throw fail(
-          RemoteProtocolError("too many bytes before the handshake was answered", eventHint: Self.badRequest)
-        )
-      }
-      return
+      return try checkEarlyBytes()
     }
     let head: HTTP1Head
     do throws(HTTP1Error) {
@@ -52,7 +46,9 @@ extension H11Handshake {
       throw fail(error)
     }
     do throws(RemoteProtocolError) {
-      let request = try process(head)
+      let (received, subprotocols) = try process(head)
+      let request = Request(received, subprotocols: subprotocols)
+      self.received = received
       self.request = request
       queue.append(.request(request))
     } catch {
@@ -63,12 +59,26 @@ extension H11Handshake {
     } catch {
       throw .local(error)
     }
+    try checkEarlyBytes()
   }
+
+  /// Bytes that come before the decision are kept for the connection, within bounds.
+  private func checkEarlyBytes() throws(ProtocolError) {
+    guard reader.bufferedCount > Self.maxEarlyBytes else { return }
+    throw fail(
+      RemoteProtocolError("too many bytes before the handshake was answered", eventHint: Self.badRequest)
+    )
+  }
+
+  /// The fields that ``Request`` tells by properties of their own.
+  private static let fieldsOfRequest = HTTP1FieldSet([.host, .secWebSocketExtensions, .secWebSocketProtocol])
 
   private static var badRequest: Event { .rejectConnection(RejectConnection()) }
 
   /// The requirements of RFC 6455 §4.2.1, one by one.
-  private func process(_ head: HTTP1Head) throws(RemoteProtocolError) -> Request {
+  private func process(_ head: HTTP1Head) throws(RemoteProtocolError) -> (
+    ReceivedHead, subprotocols: [String]
+  ) {
     func refuse(_ message: String, _ detail: String) -> RemoteProtocolError {
       RemoteProtocolError(message, detail: detail, eventHint: Self.badRequest)
     }
@@ -100,15 +110,19 @@ extension H11Handshake {
       throw refuse("Missing header, 'Upgrade: WebSocket'", "RFC 6455 §4.2.1")
     }
     let host = try single(.host, "Host")
+    guard head.withValue(of: host, { HTTP1Host.isLegal($0) }) else {
+      throw refuse("Bad header, 'Host'", "not host [\":\" port] (RFC 9110 §7.2)")
+    }
 
     var subprotocols: [String] = []
-    offers = []
+    var offers: [ExtensionHeader] = []
     for field in head.fields {
       if field.id == .secWebSocketProtocol {
         subprotocols += splitCommaHeader(head.value(of: field))
       } else if field.id == .secWebSocketExtensions {
         do throws(ExtensionHeaderError) {
-          offers += try ExtensionHeader.parseList(head.valueBytes(of: field))
+          let list = try ExtensionHeader.parseList(head.valueBytes(of: field))
+          if offers.isEmpty { offers = list } else { offers += list }
         } catch {
           throw refuse("Bad header, 'Sec-WebSocket-Extensions'", "\(error) (RFC 6455 §9.1)")
         }
@@ -117,16 +131,8 @@ extension H11Handshake {
     guard subprotocols.allSatisfy(\.isHTTPToken) else {
       throw refuse("Bad header, 'Sec-WebSocket-Protocol'", "a subprotocol is no token (RFC 6455 §4.1)")
     }
-    key = Array(head.valueBytes(of: keyField))
-    return Request(
-      host: head.value(of: host),
-      target: head.target,
-      extensions: offers.map { OfferedExtension($0) },
-      extraHeaders: head.makeHeaders(excluding: [
-        HTTP1FieldSet(.host), HTTP1FieldSet(.secWebSocketExtensions), HTTP1FieldSet(.secWebSocketProtocol),
-      ]),
-      subprotocols: subprotocols
-    )
+    let received = ReceivedHead(head, offers: offers, excluding: Self.fieldsOfRequest)
+    return (received, subprotocols)
   }
 
   /// RFC 6455 §4.4: another version is answered with 426 and the one spoken here.
@@ -154,14 +160,15 @@ extension H11Handshake {
       throw LocalProtocolError("the subprotocol \(subprotocol) was not requested", .subprotocol)
     }
     try Self.checkExtraHeaders(event.extraHeaders)
+    // There is a request that was received, with one legal key: the state says so.
+    guard let received, let key = received.head.first(.secWebSocketKey) else { return }
     var extensions = event.extensions
-    let answer = serverExtensionsHandshake(offers, &extensions)
-    HTTP1HeadWriter.appendSwitchingProtocols(key: key.span, to: &output)
+    received.head.withValue(of: key) { HTTP1HeadWriter.appendSwitchingProtocols(key: $0, to: &output) }
     try writing { () throws(HTTP1WriteError) in
       if let subprotocol = event.subprotocol {
         try HTTP1HeadWriter.appendField("Sec-WebSocket-Protocol", subprotocol, to: &output)
       }
-      if let answer { try HTTP1HeadWriter.appendField("Sec-WebSocket-Extensions", answer, to: &output) }
+      try HTTP1HeadWriter.appendExtensions(accepting: received.offers, by: &extensions, to: &output)
       try HTTP1HeadWriter.appendFields(event.extraHeaders, to: &output)
       HTTP1HeadWriter.appendEnd(to: &output)
     }

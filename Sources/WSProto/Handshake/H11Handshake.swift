@@ -13,23 +13,27 @@ public final class H11Handshake {
   public var client: Bool { type == .client }
 
   /// The connection that the handshake has led to; `nil` until then.
-  public internal(set) var connection: Connection?
+  @exclusivity(unchecked) public internal(set) var connection: Connection?
 
   let configuration: Configuration
-  var machine: ConnectionStateMachine
-  var reader: HTTP1HeadReader
-  var queue: [Event] = []
+  // Unchecked: code of others (an event's conversion, an extension's `accept`, a random source) works on locals, never
+  // inside of an access to one of these, so no two accesses can overlap.
+  @exclusivity(unchecked) var machine: ConnectionStateMachine
+  @exclusivity(unchecked) var reader: HTTP1HeadReader
+  @exclusivity(unchecked) var queue = EventQueue()
 
-  /// Server: the request to decide on, and its key.
-  var request: Request?
-  var offers: [ExtensionHeader] = []
-  var key: [UInt8] = []
+  /// The request: sent, or to be decided on.
+  @exclusivity(unchecked) var request: Request?
+  /// Server: the head of that request, with the key and the offers.
+  @exclusivity(unchecked) var received: ReceivedHead?
   /// Client: what the server must answer to the nonce.
-  var expectedAccept: [UInt8] = []
+  @exclusivity(unchecked) var expectedAccept: [UInt8] = []
+  /// Client: the 1xx responses so far.
+  @exclusivity(unchecked) var informationalCount = 0
 
   /// The body of a rejection: being sent, or being read.
-  var bodyWriter: HTTP1BodyWriter?
-  var bodyReader: HTTP1BodyReader?
+  @exclusivity(unchecked) var bodyWriter: HTTP1BodyWriter?
+  @exclusivity(unchecked) var bodyReader: HTTP1BodyReader?
 
   /// A handshake that hasn't begun.
   public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
@@ -91,6 +95,7 @@ public final class H11Handshake {
   }
 
   /// Takes bytes from the transport; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  @inlinable
   public func receiveData<S: Sequence>(_ data: S) throws(ProtocolError) where S.Element == UInt8 {
     try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
   }
@@ -133,7 +138,7 @@ public final class H11Handshake {
 
   /// The next event; `nil` when more bytes are needed.
   public func nextEvent() -> Event? {
-    queue.isEmpty ? nil : queue.removeFirst()
+    queue.popFirst()
   }
 
   /// The events that the bytes received so far give.

@@ -101,6 +101,44 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
+  /// Appends one field line whose value is bytes. The name is written as it is given.
+  static func appendField(
+    _ name: StaticString,
+    _ value: Span<UInt8>,
+    to out: inout [UInt8]
+  ) throws(HTTP1WriteError) {
+    guard HTTP1Bytes.firstNonFieldContent(in: value.bytes, 0..<value.count) == nil else {
+      throw .invalidFieldValue(name: name.description)
+    }
+    append(name, to: &out)
+    append(": ", to: &out)
+    value.withUnsafeBufferPointer { out.append(contentsOf: $0) }
+    appendLineEnd(to: &out)
+  }
+
+  /// Appends `Sec-WebSocket-Extensions` with what `supported` accepts of `offers`; nothing if that is nothing
+  /// (RFC 6455 §9.1).
+  static func appendExtensions(
+    accepting offers: [ExtensionHeader],
+    by supported: inout [any Extension],
+    to out: inout [UInt8]
+  ) throws(HTTP1WriteError) {
+    guard !offers.isEmpty, !supported.isEmpty else { return }
+    let start = out.count
+    append("Sec-WebSocket-Extensions: ", to: &out)
+    let valueStart = out.count
+    appendServerExtensionsHandshake(offers, &supported, to: &out)
+    guard out.count > valueStart else {
+      out.removeSubrange(start...)
+      return
+    }
+    guard HTTP1Bytes.firstNonFieldContent(in: out.span.bytes, valueStart..<out.count) == nil else {
+      out.removeSubrange(start...)
+      throw .invalidFieldValue(name: "Sec-WebSocket-Extensions")
+    }
+    appendLineEnd(to: &out)
+  }
+
   /// Appends fields in their order, byte for byte; all of them or, on an error, none.
   static func appendFields(_ headers: Headers, to out: inout [UInt8]) throws(HTTP1WriteError) {
     let start = out.count

@@ -8,6 +8,14 @@ enum InboundTransform {
   case hooks(InboundHooks)
 
   init(role: ConnectionType, extensions: [any Extension]) {
+    guard !extensions.isEmpty else {
+      self = .none
+      return
+    }
+    if extensions.count == 1, let deflate = PerMessageDeflate(extensions[0]), deflate.enabled() {
+      self = .deflate(deflate.makeInbound(role: role))
+      return
+    }
     let enabled = extensions.filter { $0.enabled() }
     if enabled.isEmpty {
       self = .none
