@@ -42,17 +42,50 @@ public final class Connection {
   ///   - extensions: those negotiated; those not ``Extension/enabled()`` are ignored.
   ///   - trailingData: bytes that came after the handshake in the same read.
   ///   - configuration: limits, delivery, randomness.
-  public init(
+  public convenience init(
     _ type: ConnectionType,
     extensions: [any Extension] = [],
     trailingData: Bytes = Bytes(),
     configuration: Configuration = Configuration()
   ) {
+    self.init(
+      type,
+      inbound: InboundTransform(role: type, extensions: extensions),
+      outbound: OutboundTransform(role: type, extensions: extensions),
+      trailingData: trailingData,
+      configuration: configuration
+    )
+  }
+
+  /// An open connection that negotiated permessage-deflate or nothing.
+  convenience init(
+    _ type: ConnectionType,
+    deflate: PerMessageDeflate,
+    trailingData: Bytes,
+    configuration: Configuration
+  ) {
+    let enabled = deflate.enabled()
+    self.init(
+      type,
+      inbound: enabled ? .deflate(deflate.makeInbound(role: type)) : .none,
+      outbound: enabled ? .deflate(deflate.makeOutbound(role: type)) : .none,
+      trailingData: trailingData,
+      configuration: configuration
+    )
+  }
+
+  private init(
+    _ type: ConnectionType,
+    inbound: InboundTransform,
+    outbound: OutboundTransform,
+    trailingData: Bytes,
+    configuration: Configuration
+  ) {
     self.type = type
     self.extensions = extensions
     machine = ConnectionStateMachine(state: .open)
-    inbound = InboundPipeline(role: type, extensions: extensions, configuration: configuration)
-    outbound = OutboundPipeline(role: type, extensions: extensions, configuration: configuration)
+    self.inbound = InboundPipeline(role: type, transform: inbound, configuration: configuration)
+    self.outbound = OutboundPipeline(role: type, transform: outbound, configuration: configuration)
     trailingData.withUnsafeBytes { buffer.append($0) }
   }
 

@@ -162,23 +162,40 @@ extension H11Handshake {
     try Self.checkExtraHeaders(event.extraHeaders)
     // There is a request that was received, with one legal key: the state says so.
     guard let received, let key = received.head.first(.secWebSocketKey) else { return }
-    var extensions = event.extensions
+    let offers = received.offers
+    // Moved out of its box where it is alone, as it nearly always is.
+    var deflate = event.extensions.count == 1 ? PerMessageDeflate(event.extensions[0]) : nil
+    var extensions = deflate == nil ? event.extensions : []
     received.head.withValue(of: key) { HTTP1HeadWriter.appendSwitchingProtocols(key: $0, to: &output) }
     try writing { () throws(HTTP1WriteError) in
       if let subprotocol = event.subprotocol {
         try HTTP1HeadWriter.appendField("Sec-WebSocket-Protocol", subprotocol, to: &output)
       }
-      try HTTP1HeadWriter.appendExtensions(accepting: received.offers, by: &extensions, to: &output)
+      if !offers.isEmpty {
+        try HTTP1HeadWriter.appendExtensions(to: &output) { output in
+          if var negotiated = deflate {
+            appendServerExtensionsHandshake(offers, &negotiated, to: &output)
+            deflate = negotiated
+          } else {
+            appendServerExtensionsHandshake(offers, &extensions, to: &output)
+          }
+        }
+      }
       try HTTP1HeadWriter.appendFields(event.extraHeaders, to: &output)
       HTTP1HeadWriter.appendEnd(to: &output)
     }
     machine = next
-    connection = Connection(
-      .server,
-      extensions: extensions,
-      trailingData: Bytes(reader.takeTrailingBytes()),
-      configuration: configuration
-    )
+    let trailing = Bytes(reader.takeTrailingBytes())
+    if let deflate {
+      connection = Connection(.server, deflate: deflate, trailingData: trailing, configuration: configuration)
+    } else {
+      connection = Connection(
+        .server,
+        extensions: extensions,
+        trailingData: trailing,
+        configuration: configuration
+      )
+    }
   }
 
   /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6), and what followed the request

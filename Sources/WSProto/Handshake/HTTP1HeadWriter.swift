@@ -116,18 +116,16 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
-  /// Appends `Sec-WebSocket-Extensions` with what `supported` accepts of `offers`; nothing if that is nothing
+  /// Appends `Sec-WebSocket-Extensions` with the value that `negotiate` appends; nothing if that is nothing
   /// (RFC 6455 §9.1).
   static func appendExtensions(
-    accepting offers: [ExtensionHeader],
-    by supported: inout [any Extension],
-    to out: inout [UInt8]
+    to out: inout [UInt8],
+    _ negotiate: (inout [UInt8]) -> Void
   ) throws(HTTP1WriteError) {
-    guard !offers.isEmpty, !supported.isEmpty else { return }
     let start = out.count
     append("Sec-WebSocket-Extensions: ", to: &out)
     let valueStart = out.count
-    appendServerExtensionsHandshake(offers, &supported, to: &out)
+    negotiate(&out)
     guard out.count > valueStart else {
       out.removeSubrange(start...)
       return

@@ -21,9 +21,10 @@ public final class FrameProtocol {
     self.client = client
     self.extensions = extensions.filter { $0.enabled() }
     frameDecoder = FrameDecoder(client: client, extensions: extensions, limits: configuration.limits)
+    let role: ConnectionType = client ? .client : .server
     outbound = OutboundPipeline(
-      role: client ? .client : .server,
-      extensions: extensions,
+      role: role,
+      transform: OutboundTransform(role: role, extensions: extensions),
       configuration: configuration
     )
   }

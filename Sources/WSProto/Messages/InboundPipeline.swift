@@ -39,9 +39,9 @@ struct InboundPipeline: ~Copyable {
   /// The largest payload that no limit refuses, and that the 16-bit length can tell.
   private let fastPathLimit: Int
 
-  init(role: ConnectionType, extensions: [any Extension], configuration: Configuration) {
+  init(role: ConnectionType, transform: InboundTransform, configuration: Configuration) {
     reader = FrameReader(role: role)
-    transform = InboundTransform(role: role, extensions: extensions)
+    self.transform = transform
     limits = configuration.limits
     delivery = configuration.delivery
     isServer = role == .server

@@ -11,9 +11,9 @@ struct OutboundPipeline: ~Copyable {
   /// Compressed payloads; its capacity is kept.
   private var scratch: [UInt8] = []
 
-  init(role: ConnectionType, extensions: [any Extension], configuration: Configuration) {
+  init(role: ConnectionType, transform: OutboundTransform, configuration: Configuration) {
     encoder = FrameEncoder(client: role == .client, randomSource: configuration.randomSource)
-    transform = OutboundTransform(role: role, extensions: extensions)
+    self.transform = transform
   }
 
   /// A data frame: a message, or a part of one.
