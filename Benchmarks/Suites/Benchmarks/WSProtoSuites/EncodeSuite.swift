@@ -15,11 +15,19 @@ func encodeSuite() {
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations {
           output.removeAll(keepingCapacity: true)
-          do { try connection.sendBytes(bytes.span.bytes, into: &output) } catch { fatalError("\(error)") }
+          do { try send(bytes, connection, into: &output) } catch { fatalError("\(error)") }
         }
         benchmark.stopMeasurement()
         blackHole(output)
       }
     }
   }
+}
+
+private func send(
+  _ bytes: [UInt8],
+  _ connection: Connection,
+  into output: inout [UInt8]
+) throws(LocalProtocolError) {
+  try connection.sendBytes(bytes.span.bytes, into: &output)
 }
