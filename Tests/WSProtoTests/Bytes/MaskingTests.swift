@@ -19,7 +19,7 @@ import Testing
     [0x37, 0xFA, 0x21, 0x3D], [0xFA, 0x21, 0x3D, 0x37], [0x21, 0x3D, 0x37, 0xFA], [0x3D, 0x37, 0xFA, 0x21],
   ]
 
-  @Test("the RFC's masked Hello comes out (RFC 6455 §5.7)")
+  @Test("the RFC's masked Hello comes out (RFC 6455 §5.7)", .requirement("6455-5.3-transform"))
   func hello() {
     var bytes: [UInt8] = [0x7F, 0x9F, 0x4D, 0x51, 0x58]
     bytes.withUnsafeMutableBytes { buffer in
@@ -31,6 +31,7 @@ import Testing
 
   @Test(
     "every length, alignment and key rotation is masked like byte by byte, in place and copied (RFC 6455 §5.3)",
+    .requirement("6455-5.3-transform"),
     arguments: wires
   )
   func everyLengthAndAlignment(wire: [UInt8]) {

@@ -6,7 +6,10 @@ import Testing
 @testable import WSProto
 
 @Suite struct RandomBlockTests {
-  @Test("a million keys are distinct and unbiased in each byte (RFC 6455 §5.3, §10.3)")
+  @Test(
+    "a million keys are distinct and unbiased in each byte (RFC 6455 §5.3, §10.3)",
+    .requirement("6455-5.3-unpredictable")
+  )
   func distribution() {
     var random = RandomBlock(.system)
     let draws = 1_000_000
@@ -61,7 +64,7 @@ import Testing
     #expect(sizes() == [RandomBlock.blockSize, RandomBlock.blockSize])
   }
 
-  @Test("no byte is given out twice, be it to a key or to a nonce")
+  @Test("no byte is given out twice, be it to a key or to a nonce", .requirement("6455-5.3-unpredictable"))
   func noReuse() {
     let (source, _) = Self.counting()
     var random = RandomBlock(source)
@@ -76,7 +79,7 @@ import Testing
     #expect(Set(words).count == words.count)
   }
 
-  @Test("two blocks on the system's source differ")
+  @Test("two blocks on the system's source differ", .requirement("6455-5.3-unpredictable"))
   func independent() {
     var first = RandomBlock(.system)
     var second = RandomBlock(.system)

@@ -22,7 +22,10 @@ struct ConnectionExtensionsTests {
     }
   }
 
-  @Test("An extension that the client did not offer is there, but not enabled (RFC 6455 §9.1)")
+  @Test(
+    "An extension that the client did not offer is there, but not enabled (RFC 6455 §9.1)",
+    .requirement("6455-4.2.2-extensions", "7692-5-unoffered")
+  )
   func declined() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

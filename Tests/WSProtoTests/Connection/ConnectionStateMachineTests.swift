@@ -110,7 +110,11 @@ import Testing
     return (.to(machine.state), nil)
   }
 
-  @Test("every input in every state does what the table says (RFC 6455 §4, §7)", arguments: Input.allCases)
+  @Test(
+    "every input in every state does what the table says (RFC 6455 §4, §7)",
+    .requirement("6455-4.1-wait", "6455-6.1-open", "6455-5.5.1-closed"),
+    arguments: Input.allCases
+  )
   func table(input: Input) {
     #expect(Self.states == State.allCases)
     let row = Self.row(input)

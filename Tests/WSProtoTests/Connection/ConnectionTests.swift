@@ -15,7 +15,10 @@ import WSProto
     #expect(remote.nextEvent() == nil)
   }
 
-  @Test("RFC 6455 §5.7: the examples decode as the section says")
+  @Test(
+    "RFC 6455 §5.7: the examples decode as the section says",
+    .requirement("6455-5.4-receive-both", "6455-6.2-unmask")
+  )
   func examples() throws {
     let client = Connection(.client)
     try client.receiveData([0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f] as [UInt8])

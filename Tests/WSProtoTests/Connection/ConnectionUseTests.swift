@@ -40,7 +40,7 @@ import WSProtoTestSupport
     #expect(named["b"]?.state == .connecting)
   }
 
-  @Test("a connection works in an actor")
+  @Test("a connection works in an actor", .requirement("6455-5.5.2-pong"))
   func inActor() async throws {
     let session = Session()
     let reply = try await session.receive(WireFrame(to: .server, 9, [1]).bytes)
@@ -166,7 +166,11 @@ import WSProtoTestSupport
     #expect(count == 20_000)
   }
 
-  @Test("send errors leave state and output as they were", arguments: ConnectionType.allCases)
+  @Test(
+    "send errors leave state and output as they were",
+    .requirement("6455-5.5.1-no-data-after", "6455-6.1-open", "6455-5.5-length"),
+    arguments: ConnectionType.allCases
+  )
   func sendErrors(role: ConnectionType) throws {
     let connection = Connection(role)
     var output: [UInt8] = [1, 2]

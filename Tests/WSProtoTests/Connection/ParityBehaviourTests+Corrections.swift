@@ -9,7 +9,8 @@ import WSProtoTestSupport
 /// Where wsproto 1.2.0 is wrong or weak, and this library is right: one test each.
 @Suite struct ParityCorrectionTests {
   @Test(
-    "the request and the answer say `Upgrade: websocket`, the answer `Switching Protocols` (RFC 6455 §4.1, §4.2.2)"
+    "the request and the answer say `Upgrade: websocket`, the answer `Switching Protocols` (RFC 6455 §4.1, §4.2.2)",
+    .requirement("6455-4.1-upgrade", "6455-4.2.2-101")
   )
   func spelling() throws {
     let pair = WSConnectionPair()
@@ -28,6 +29,7 @@ import WSProtoTestSupport
 
   @Test(
     "an unknown, repeated or out-of-range parameter makes the server decline that offer, never a prefix match (RFC 6455 §9.1)",
+    .requirement("7692-5.1-decline"),
     arguments: declined
   )
   func declines(offer: String) throws {
@@ -44,7 +46,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "several offers of one extension are tried in order, quoted values are read (RFC 7692 §5.1, RFC 6455 §9.1)"
+    "several offers of one extension are tried in order, quoted values are read (RFC 7692 §5.1, RFC 6455 §9.1)",
+    .requirement("7692-5.1-preference")
   )
   func offersInOrder() throws {
     let server = WSConnection(.server)
@@ -58,6 +61,7 @@ import WSProtoTestSupport
 
   @Test(
     "a field that is no list of extensions is answered with 400, whatever it is (RFC 6455 §9.1)",
+    .requirement("6455-9.1-grammar", "6455-9.1-quoted"),
     arguments: ["x;", ";", "x; =1", "x; p=\"", "x y", "x; p=\"a b\"", "é"]
   )
   func malformedOffer(value: String) throws {
@@ -75,6 +79,7 @@ import WSProtoTestSupport
 
   @Test(
     "an answer with an unknown, repeated, malformed or illegal extension fails the client's handshake (RFC 6455 §9.1)",
+    .requirement("6455-4.1-bad-extension", "6455-9.1-grammar"),
     arguments: [
       "other", "x-tagging-2", "x-tagging; p", "x-tagging, x-tagging", "x-tagging;", "x-tagging; p=\"", ",",
     ]
@@ -112,6 +117,13 @@ import WSProtoTestSupport
 
   @Test(
     "parameters of permessage-deflate that are no legal ones decline the offer, and fail a client (THREATS 6)",
+    .requirement(
+      "7692-7.1-unknown",
+      "7692-7.1-client-unknown",
+      "7692-5.1-decline",
+      "7692-5.1-client-fails",
+      "7692-7.1.1.1-valueless"
+    ),
     arguments: [
       "server_max_window_bits=0", "server_max_window_bits=7", "server_max_window_bits=16",
       "server_max_window_bits=-1", "server_max_window_bits=99999999999", "server_max_window_bits=08",
@@ -136,6 +148,7 @@ import WSProtoTestSupport
 
   @Test(
     "Sec-WebSocket-Key must decode to 16 bytes (RFC 6455 §4.2.1)",
+    .requirement("6455-4.2.1-key"),
     arguments: [
       "", "a", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
       "dGhlIHNhbXBsZSBub25jZQ!!", "dGhlIHNhbXBsZSBub24=", "dGhlIHNhbXBsZSBub25jZWE=",
@@ -155,6 +168,7 @@ import WSProtoTestSupport
 
   @Test(
     "key and version must be single in a request (RFC 6455 §11.3)",
+    .requirement("6455-4.3-single"),
     arguments: ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
   )
   func singleInRequest(field: String) {
@@ -163,7 +177,7 @@ import WSProtoTestSupport
     #expect(server.nextEvent() == nil)
   }
 
-  @Test("the accept field must be single in an answer (RFC 6455 §11.3.3)")
+  @Test("the accept field must be single in an answer (RFC 6455 §11.3.3)", .requirement("6455-4.3-single"))
   func singleInAnswer() throws {
     let client = WSConnection(.client)
     let head = try client.send(Request(host: "h", target: "/"))
@@ -173,7 +187,7 @@ import WSProtoTestSupport
     #expect(client.state == .closed)
   }
 
-  @Test("HTTP/1.0 is refused (RFC 6455 §4.2.1)")
+  @Test("HTTP/1.0 is refused (RFC 6455 §4.2.1)", .requirement("6455-4.2.1-get"))
   func http10() {
     let server = WSConnection(.server)
     #expect(throws: ProtocolError.self) {
@@ -184,6 +198,7 @@ import WSProtoTestSupport
 
   @Test(
     "426 carries `Sec-WebSocket-Version: 13` (RFC 6455 §4.4)",
+    .requirement("6455-4.2.1-version", "6455-4.2.2-426"),
     arguments: ["12", "8", "13, 8", "014", "x", ""]
   )
   func version(value: String) throws {
@@ -249,6 +264,7 @@ import WSProtoTestSupport
 
   @Test(
     "after a parse failure the connection takes no more input and sends nothing but the Close (RFC 6455 §7.1.7)",
+    .requirement("6455-7.1.7-stop", "6455-7.1.7-send-close"),
     arguments: ConnectionType.allCases
   )
   func afterFailure(role: ConnectionType) throws {
@@ -273,7 +289,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a Close that we send has a legal code (1000–1003, 1007–1014, 3000–4999), anything else is a LocalProtocolError"
+    "a Close that we send has a legal code (1000–1003, 1007–1014, 3000–4999), anything else is a LocalProtocolError",
+    .requirement("6455-7.1.2-close", "6455-7.4.1-defined", "6455-7.4.2-private", "6455-7.4.2-unused")
   )
   func legalCodes() throws {
     for number in [0, 1, 999, 1004, 1016, 1100, 2000, 2999, 5000, 65535] as [UInt16] {
@@ -291,7 +308,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("a Ping that arrives after our Close may still be answered (RFC 6455 §5.5.2)")
+  @Test(
+    "a Ping that arrives after our Close may still be answered (RFC 6455 §5.5.2)",
+    .requirement("6455-5.5.1-no-data-after", "6455-5.5.1-closed")
+  )
   func pongAfterClose() throws {
     let pair = ConnectionPair()
     let closed = try pair.client.send(CloseConnection(code: 1000))
@@ -306,7 +326,7 @@ import WSProtoTestSupport
     #expect(pair.client.state == .closed && pair.server.state == .closed)
   }
 
-  @Test("size limits exist, on by default")
+  @Test("size limits exist, on by default", .requirement("6455-10.4-limits"))
   func defaultLimits() throws {
     let limits = Limits()
     #expect(limits.maxFramePayload == 16 << 20 && limits.maxMessageBytes == 64 << 20)

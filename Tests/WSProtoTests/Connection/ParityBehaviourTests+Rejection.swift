@@ -85,7 +85,10 @@ import WSProtoTestSupport
     #expect(pair.client.state == .closed)
   }
 
-  @Test("the client side gives RejectConnection(hasBody: true) and then RejectData until bodyFinished")
+  @Test(
+    "the client side gives RejectConnection(hasBody: true) and then RejectData until bodyFinished",
+    .requirement("6455-4.1-other-status")
+  )
   func order() throws {
     let pair = try Self.requested()
     try pair.client.receiveData("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX: y\r\n\r\n".utf8)

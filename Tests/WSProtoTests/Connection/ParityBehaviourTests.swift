@@ -34,7 +34,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a text event never splits a character: the tail of an unfinished UTF-8 sequence waits for the next bytes"
+    "a text event never splits a character: the tail of an unfinished UTF-8 sequence waits for the next bytes",
+    .requirement("6455-5.6-utf8")
   )
   func characters() throws {
     let client = Connection(.client)
@@ -47,7 +48,10 @@ import WSProtoTestSupport
     #expect(Array(client.events()) == [.textMessage(TextMessage(data: "😎"))])
   }
 
-  @Test("invalid UTF-8 fails at the earliest byte that proves it (1007), not at the end of the message")
+  @Test(
+    "invalid UTF-8 fails at the earliest byte that proves it (1007), not at the end of the message",
+    .requirement("6455-8.1-invalid")
+  )
   func earliest() throws {
     let client = Connection(.client)
     try client.receiveData([0x01, 0x7D, 0x61, 0xED] as [UInt8])
@@ -61,7 +65,10 @@ import WSProtoTestSupport
     #expect(close.code == .invalidFramePayloadData)
   }
 
-  @Test("a parse failure is delivered as CloseConnection(code, reason), so that the caller answers with it")
+  @Test(
+    "a parse failure is delivered as CloseConnection(code, reason), so that the caller answers with it",
+    .requirement("6455-5.2-opcode", "6455-7.1.7-send-close")
+  )
   func failure() throws {
     let pair = ConnectionPair()
     try pair.client.receiveData([0x83, 0x00] as [UInt8])
@@ -77,7 +84,11 @@ import WSProtoTestSupport
     #expect(pair.client.state == .closed)
   }
 
-  @Test("end of stream without a Close is CloseConnection(1006)", arguments: ConnectionType.allCases)
+  @Test(
+    "end of stream without a Close is CloseConnection(1006)",
+    .requirement("6455-7.1.5-1006"),
+    arguments: ConnectionType.allCases
+  )
   func endOfStream(role: ConnectionType) throws {
     let connection = Connection(role)
     try connection.receiveData(WireFrame(to: role, 9, [1]).bytes + [0x82])
@@ -92,7 +103,10 @@ import WSProtoTestSupport
     #expect(throws: LocalProtocolError.self) { try connection.receiveData([0x89, 0] as [UInt8]) }
   }
 
-  @Test("end of stream while our own Close waits for its answer is CloseConnection(1006) too")
+  @Test(
+    "end of stream while our own Close waits for its answer is CloseConnection(1006) too",
+    .requirement("6455-7.1.5-1006")
+  )
   func endOfStreamWhileClosing() throws {
     let client = Connection(.client)
     _ = try client.send(CloseConnection(code: 1000))
@@ -111,7 +125,7 @@ import WSProtoTestSupport
     #expect(client.state == .closed)
   }
 
-  @Test("a Close with an empty payload is 1005")
+  @Test("a Close with an empty payload is 1005", .requirement("6455-7.1.5-1005", "6455-7.1.6-reason"))
   func emptyClose() throws {
     let client = Connection(.client)
     try client.receiveData([0x88, 0x00] as [UInt8])
@@ -119,7 +133,7 @@ import WSProtoTestSupport
     #expect(try client.send(CloseConnection(code: .noStatusRcvd).response()).count == 6)
   }
 
-  @Test("a Close with a payload of one byte is an error")
+  @Test("a Close with a payload of one byte is an error", .requirement("6455-5.5.1-code"))
   func shortClose() throws {
     let client = Connection(.client)
     try client.receiveData([0x88, 0x01, 0x03] as [UInt8])
@@ -130,7 +144,10 @@ import WSProtoTestSupport
     #expect(close.code == .protocolError)
   }
 
-  @Test("1005, 1006 and 1015 never go on the wire: 1005 sends an empty Close, the others 1000")
+  @Test(
+    "1005, 1006 and 1015 never go on the wire: 1005 sends an empty Close, the others 1000",
+    .requirement("6455-7.4.1-local")
+  )
   func localCodes() throws {
     #expect(try Connection(.server).send(CloseConnection(code: 1005)) == [0x88, 0])
     for code: CloseReason in [1006, 1015] {
@@ -157,7 +174,11 @@ import WSProtoTestSupport
     #expect(server.state == .open)
   }
 
-  @Test("a message's type is fixed by its first frame", arguments: ConnectionType.allCases)
+  @Test(
+    "a message's type is fixed by its first frame",
+    .requirement("6455-5.4-type"),
+    arguments: ConnectionType.allCases
+  )
   func type(role: ConnectionType) throws {
     let connection = Connection(role)
     try connection.receiveData(WireFrame(to: role, 1, [0x61], fin: false).bytes)
@@ -170,7 +191,10 @@ import WSProtoTestSupport
     )
   }
 
-  @Test("mixing text and bytes inside one message is refused, sent and received")
+  @Test(
+    "mixing text and bytes inside one message is refused, sent and received",
+    .requirement("6455-5.4-continuation")
+  )
   func mixing() throws {
     let server = Connection(.server)
     _ = try server.send(BytesMessage(data: [1], messageFinished: false))
@@ -185,7 +209,7 @@ import WSProtoTestSupport
     #expect(close.code == .protocolError)
   }
 
-  @Test("only requested subprotocols can be accepted")
+  @Test("only requested subprotocols can be accepted", .requirement("6455-4.2.2-subprotocol"))
   func subprotocol() throws {
     let pair = WSConnectionPair()
     try pair.send(Request(host: "h", target: "/", subprotocols: ["one", "two"]), from: .client)
@@ -200,7 +224,10 @@ import WSProtoTestSupport
     #expect(seen == [.acceptConnection(AcceptConnection(subprotocol: "two"))])
   }
 
-  @Test("a server's answer with a subprotocol that was not requested is refused")
+  @Test(
+    "a server's answer with a subprotocol that was not requested is refused",
+    .requirement("6455-4.1-bad-subprotocol")
+  )
   func unrequested() throws {
     for requested in [[], ["one"]] as [[String]] {
       let client = WSConnection(.client)
@@ -212,7 +239,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("repeated Sec-WebSocket-Protocol and Sec-WebSocket-Extensions fields are joined")
+  @Test(
+    "repeated Sec-WebSocket-Protocol and Sec-WebSocket-Extensions fields are joined",
+    .requirement("6455-4.3-joined")
+  )
   func joined() throws {
     let server = WSConnection(.server)
     try server.receiveData(
@@ -271,7 +301,10 @@ import WSProtoTestSupport
     #expect(client.state == .remoteClosing)
   }
 
-  @Test("Ping.response() is the Pong that answers it, CloseConnection.response() the Close")
+  @Test(
+    "Ping.response() is the Pong that answers it, CloseConnection.response() the Close",
+    .requirement("6455-5.5.2-pong", "6455-5.5.3-same", "6455-5.5.1-echo")
+  )
   func responses() {
     #expect(Ping(payload: [1, 2]).response() == Pong(payload: [1, 2]))
     #expect(CloseConnection(code: 4000, reason: "r").response() == CloseConnection(code: 4000, reason: "r"))

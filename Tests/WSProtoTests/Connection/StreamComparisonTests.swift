@@ -18,7 +18,12 @@ import WSProtoTestSupport
     return limits
   }
 
-  @Test("streams without extensions give what the slow twin says", arguments: ConnectionType.allCases, 0..<5)
+  @Test(
+    "streams without extensions give what the slow twin says",
+    .requirement("6455-10.7-validate"),
+    arguments: ConnectionType.allCases,
+    0..<5
+  )
   func plain(role: ConnectionType, part: Int) {
     var random = TestRandom(seed: UInt64(part) &* 977 &+ UInt64(role.rawValue))
     for number in 0..<30 {
@@ -36,7 +41,12 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("compressed streams give what the slow twin says", arguments: ConnectionType.allCases, 0..<4)
+  @Test(
+    "compressed streams give what the slow twin says",
+    .requirement("6455-10.7-validate"),
+    arguments: ConnectionType.allCases,
+    0..<4
+  )
   func deflated(role: ConnectionType, part: Int) throws {
     var random = TestRandom(seed: UInt64(part) &* 7919 &+ UInt64(role.rawValue))
     for number in 0..<25 {
@@ -56,7 +66,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("bytes at random end with a documented event or wait for more, whatever they are")
+  @Test(
+    "bytes at random end with a documented event or wait for more, whatever they are",
+    .requirement("6455-10.7-validate")
+  )
   func noise() {
     var random = TestRandom(seed: 6455)
     for _ in 0..<120 {

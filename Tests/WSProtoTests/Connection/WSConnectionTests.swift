@@ -5,7 +5,16 @@ import Testing
 import WSProto
 
 @Suite struct WSConnectionTests {
-  @Test("a client and a server shake hands and talk")
+  @Test(
+    "a client and a server shake hands and talk",
+    .requirement(
+      "6455-5.5.1-answer",
+      "6455-5.5.1-echo",
+      "6455-5.5.1-closed",
+      "6455-7.1.2-close",
+      "6455-7.1.6-reason"
+    )
+  )
   func conversation() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)
@@ -39,7 +48,10 @@ import WSProto
     #expect(server.state == .closed)
   }
 
-  @Test("RFC 6455 §1.3: the example key is answered with the example token")
+  @Test(
+    "RFC 6455 §1.3: the example key is answered with the example token",
+    .requirement("6455-4.2.2-101", "6455-4.2.2-accept")
+  )
   func exampleHandshake() throws {
     let server = WSConnection(.server)
     let head = """
@@ -73,7 +85,10 @@ import WSProto
     )
   }
 
-  @Test("a rejection with a body arrives piece by piece, in all three framings")
+  @Test(
+    "a rejection with a body arrives piece by piece, in all three framings",
+    .requirement("6455-4.1-other-status")
+  )
   func rejection() throws {
     for (headers, pieces) in [
       (HTTPFields([HTTPField(name: .contentLength, value: "5")]), ["Hello"]), (HTTPFields(), ["Hel", "lo"]),

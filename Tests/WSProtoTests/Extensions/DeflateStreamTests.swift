@@ -6,7 +6,10 @@ import WSProto
 @Suite struct DeflateStreamTests {
   static let hello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
 
-  @Test("RFC 7692 §7.2.3.1: Hello is compressed to one block without its tail")
+  @Test(
+    "RFC 7692 §7.2.3.1: Hello is compressed to one block without its tail",
+    .requirement("7692-7.2.1-tail")
+  )
   func oneBlock() throws {
     #expect(try DeflateStream().message("Hello") == Self.hello)
   }
@@ -83,7 +86,7 @@ import WSProto
     #expect(try stream.message("Hello") == Self.hello)
   }
 
-  @Test("parameters out of range are refused, 8 window bits among them")
+  @Test("parameters out of range are refused, 8 window bits among them", .requirement("7692-7.2.1-window"))
   func parameters() {
     for bits in [Int.min, -15, 0, 7, 8, 16, .max] {
       #expect(throws: DeflateError.unsupportedParameter) { try DeflateStream(windowBits: bits) }

@@ -48,7 +48,11 @@ import Testing
     #expect(try ExtensionHeader.parseList(surrounded) == expected)
   }
 
-  @Test("what is written reads back the same (RFC 6455 §9.1)", arguments: good)
+  @Test(
+    "what is written reads back the same (RFC 6455 §9.1)",
+    .requirement("6455-4.1-extensions"),
+    arguments: good
+  )
   func roundTrip(value: String, expected: [ExtensionHeader]) throws {
     let text = expected.map(\.description).joined(separator: ", ")
     #expect(try ExtensionHeader.parseList(text) == expected)
@@ -75,7 +79,11 @@ import Testing
     ("a; b=\"\\ \"", .quotedValueNotToken(offset: 5)),
   ]
 
-  @Test("malformed values are refused, with the place (RFC 6455 §9.1, RFC 9110 §5.6)", arguments: bad)
+  @Test(
+    "malformed values are refused, with the place (RFC 6455 §9.1, RFC 9110 §5.6)",
+    .requirement("6455-9.1-grammar", "6455-9.1-quoted"),
+    arguments: bad
+  )
   func refused(value: String, error: ExtensionHeaderError) {
     #expect(throws: error) { try ExtensionHeader.parseList(value) }
     #expect(throws: error) { try ExtensionHeader.parseList(Array("x\(value)".utf8).dropFirst()) }

@@ -8,6 +8,7 @@ import WSProto
 
   @Test(
     "RFC 7692 §7.2.3: the examples give Hello, fed whole and in any chunks",
+    .requirement("7692-7.2.2-append", "7692-7.2.2-stored", "7692-7.2.2-blocks"),
     arguments: [
       [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],  // §7.2.3.1, one block
       [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00],  // §7.2.3.3, stored
@@ -22,7 +23,10 @@ import WSProto
     }
   }
 
-  @Test("RFC 7692 §7.2.3.2: a block that refers to the message before needs the context")
+  @Test(
+    "RFC 7692 §7.2.3.2: a block that refers to the message before needs the context",
+    .requirement("7692-7.2.2-takeover")
+  )
   func takeover() throws {
     let stream = try InflateStream()
     let second: [UInt8] = [0xF2, 0x00, 0x11, 0x00, 0x00]
@@ -44,7 +48,7 @@ import WSProto
     }
   }
 
-  @Test("RFC 7692 §7.2.3.4: the history stays across a final block")
+  @Test("RFC 7692 §7.2.3.4: the history stays across a final block", .requirement("7692-7.2.2-bfinal"))
   func historyAcrossFinalBlock() throws {
     for final in [
       [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00], [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],
@@ -63,7 +67,10 @@ import WSProto
     }
   }
 
-  @Test("a final block whose header is the last octet is completed by the tail")
+  @Test(
+    "a final block whose header is the last octet is completed by the tail",
+    .requirement("7692-7.2.2-bfinal")
+  )
   func finalBlockInTail() throws {
     let stream = try InflateStream()
     for _ in 0..<2 {
@@ -158,7 +165,10 @@ import WSProto
     #expect(try InflateStream().message(DeflateStreamTests.hello, limit: .max) == Self.hello)
   }
 
-  @Test("a 1000:1 bomb stops at the limit: neither bytes nor capacity go beyond it by much")
+  @Test(
+    "a 1000:1 bomb stops at the limit: neither bytes nor capacity go beyond it by much",
+    .requirement("7692-8-bomb")
+  )
   func bomb() throws {
     let zeros = [UInt8](repeating: 0, count: 16 << 20)
     let payload = try DeflateStream().message([zeros])

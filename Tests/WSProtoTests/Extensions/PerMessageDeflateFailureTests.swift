@@ -14,7 +14,11 @@ import Testing
 
   // MARK: Bombs
 
-  @Test("THREATS 1: a message of the limit arrives, one byte more closes with 1009", arguments: Door.all)
+  @Test(
+    "THREATS 1: a message of the limit arrives, one byte more closes with 1009",
+    .requirement("7692-8-bomb"),
+    arguments: Door.all
+  )
   func limit(door: Door) throws {
     let size = 1 << 16
     let bomb = try DeflateStream(level: 9).message([[UInt8](repeating: 0, count: size)])
@@ -37,6 +41,7 @@ import Testing
 
   @Test(
     "THREATS 1: the memory that a bomb takes is bounded by the limit, not by the bomb",
+    .requirement("7692-8-bomb"),
     arguments: Door.all
   )
   func bombMemory(door: Door) throws {
@@ -115,7 +120,11 @@ import Testing
     ]
   }()
 
-  @Test("what a broken message gives does not depend on how its bytes were cut", arguments: Door.all)
+  @Test(
+    "what a broken message gives does not depend on how its bytes were cut",
+    .requirement("7692-7.2.2-corrupt"),
+    arguments: Door.all
+  )
   func broken(door: Door) throws {
     for (index, one) in Self.brokenMessages.enumerated() {
       var limits = Limits()
@@ -155,7 +164,11 @@ import Testing
     }
   }
 
-  @Test("garbage never does worse than close the connection", arguments: Door.all)
+  @Test(
+    "garbage never does worse than close the connection",
+    .requirement("6455-10.7-validate"),
+    arguments: Door.all
+  )
   func garbage(door: Door) throws {
     for seed in 0..<60 as Range<UInt64> {
       let payload = [UInt8].random(Int(seed) + 1, seed: seed)

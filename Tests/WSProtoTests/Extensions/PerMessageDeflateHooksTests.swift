@@ -12,6 +12,7 @@ import Testing
 
   @Test(
     "RFC 7692 §6: RSV1 on a control frame or a continuation is refused",
+    .requirement("7692-6-rsv1-not-others"),
     arguments: ConnectionType.allCases
   )
   func reservedBit(role: ConnectionType) throws {
@@ -77,6 +78,7 @@ import Testing
 
   @Test(
     "frames go out compressed, RSV1 on the first; control frames as they are",
+    .requirement("7692-6-rsv1-first"),
     arguments: ConnectionType.allCases
   )
   func outbound(role: ConnectionType) throws {
@@ -97,6 +99,7 @@ import Testing
 
   @Test(
     "without context takeover each message starts anew, with it the history stays",
+    .requirement("7692-7.1.1.1-include"),
     arguments: [false, true]
   )
   func takeover(reset: Bool) throws {

@@ -15,7 +15,10 @@ import WSProto
 
   // MARK: Settings
 
-  @Test("windows of 9 to 15 bits, levels of -1 to 9, memory levels of 1 to 9; all else is refused")
+  @Test(
+    "windows of 9 to 15 bits, levels of -1 to 9, memory levels of 1 to 9; all else is refused",
+    .requirement("7692-7.2.1-window")
+  )
   func settings() throws {
     for bits in [Int.min, -1, 0, 7, 8, 16, 99_999, Int.max] {
       #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(clientMaxWindowBits: bits) }
@@ -74,7 +77,10 @@ import WSProto
 
   // MARK: Client
 
-  @Test("a client offers both windows, then its flags, then its fallbacks (RFC 7692 §5.1)")
+  @Test(
+    "a client offers both windows, then its flags, then its fallbacks (RFC 7692 §5.1)",
+    .requirement("7692-5-offer")
+  )
   func offers() throws {
     #expect(Self.text(PerMessageDeflate().offer()) == "client_max_window_bits=15; server_max_window_bits=15")
     let all = try PerMessageDeflate(
@@ -137,6 +143,14 @@ import WSProto
 
   @Test(
     "THREATS 6: a malformed parameter declines the offer, changes nothing, and fails a client",
+    .requirement(
+      "7692-7.1-unknown",
+      "7692-7.1-client-unknown",
+      "7692-7.1.1.1-valueless",
+      "7692-7.1.1.2-valueless",
+      "7692-7.1.2.1-range",
+      "7692-7.1.2.2-range"
+    ),
     arguments: malformedParameters
   )
   func malformed(parameters: String) throws {
@@ -157,7 +171,15 @@ import WSProto
     #expect(client == PerMessageDeflate() && !client.enabled())
   }
 
-  @Test("RFC 7692 §7.1: a client fails an answer that its offer doesn't allow")
+  @Test(
+    "RFC 7692 §7.1: a client fails an answer that its offer doesn't allow",
+    .requirement(
+      "7692-5.1-client-fails",
+      "7692-7.1.1.1-missing",
+      "7692-7.1.2.1-exceeds",
+      "7692-7.1.2.2-range"
+    )
+  )
   func illegalAnswers() throws {
     func refuses(_ client: PerMessageDeflate, _ answer: String) throws -> Bool {
       var changed = client
@@ -178,7 +200,10 @@ import WSProto
     #expect(small.clientMaxWindowBits == 10 && small.clientNoContextTakeover)
   }
 
-  @Test("RFC 7692 §7.1.2.2: client_max_window_bits in the answer needs an offer that has it; fallbacks count")
+  @Test(
+    "RFC 7692 §7.1.2.2: client_max_window_bits in the answer needs an offer that has it; fallbacks count",
+    .requirement("7692-7.1.2.2-unoffered")
+  )
   func fallbackAnswers() throws {
     let offers: [[ExtensionParameter]] = [[.init(name: "server_no_context_takeover")], []]
     let client = try PerMessageDeflate(serverMaxWindowBits: 10, fallbackOffers: offers)
@@ -205,6 +230,7 @@ import WSProto
 
   @Test(
     "RFC 7692 §7.1: a server's answer",
+    .requirement("7692-7.1.1.1-include", "7692-7.1.2.2-range"),
     arguments: [
       ("", ""),
       ("client_max_window_bits", "client_max_window_bits=15"),
@@ -233,6 +259,7 @@ import WSProto
 
   @Test(
     "RFC 7692 §7.1: a server with settings of its own asks for them where it may",
+    .requirement("7692-7.1.2.1-use", "7692-7.1.2.2-unoffered", "7692-7.1.2.2-answer"),
     arguments: [
       ("", "client_no_context_takeover; server_no_context_takeover; server_max_window_bits=11", 15, 11),
       (
@@ -266,6 +293,7 @@ import WSProto
 
   @Test(
     "RFC 7692 §5.1: the first acceptable of several offers counts",
+    .requirement("7692-5.1-preference"),
     arguments: [
       ("permessage-deflate; server_max_window_bits=8, permessage-deflate", "permessage-deflate"),
       (
@@ -290,7 +318,7 @@ import WSProto
 
   // MARK: Whole handshakes
 
-  @Test("a handshake settles both ends on the same parameters, and they talk")
+  @Test("a handshake settles both ends on the same parameters, and they talk", .requirement("7692-5-offer"))
   func handshake() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)
@@ -327,7 +355,7 @@ import WSProto
     }
   }
 
-  @Test("without the extension on the server nothing is compressed")
+  @Test("without the extension on the server nothing is compressed", .requirement("7692-5.1-decline"))
   func declined() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

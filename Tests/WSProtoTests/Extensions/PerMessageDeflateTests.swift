@@ -44,7 +44,19 @@ import Testing
     ([(0x41, []), (0x00, Array(hello.dropLast())), (0x80, [0x00])], [.text("Hello")]),
   ]
 
-  @Test("RFC 7692 §7.2.3: the examples arrive, however the bytes are cut", arguments: Door.all)
+  @Test(
+    "RFC 7692 §7.2.3: the examples arrive, however the bytes are cut",
+    .requirement(
+      "7692-6.1-fragments",
+      "7692-6.2-mixed",
+      "7692-7.2.2-append",
+      "7692-7.2.2-stored",
+      "7692-7.2.2-blocks",
+      "7692-7.2.2-takeover",
+      "7692-7.2.1-empty"
+    ),
+    arguments: Door.all
+  )
   func examples(door: Door) throws {
     for role in ConnectionType.allCases {
       for (frames, seen) in Self.examples {
@@ -57,7 +69,13 @@ import Testing
   }
 
   @Test(
-    "THREATS 7: RSV1 is legal on the first frame of a data message if negotiated, no other bit ever (RFC 7692 §6)"
+    "THREATS 7: RSV1 is legal on the first frame of a data message if negotiated, no other bit ever (RFC 7692 §6)",
+    .requirement(
+      "7692-6-rsv1-first",
+      "7692-6-rsv1-not-others",
+      "7692-6-rsv1-unnegotiated",
+      "6455-5.2-rsv-receive"
+    )
   )
   func reservedBits() throws {
     let opcodes: [Opcode] = [.continuation, .text, .binary, .close, .ping, .pong]
@@ -90,7 +108,11 @@ import Testing
 
   // MARK: Sending
 
-  @Test("RFC 7692 §7.2.3.1, §7.2.3.2: the examples are what is sent", arguments: [false, true])
+  @Test(
+    "RFC 7692 §7.2.3.1, §7.2.3.2: the examples are what is sent",
+    .requirement("7692-7.2.1-tail", "7692-7.2.2-takeover"),
+    arguments: [false, true]
+  )
   func sending(takeover: Bool) throws {
     let ends = try PerMessageDeflate.negotiate(server: PerMessageDeflate(serverNoContextTakeover: !takeover))
     let server = Connection(.server, extensions: [ends.server])
@@ -104,7 +126,7 @@ import Testing
     #expect(try server.send(Ping(payload: [1])) == [0x89, 1, 1])
   }
 
-  @Test("RFC 7692 §7.2.3.6: an empty message is one octet")
+  @Test("RFC 7692 §7.2.3.6: an empty message is one octet", .requirement("7692-7.2.1-empty"))
   func emptyMessage() throws {
     let server = try Door().connection(.server)
     #expect(try server.send(TextMessage(data: "")) == [0xC1, 0x01, 0x00])
@@ -116,6 +138,7 @@ import Testing
 
   @Test(
     "THREATS 20: a message that must not be compressed goes out as it is, RSV1 clear",
+    .requirement("7692-6.1-uncompressed", "7692-8-secrets", "7692-6.2-mixed"),
     arguments: [false, true]
   )
   func optOut(hooks: Bool) throws {
@@ -143,7 +166,11 @@ import Testing
     #expect(seen == [.text("Hello"), .text("Hello"), .bytes(hello + hello), .bytes(hello), .text("Hello")])
   }
 
-  @Test("every window, with takeover and without, both ways, in parts and whole", arguments: 9...15)
+  @Test(
+    "every window, with takeover and without, both ways, in parts and whole",
+    .requirement("7692-6.1-fragments"),
+    arguments: 9...15
+  )
   func roundTrips(bits: Int) throws {
     for flags in 0..<4 {
       let ends = try PerMessageDeflate.negotiate(

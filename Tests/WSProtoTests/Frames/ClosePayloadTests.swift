@@ -16,7 +16,10 @@ import WSProtoTestSupport
       || (code >= 3000 && code < 5000)
   }
 
-  @Test("RFC 6455 §7.4: of the codes 0...5000 exactly the legal ones can be received")
+  @Test(
+    "RFC 6455 §7.4: of the codes 0...5000 exactly the legal ones can be received",
+    .requirement("6455-7.4.1-local", "6455-7.4.1-defined", "6455-7.4.2-unused", "6455-7.4.2-private")
+  )
   func received() {
     for code in 0...5000 {
       let payload = closePayload(UInt16(code), "why")
@@ -33,7 +36,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §7.4: of the codes 0...5000 the legal ones are sent, the local ones replaced, others refused"
+    "RFC 6455 §7.4: of the codes 0...5000 the legal ones are sent, the local ones replaced, others refused",
+    .requirement("6455-7.4.1-local", "6455-7.4.2-unused", "6455-7.4.2-private")
   )
   func sent() throws {
     for code in 0...5000 {
@@ -54,7 +58,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("RFC 6455 §5.5.1: an empty payload is 1005, one byte is an error")
+  @Test(
+    "RFC 6455 §5.5.1: an empty payload is 1005, one byte is an error",
+    .requirement("6455-7.1.5-1005", "6455-5.5.1-code")
+  )
   func short() throws {
     #expect(try Self.parse([]) == .noStatusRcvd)
     for byte: UInt8 in [0, 3, 255] {
@@ -66,6 +73,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.5.1: a reason that is not UTF-8 is 1007",
+    .requirement("6455-5.5.1-reason"),
     arguments: [[0xFF], [0xC3], [0x61, 0xE2, 0x82], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80]] as [[UInt8]]
   )
   func reasonNotUTF8(reason: [UInt8]) {
@@ -85,6 +93,7 @@ import WSProtoTestSupport
 
   @Test(
     "reasons are cut to 123 bytes at a character's end (RFC 6455 §5.5)",
+    .requirement("6455-5.5-length", "6455-5.5.1-reason"),
     arguments: ["a", "é", "€", "😎"],
     [119, 120, 121, 122, 123, 124, 125, 200]
   )

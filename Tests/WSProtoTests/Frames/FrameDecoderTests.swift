@@ -47,6 +47,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: frames of all sizes about the boundaries come out, whole, byte by byte, with trailing data",
+    .requirement("6455-6.2-unmask"),
     arguments: [true, false],
     allSizes
   )
@@ -101,7 +102,11 @@ import WSProtoTestSupport
     ),
   ]
 
-  @Test("RFC 6455 §5.7: the examples decode as the section says", arguments: vectors.indices)
+  @Test(
+    "RFC 6455 §5.7: the examples decode as the section says",
+    .requirement("6455-6.2-unmask", "6455-5.4-receive-both"),
+    arguments: vectors.indices
+  )
   func examples(index: Int) {
     let (name, client, bytes, expected) = Self.vectors[index]
     #expect(Self.run(client: client, [bytes]).0 == expected, "\(name)")
@@ -111,6 +116,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: a reserved bit that no extension uses is refused at the header, whatever the opcode (THREATS 7)",
+    .requirement("6455-5.2-rsv-receive"),
     arguments: Opcode.allCases,
     UInt8(1)...7
   )
@@ -125,6 +131,7 @@ import WSProtoTestSupport
 
   @Test(
     "a frame longer than the limit is refused at the header alone (THREATS 3, 5)",
+    .requirement("6455-10.4-limits"),
     arguments: [0, 10, 70000]
   )
   func frameLimit(limit: Int) {
@@ -166,7 +173,7 @@ import WSProtoTestSupport
     #expect(empty == Frame(opcode: .binary, payload: .bytes([]), frameFinished: true, messageFinished: false))
   }
 
-  @Test("a failure stays, and nothing behind it is read (RFC 6455 §7.1.7)")
+  @Test("a failure stays, and nothing behind it is read (RFC 6455 §7.1.7)", .requirement("6455-7.1.7-stop"))
   func failureStays() {
     let decoder = FrameDecoder(client: true)
     decoder.receiveBytes([0xC2, 0x01, 0x01] as [UInt8])

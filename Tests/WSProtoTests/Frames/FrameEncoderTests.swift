@@ -35,7 +35,10 @@ import WSProtoTestSupport
     #expect(try Self.encode(client: client, opcode, fin: fin, Array(text.utf8)) == expected)
   }
 
-  @Test("RFC 6455 §5.7: 256 bytes and 64 KiB take the headers of the section")
+  @Test(
+    "RFC 6455 §5.7: 256 bytes and 64 KiB take the headers of the section",
+    .requirement("6455-5.2-byte-order", "6455-5.2-minimal-send")
+  )
   func longExamples() throws {
     let short = try Self.encode(client: false, .binary, [UInt8](repeating: 1, count: 256))
     #expect(short.prefix(4) == [0x82, 0x7e, 0x01, 0x00])
@@ -47,6 +50,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: every size takes the shortest form and is what a plain builder writes",
+    .requirement("6455-5.1-client-masks", "6455-5.1-server-unmasked", "6455-5.2-minimal-send"),
     arguments: [true, false],
     FrameDecoderTests.allSizes
   )
@@ -70,7 +74,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("RFC 6455 §5.5: a control frame that is too long or not final is refused, and nothing is appended")
+  @Test(
+    "RFC 6455 §5.5: a control frame that is too long or not final is refused, and nothing is appended",
+    .requirement("6455-5.5-length", "6455-5.4-control-whole")
+  )
   func control() throws {
     var encoder = FrameEncoder(client: true)
     var output: [UInt8] = [42]
@@ -110,6 +117,7 @@ import WSProtoTestSupport
 
   @Test(
     "header and mask apart give the frame that encode gives (RFC 6455 §5.3)",
+    .requirement("6455-5.3-transform"),
     arguments: [0, 5, 126, 65536]
   )
   func gather(size: Int) throws {
@@ -129,7 +137,10 @@ import WSProtoTestSupport
     #expect(masked == payload)
   }
 
-  @Test("RFC 6455 §5.3: masking keys are unique but for chance, and no bit of them is biased (THREATS 15)")
+  @Test(
+    "RFC 6455 §5.3: masking keys are unique but for chance, and no bit of them is biased (THREATS 15)",
+    .requirement("6455-5.3-fresh", "6455-5.3-unpredictable")
+  )
   func keys() throws {
     var encoder = FrameEncoder(client: true)
     let count = 100_000

@@ -49,6 +49,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: every length in its form is read, whole, byte by byte, and with trailing data",
+    .requirement("6455-5.2-byte-order"),
     arguments: ConnectionType.allCases,
     someLengths
   )
@@ -76,6 +77,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: a length that is not minimal, or has its highest bit set, is refused (THREATS 4)",
+    .requirement("6455-5.2-minimal-receive", "6455-5.2-msb"),
     arguments: ConnectionType.allCases,
     overlongLengths
   )
@@ -92,6 +94,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.2: each of the 16 opcodes with and without FIN",
+    .requirement("6455-5.2-opcode", "6455-5.4-control-whole"),
     arguments: UInt8(0)...15,
     [true, false]
   )
@@ -116,6 +119,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.1: a mask that is missing or too much is refused with the second byte, before any payload (THREATS 14)",
+    .requirement("6455-5.1-server-refuses", "6455-5.1-client-refuses"),
     arguments: ConnectionType.allCases
   )
   func masking(role: ConnectionType) {
@@ -130,6 +134,7 @@ import WSProtoTestSupport
 
   @Test(
     "RFC 6455 §5.5: a control frame longer than 125 bytes is refused with the second byte",
+    .requirement("6455-5.5-length"),
     arguments: [126, 127]
   )
   func longControl(short: UInt8) {

@@ -16,7 +16,7 @@ import Testing
     return isWebSocketKey(bytes.span)
   }
 
-  @Test("the sample key gives the sample token (RFC 6455 §1.3)")
+  @Test("the sample key gives the sample token (RFC 6455 §1.3)", .requirement("6455-4.2.2-accept"))
   func sampleToken() {
     #expect(generateAcceptToken("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
   }
@@ -113,7 +113,7 @@ import Testing
     #expect(Base64.decode(encoded.utf8) == nil)
   }
 
-  @Test("a nonce is the Base64 of its 16 bytes (RFC 6455 §4.1)")
+  @Test("a nonce is the Base64 of its 16 bytes (RFC 6455 §4.1)", .requirement("6455-4.1-key"))
   func nonce() {
     var bytes = InlineArray<16, UInt8>(repeating: 0)
     for (index, byte) in "the sample nonce".utf8.enumerated() { bytes[index] = byte }

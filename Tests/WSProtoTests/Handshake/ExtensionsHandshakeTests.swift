@@ -6,7 +6,10 @@ import WSProto
 @Suite struct ExtensionsHandshakeTests {
   static func offers(_ text: String) throws -> [ExtensionHeader] { try ExtensionHeader.parseList(text) }
 
-  @Test("the first offer of a name that is accepted counts, in the order of the offers (RFC 7692 §5.1)")
+  @Test(
+    "the first offer of a name that is accepted counts, in the order of the offers (RFC 7692 §5.1)",
+    .requirement("7692-5.1-preference")
+  )
   func order() throws {
     var supported: [any Extension] = [TaggingExtension()]
     let answer = serverExtensionsHandshake(
@@ -17,7 +20,7 @@ import WSProto
     #expect(supported[0].enabled())
   }
 
-  @Test("nothing accepted is no field at all")
+  @Test("nothing accepted is no field at all", .requirement("6455-4.2.2-extensions"))
   func nothing() throws {
     var supported: [any Extension] = [TaggingExtension()]
     #expect(serverExtensionsHandshake([], &supported) == nil)
@@ -27,7 +30,10 @@ import WSProto
     #expect(serverExtensionsHandshake(try Self.offers("x-tagging; by=1"), &none) == nil)
   }
 
-  @Test("a client takes what it offered, once, with legal parameters (RFC 6455 §9.1)")
+  @Test(
+    "a client takes what it offered, once, with legal parameters (RFC 6455 §9.1)",
+    .requirement("6455-4.1-bad-extension")
+  )
   func client() throws {
     let inUse = try clientExtensionsHandshake(try Self.offers("x-tagging"), [TaggingExtension()])
     #expect(inUse.count == 1 && inUse[0].enabled())

@@ -44,6 +44,13 @@ import WSProtoTestSupport
 
   @Test(
     "a server refuses with a hint of its own, whole and byte by byte, and reads nothing more (RFC 6455 §4.2.1)",
+    .requirement(
+      "6455-4.2.1-get",
+      "6455-4.2.1-host",
+      "6455-4.2.1-upgrade",
+      "6455-4.2.1-connection",
+      "6455-4.2.1-error"
+    ),
     arguments: refused.indices,
     [true, false]
   )
@@ -86,7 +93,12 @@ import WSProtoTestSupport
     upgradeRequest(extra: "Origin: null\r\nCookie: a=b\r\nX-Umlaut: \u{e9}\r\n"),
   ]
 
-  @Test("what RFC 6455 §4.2.1 allows is taken, whole and byte by byte", arguments: accepted, [true, false])
+  @Test(
+    "what RFC 6455 §4.2.1 allows is taken, whole and byte by byte",
+    .requirement("6455-4.2.1-upgrade", "6455-4.2.1-connection", "6455-4.2.2-accept"),
+    arguments: accepted,
+    [true, false]
+  )
   func accepts(head: String, byteByByte: Bool) throws {
     let handshake = H11Handshake(.server)
     for piece in byteByByte ? head.utf8.map({ [$0] }) : [Array(head.utf8)] {
@@ -195,6 +207,14 @@ import WSProtoTestSupport
 
   @Test(
     "a client fails the handshake without an answer, whole and byte by byte (RFC 6455 §4.1)",
+    .requirement(
+      "6455-4.1-bad-upgrade",
+      "6455-4.1-bad-connection",
+      "6455-4.1-bad-accept",
+      "6455-4.1-bad-extension",
+      "6455-4.1-bad-subprotocol",
+      "6455-4.3-single"
+    ),
     arguments: answers.indices,
     [true, false]
   )
@@ -216,7 +236,17 @@ import WSProtoTestSupport
     #expect(throws: ProtocolError.self) { try handshake.receiveData(switchingProtocols(to: head).utf8) }
   }
 
-  @Test("a client's request holds what RFC 6455 §4.1 asks for, and its nonce is fresh")
+  @Test(
+    "a client's request holds what RFC 6455 §4.1 asks for, and its nonce is fresh",
+    .requirement(
+      "6455-4.1-get",
+      "6455-4.1-target",
+      "6455-4.1-host",
+      "6455-4.1-connection",
+      "6455-4.1-key",
+      "6455-4.1-version"
+    )
+  )
   func request() throws {
     var nonces: Set<String> = []
     for _ in 0..<50 {
@@ -252,6 +282,7 @@ import WSProtoTestSupport
 
   @Test(
     "a request that must not go out is refused; state and output stay, and a good one can follow",
+    .requirement("6455-4.1-target", "6455-4.1-subprotocols"),
     arguments: badRequests.indices
   )
   func refusedRequests(index: Int) throws {
@@ -270,6 +301,7 @@ import WSProtoTestSupport
 
   @Test(
     "the events of the other role, and of an open connection, cannot be sent in the handshake",
+    .requirement("6455-6.1-open"),
     arguments: ConnectionType.allCases
   )
   func wrongEvents(role: ConnectionType) throws {

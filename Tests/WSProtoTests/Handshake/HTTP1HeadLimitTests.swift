@@ -91,7 +91,10 @@ import Testing
     #expect((try? readHead(bytes, as: .request, limits: huge).result?.get()) != nil)
   }
 
-  @Test("mutated heads give the same whole, byte by byte and in pieces, and never trap")
+  @Test(
+    "mutated heads give the same whole, byte by byte and in pieces, and never trap",
+    .requirement("6455-10.7-validate")
+  )
   func mutatedHeads() {
     let response =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

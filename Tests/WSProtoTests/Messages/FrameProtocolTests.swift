@@ -48,7 +48,10 @@ import WSProtoTestSupport
     )
   }
 
-  @Test("an empty Close is 1005; nothing is read after a Close (RFC 6455 §5.5.1)")
+  @Test(
+    "an empty Close is 1005; nothing is read after a Close (RFC 6455 §5.5.1)",
+    .requirement("6455-5.5.1-ignore")
+  )
   func close() throws {
     let receiver = FrameProtocol(client: true)
     receiver.receiveBytes([0x88, 0x00, 0x89, 0x00] as [UInt8])
@@ -70,7 +73,11 @@ import WSProtoTestSupport
     ("a reason that is not UTF-8", [0x88, 3, 0x03, 0xE8, 0xFF], .invalidFramePayloadData),
   ]
 
-  @Test("each violation is thrown with its code, whole and byte by byte, and stays", arguments: bad.indices)
+  @Test(
+    "each violation is thrown with its code, whole and byte by byte, and stays",
+    .requirement("6455-5.4-first", "6455-5.4-continuation", "6455-5.4-control-whole", "6455-5.5.1-reason"),
+    arguments: bad.indices
+  )
   func violations(index: Int) throws {
     let (name, bytes, code) = Self.bad[index]
     for pieces in [[bytes], bytes.map { [$0] }, [bytes + [0x81, 0x00]]] {
@@ -87,7 +94,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("text and bytes are not mixed inside a message, control frames may come between (RFC 6455 §5.4)")
+  @Test(
+    "text and bytes are not mixed inside a message, control frames may come between (RFC 6455 §5.4)",
+    .requirement("6455-5.4-type")
+  )
   func mixing() throws {
     let sender = FrameProtocol(client: false)
     #expect(try sender.sendData("a", fin: false) == [0x01, 1, 0x61])

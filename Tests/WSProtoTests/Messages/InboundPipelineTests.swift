@@ -26,6 +26,7 @@ import WSProtoTestSupport
 
   @Test(
     "control frames between fragments keep their place (RFC 6455 §5.4)",
+    .requirement("6455-5.4-control-between", "6455-5.4-order"),
     arguments: ConnectionType.allCases
   )
   func order(role: ConnectionType) {
@@ -57,6 +58,7 @@ import WSProtoTestSupport
 
   @Test(
     "invalid UTF-8 fails with 1007 at the first byte that proves it, with the text before it delivered (RFC 6455 §8.1)",
+    .requirement("6455-8.1-invalid"),
     arguments: badText.indices,
     ConnectionType.allCases
   )
@@ -101,7 +103,10 @@ import WSProtoTestSupport
     return true
   }
 
-  @Test("a message that ends inside a character is 1007; so is one whose frames all do (RFC 6455 §8.1)")
+  @Test(
+    "a message that ends inside a character is 1007; so is one whose frames all do (RFC 6455 §8.1)",
+    .requirement("6455-5.6-utf8", "6455-8.1-invalid")
+  )
   func unfinishedCharacter() {
     let cut = Self.outcome(.client, [WireFrame(1, [0x61, 0xE2, 0x82])])
     #expect(cut.code == 1007 && cut.partial == .text("a"))
@@ -169,7 +174,10 @@ import WSProtoTestSupport
     #expect(connection.buffer.count == 0)
   }
 
-  @Test("message limits hold at the header of the frame that goes beyond them (THREATS 3, 5)")
+  @Test(
+    "message limits hold at the header of the frame that goes beyond them (THREATS 3, 5)",
+    .requirement("6455-10.4-limits")
+  )
   func messageLimit() {
     let limits = Limits(maxMessageBytes: 10)
     let role = ConnectionType.client
@@ -188,6 +196,7 @@ import WSProtoTestSupport
 
   @Test(
     "RSV1 only where permessage-deflate was negotiated, on the first data frame only (THREATS 7, RFC 7692 §6)",
+    .requirement("6455-5.2-rsv-receive", "7692-6-rsv1-unnegotiated", "7692-6-rsv1-not-others"),
     arguments: [true, false],
     UInt8(0)...7
   )
@@ -217,6 +226,7 @@ import WSProtoTestSupport
 
   @Test(
     "whole messages equal the chunks joined, of every size and cut",
+    .requirement("6455-5.4-order", "6455-5.4-receive-both"),
     arguments: [0, 1, 2, 63, 64, 65, 126, 1000, 70000]
   )
   func wholeMessages(size: Int) {

@@ -21,6 +21,7 @@ import Testing
 
   @Test(
     "a message is text or binary, then continuations, then nothing (RFC 6455 §5.4)",
+    .requirement("6455-5.4-first", "6455-5.4-continuation"),
     arguments: [Opcode.text, .binary]
   )
   func order(type: Opcode) throws {

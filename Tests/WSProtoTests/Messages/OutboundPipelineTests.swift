@@ -6,7 +6,10 @@ import WSProtoTestSupport
 @testable import WSProto
 
 @Suite struct OutboundPipelineTests {
-  @Test("a message in parts is a first frame, continuations and FIN (RFC 6455 §5.4)")
+  @Test(
+    "a message in parts is a first frame, continuations and FIN (RFC 6455 §5.4)",
+    .requirement("6455-6.1-frames", "6455-5.4-type")
+  )
   func parts() throws {
     let server = Connection(.server)
     var wire = try server.send(TextMessage(data: "a", messageFinished: false))
@@ -30,7 +33,10 @@ import WSProtoTestSupport
     #expect(wire == [0x02, 1, 1, 0x80, 1, 2])
   }
 
-  @Test("control frames may be sent between the parts of a message (RFC 6455 §5.4)")
+  @Test(
+    "control frames may be sent between the parts of a message (RFC 6455 §5.4)",
+    .requirement("6455-5.4-control-between")
+  )
   func controlBetween() throws {
     let server = Connection(.server)
     var wire = try server.send(BytesMessage(data: [1], messageFinished: false))
@@ -41,7 +47,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a compressed message has RSV1 on its first frame only (RFC 7692 §6.1), unless marked not to be (THREATS 20)"
+    "a compressed message has RSV1 on its first frame only (RFC 7692 §6.1), unless marked not to be (THREATS 20)",
+    .requirement("7692-6-rsv1-first", "7692-6.1-uncompressed")
   )
   func compression() throws {
     var deflate = PerMessageDeflate()

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WSProto
+import WSProtoTestSupport
+
+/// What was negotiated for permessage-deflate is what happens on the wire.
+@Suite struct CompressionUseTests {
+  /// Bytes at random, and the same again: short only for a window that reaches back as far as `distance`.
+  static func twice(distance: Int, seed: UInt64) -> [UInt8] {
+    let block = [UInt8].random(distance, seed: seed)
+    return block + block
+  }
+
+  /// The furthest that zlib reaches back in a window of `bits` (zlib's manual: the size less 262), rounded down.
+  static func reach(_ bits: Int) -> Int { (1 << bits) - 300 }
+
+  static func server(_ offer: String) throws -> (WSConnection, answer: String?) {
+    let server = WSConnection(.server)
+    let field = "Sec-WebSocket-Extensions: permessage-deflate" + (offer.isEmpty ? "" : "; \(offer)")
+    try server.receiveData(upgradeRequest(extra: field + "\r\n").utf8)
+    _ = server.nextEvent()
+    let answer = try server.send(AcceptConnection(extensions: [PerMessageDeflate()]))
+    return (server, fieldValue("Sec-WebSocket-Extensions", in: answer))
+  }
+
+  static func client(answer: String) throws -> WSConnection {
+    let client = WSConnection(.client)
+    let head = try client.send(Request(host: "h", target: "/", extensions: [PerMessageDeflate()]))
+    let field = "Sec-WebSocket-Extensions: permessage-deflate" + (answer.isEmpty ? "" : "; \(answer)")
+    try client.receiveData(switchingProtocols(to: head, field + "\r\n").utf8)
+    _ = client.nextEvent()
+    return client
+  }
+
+  /// That it reaches back as far as the window does, and no further.
+  static func usesWindow(of bits: Int, _ connection: WSConnection) throws {
+    let within = twice(distance: reach(bits), seed: 1)
+    let beyond = twice(distance: 1 << bits, seed: 2)
+    #expect(try connection.send(BytesMessage(data: Bytes(within))).count < within.count * 3 / 4)
+    #expect(try connection.send(BytesMessage(data: Bytes(beyond))).count >= beyond.count)
+  }
+
+  /// That it reads what a peer sends that uses the whole window, also that of the message before.
+  static func reads(windowOf bits: Int, _ connection: WSConnection) throws {
+    // zlib has no window of 8 bits to write with: one of 9, on data that stays within 256 bytes.
+    let peer = try DeflateStream(windowBits: max(bits, 9))
+    let data = twice(distance: bits == 8 ? 200 : reach(bits), seed: 3)
+    let payload = try peer.message([data])
+    #expect(payload.count < data.count * 3 / 4)
+    try connection.receiveData(WireFrame(to: connection.type, 2, payload, rsv: 4).bytes)
+    var seen: [UInt8] = []
+    while let event = connection.nextEvent() {
+      guard case .bytesMessage(let part) = event else {
+        Issue.record("\(event)")
+        return
+      }
+      seen += part.data
+    }
+    #expect(seen == data)
+  }
+
+  @Test(
+    "a server compresses with the window asked of it, 9 to 15, and no larger one; it declines 8 (RFC 7692 §7.1.2.1)",
+    .requirement("7692-7.1.2.1-use", "7692-7.1.2.1-range", "7692-5.1-decline"),
+    arguments: 8...15
+  )
+  func serverSends(bits: Int) throws {
+    let (server, answer) = try Self.server("server_max_window_bits=\(bits)")
+    if bits == 8 {
+      #expect(answer == nil)
+      #expect(try server.send(TextMessage(data: "Hello")) == [0x81, 5] + Array("Hello".utf8))
+    } else {
+      #expect(answer == "permessage-deflate; server_max_window_bits=\(bits)")
+      try Self.usesWindow(of: bits, server)
+    }
+  }
+
+  @Test(
+    "a server reads what a client compresses with any window of 8 to 15 (RFC 7692 §7.1.2.2)",
+    .requirement("7692-7.1.2.2-range", "7692-7.1.2.2-answer"),
+    arguments: 8...15
+  )
+  func serverReads(bits: Int) throws {
+    let (server, answer) = try Self.server("client_max_window_bits=\(bits)")
+    #expect(answer == "permessage-deflate; client_max_window_bits=\(bits)")
+    try Self.reads(windowOf: bits, server)
+  }
+
+  @Test(
+    "a client compresses with the window that the answer allows, 9 to 15, and no larger one; 8 fails (RFC 7692 §7.1.2.2)",
+    .requirement("7692-7.1.2.2-use", "7692-5.1-client-fails"),
+    arguments: 8...15
+  )
+  func clientSends(bits: Int) throws {
+    if bits == 8 {
+      #expect(throws: ProtocolError.self) { try Self.client(answer: "client_max_window_bits=8") }
+    } else {
+      try Self.usesWindow(of: bits, Self.client(answer: "client_max_window_bits=\(bits)"))
+    }
+  }
+
+  @Test(
+    "a client reads what a server compresses with any window of 8 to 15 (RFC 7692 §7.1.2.1)",
+    .requirement("7692-7.1.2.1-range"),
+    arguments: 8...15
+  )
+  func clientReads(bits: Int) throws {
+    try Self.reads(windowOf: bits, Self.client(answer: "server_max_window_bits=\(bits)"))
+  }
+
+  @Test(
+    "an end that was told to forget compresses each message alone, offered or not; otherwise it remembers (RFC 7692 §7.1.1)",
+    .requirement("7692-7.1.1.1-include", "7692-7.1.1.2-reset", "7692-7.2.2-takeover"),
+    arguments: [true, false]
+  )
+  func takeover(forgets: Bool) throws {
+    let client = try Self.client(answer: forgets ? "client_no_context_takeover" : "")
+    let (server, answer) = try Self.server(forgets ? "server_no_context_takeover" : "")
+    #expect(answer == (forgets ? "permessage-deflate; server_no_context_takeover" : "permessage-deflate"))
+    let data = Bytes([UInt8].json(500, seed: 3))
+    for end in [client, server] {
+      let payloads = try (0..<2).map { _ in
+        try SentFramesTests.frames(end.send(BytesMessage(data: data))).flatMap(\.payload)
+      }
+      if forgets {
+        #expect(payloads[0] == payloads[1])
+      } else {
+        #expect(payloads[1].count < payloads[0].count / 4)
+      }
+    }
+  }
+
+  @Test(
+    "blocks with BFINAL in the middle of a message are read over, wherever frames and reads are cut (RFC 7692 §7.2.3.4)",
+    .requirement("7692-7.2.2-bfinal", "7692-7.2.2-takeover", "7692-6.1-fragments"),
+    arguments: Door.all
+  )
+  func finalBlocks(door: Door) throws {
+    // "Hello" in a final block, padded; "Hello" by reference to it; an empty final block; "Hello" by reference.
+    let back: [UInt8] = [0xF2, 0x00, 0x11, 0x00, 0x00]
+    let message =
+      [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00] + back + [0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00] + back
+    let hello = "Hello"
+    for role in ConnectionType.allCases {
+      for cut in 0...message.count {
+        let wire =
+          wireFrame(0x41, Array(message[..<cut]), to: role)
+          + wireFrame(0x80, Array(message[cut...]), to: role)
+          + wireFrame(0xC1, back, to: role)
+        for chunk in [1, .max] {
+          let seen = try door.receive(wire, as: role, chunk: chunk).seen
+          #expect(
+            seen == [.text(hello + hello + hello), .text(hello)],
+            "\(role), cut \(cut), chunk \(chunk)"
+          )
+        }
+      }
+    }
+  }
+}
