@@ -45,9 +45,7 @@ extension Connection {
       // A failure that waits behind an event whose `body` threw needs no bytes.
       guard let failed = inbound.takeFailure() else { return }
       machine.fail()
-      return try receiving { () throws(Failure) in
-        try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
-      }
+      return try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
     }
     var position = 0
     do throws(Failure) {
