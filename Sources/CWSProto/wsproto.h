@@ -213,6 +213,9 @@ void wsproto_endpoint_free(wsproto_endpoint *endpoint);
 /// WSPROTO_CONNECTING … WSPROTO_REJECTING. Moves when an event is taken or sent.
 int32_t wsproto_endpoint_state(wsproto_endpoint *endpoint);
 
+/// The code of the violation by the peer that ended the connection; 0 if none did, also after a Close of the peer's.
+int32_t wsproto_endpoint_failure(wsproto_endpoint *endpoint);
+
 /// Starts a server with a request that an HTTP server has parsed already: all its fields, and its target.
 bool wsproto_endpoint_initiate_upgrade(wsproto_endpoint *endpoint, const wsproto_field *fields, size_t field_count,
                                        wsproto_bytes path, wsproto_error **error);

@@ -217,6 +217,12 @@ public func endpointState(_ endpoint: OpaquePointer) -> Int32 {
   Int32(object(endpoint, as: Endpoint.self).state.rawValue)
 }
 
+/// `wsproto_endpoint_failure` of wsproto.h.
+@_cdecl("wsproto_endpoint_failure")
+public func endpointFailure(_ endpoint: OpaquePointer) -> Int32 {
+  Int32(object(endpoint, as: Endpoint.self).connection?.failure?.code.rawValue ?? 0)
+}
+
 /// `wsproto_endpoint_initiate_upgrade` of wsproto.h.
 @_cdecl("wsproto_endpoint_initiate_upgrade")
 public func endpointInitiateUpgrade(

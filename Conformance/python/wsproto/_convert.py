@@ -291,6 +291,11 @@ class Endpoint:
     def state(self):
         return library.wsproto_endpoint_state(self.handle.address)
 
+    @property
+    def failure(self):
+        """Code of the violation that ended the connection, or 0. Not of wsproto: for the differential test."""
+        return library.wsproto_endpoint_failure(self.handle.address)
+
     def part(self, function):
         address = function(self.handle.address)
         return Endpoint(address, self.objects) if address else None

@@ -96,6 +96,7 @@ for _name, _result, _arguments in [
     ("endpoint_connection", c_void_p, [c_void_p]),
     ("endpoint_free", None, [c_void_p]),
     ("endpoint_state", c_int32, [c_void_p]),
+    ("endpoint_failure", c_int32, [c_void_p]),
     ("endpoint_initiate_upgrade", c_bool, [c_void_p, POINTER(Field), c_size_t, Bytes, _ERROR]),
     ("endpoint_receive", c_bool, [c_void_p, c_void_p, c_size_t, _ERROR]),
     ("endpoint_receive_end_of_stream", c_bool, [c_void_p, _ERROR]),

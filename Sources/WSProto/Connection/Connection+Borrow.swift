@@ -44,7 +44,7 @@ extension Connection {
     guard let base = chunk.baseAddress, !chunk.isEmpty else {
       // A failure that waits behind an event whose `body` threw needs no bytes.
       guard let failed = inbound.takeFailure() else { return }
-      machine.fail()
+      fail(failed)
       return try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
     }
     var position = 0
@@ -141,7 +141,7 @@ extension Connection {
       }
     }
     if let failed {
-      machine.fail()
+      fail(failed)
       position = end
       try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
     }

@@ -54,7 +54,7 @@ extension Connection {
       return try takeEvent()
     } catch {
       buffer.removeAll()
-      machine.fail()
+      fail(error)
       return .closeConnection(CloseConnection(code: error.code, reason: error.message))
     }
   }

@@ -92,6 +92,18 @@ public final class Connection {
   /// Where the connection is in its life. Moves when an event is taken or sent.
   public var state: ConnectionState { machine.publicState }
 
+  /// What the peer violated, if that ended the connection; `nil` otherwise, also after a Close of the peer's.
+  ///
+  /// Set when the failure's ``CloseConnection`` event is delivered, which looks like that of a Close. What the caller
+  /// does next is the same in both cases (RFC 6455 §7.1.7); a log or a metric may want to tell them apart.
+  public private(set) var failure: ParseFailed?
+
+  /// The peer's bytes have violated the protocol.
+  func fail(_ failed: ParseFailed) {
+    failure = failed
+    machine.fail()
+  }
+
   /// Runs what touches the inbound half. Traps when entered from itself: a closure or a hook must not receive.
   @inline(__always)
   func receiving<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {

@@ -34,6 +34,9 @@ public final class WSConnection {
   /// Where the connection is in its life. Moves when an event is taken or sent.
   public var state: ConnectionState { connection?.state ?? handshake.state }
 
+  /// What the peer violated after the handshake, if that ended the connection; see ``Connection/failure``.
+  public var failure: ParseFailed? { connection?.failure }
+
   /// Starts with a request that an HTTP server has read and parsed already; see
   /// ``H11Handshake/initiateUpgradeConnection(headers:path:)``.
   public func initiateUpgradeConnection(headers: Headers, path: String) throws(ProtocolError) {

@@ -21,13 +21,10 @@ public struct MessageDecoder: Sendable {
     guard !frame.opcode.isControl, case .bytes(let data) = frame.payload else {
       throw ParseFailed("a control frame is no part of a message")
     }
-    switch (opcode, frame.opcode) {
-    case (nil, .continuation): throw ParseFailed("a continuation frame without a message to continue")
-    case (.some, .text), (.some, .binary): throw ParseFailed("a new message before the last one was finished")
-    case (nil, let first):
-      opcode = first
+    try checkOrder(frame.opcode)
+    if opcode == nil {
+      opcode = frame.opcode
       validator = UTF8Validator()
-    case (.some, _): break
     }
     let type = opcode ?? frame.opcode
     let finished = frame.frameFinished && frame.messageFinished
@@ -40,6 +37,15 @@ public struct MessageDecoder: Sendable {
       frameFinished: frame.frameFinished,
       messageFinished: finished
     )
+  }
+
+  /// Whether a frame with this opcode may come now, which its header alone decides.
+  func checkOrder(_ next: Opcode) throws(ParseFailed) {
+    switch (opcode, next) {
+    case (nil, .continuation): throw ParseFailed("a continuation frame without a message to continue")
+    case (.some, .text), (.some, .binary): throw ParseFailed("a new message before the last one was finished")
+    case (nil, .text), (nil, .binary), (.some, .continuation), (_, .close), (_, .ping), (_, .pong): break
+    }
   }
 
   private mutating func text(_ data: Bytes, finished: Bool) throws(ParseFailed) -> String {

@@ -58,4 +58,43 @@ import WSProto
     try client.receiveData(reply)
     #expect(Array(client.events()) == [.textMessage(TextMessage(data: "Hello")), .pong(Pong(payload: [7]))])
   }
+
+  @Test("RFC 6455 §7.1.7: a failure can be told from a Close of the peer with the same code")
+  func failure() throws {
+    let closed = Connection(.client)
+    try closed.receiveData([0x88, 0x02, 0x03, 0xea] as [UInt8])
+    #expect(closed.nextEvent() == .closeConnection(CloseConnection(code: .protocolError)))
+    #expect(closed.failure == nil)
+
+    let failed = Connection(.client)
+    try failed.receiveData([0x83, 0x00] as [UInt8])
+    #expect(failed.failure == nil)
+    guard case .closeConnection(let event) = failed.nextEvent() else {
+      Issue.record("no failure")
+      return
+    }
+    #expect(event.code == .protocolError)
+    #expect(failed.failure?.code == .protocolError)
+    #expect(failed.failure?.message == event.reason)
+    #expect(failed.state == closed.state)
+  }
+
+  @Test("the borrowed form tells a failure as well, also one that waits behind an event whose closure threw")
+  func failureBorrowed() throws {
+    struct Stop: Error {}
+    let failed = Connection(.client)
+    var wire: [UInt8] = [0x81, 0x02, 0x61, 0xff]
+    var codes: [CloseReason] = []
+    #expect(throws: Stop.self) {
+      try failed.receive(&wire, count: 4) { event in
+        if case .closeConnection(let code, _) = event { codes.append(code) } else { throw Stop() }
+      }
+    }
+    var none: [UInt8] = []
+    failed.receive(&none, count: 0) { event in
+      if case .closeConnection(let code, _) = event { codes.append(code) }
+    }
+    #expect(codes == [.invalidFramePayloadData])
+    #expect(failed.failure?.code == .invalidFramePayloadData)
+  }
 }

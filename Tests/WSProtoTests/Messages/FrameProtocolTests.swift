@@ -144,4 +144,22 @@ import WSProtoTestSupport
     #expect(try sender.sendData("x") == [0x81, 1, 0x78])
     #expect(sender.extensions.isEmpty && !sender.client)
   }
+
+  @Test("RFC 6455 §5.4: a message inside another fails with its header, whatever its payload inflates to")
+  func orderBeforePayload() throws {
+    // The second frame has RSV1 of its message unset, so its byte would go to the inflater of the first.
+    let wire: [UInt8] = [0x42, 0x05, 0x7a, 0x36, 0x7d, 0xe9, 0xb3, 0x00, 0x02, 0x39, 0x6b, 0x81, 0x01, 0x91]
+    for pieces in [[wire], wire.map { [$0] }] {
+      var deflate = PerMessageDeflate()
+      try deflate.finalize("permessage-deflate")
+      let receiver = FrameProtocol(client: true, extensions: [deflate])
+      let error = #expect(throws: ParseFailed.self) {
+        for piece in pieces {
+          receiver.receiveBytes(piece)
+          _ = try receiver.receivedFrames()
+        }
+      }
+      #expect(error?.code == .protocolError)
+    }
+  }
 }
