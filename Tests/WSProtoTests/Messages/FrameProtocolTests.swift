@@ -151,7 +151,7 @@ import WSProtoTestSupport
     let wire: [UInt8] = [0x42, 0x05, 0x7a, 0x36, 0x7d, 0xe9, 0xb3, 0x00, 0x02, 0x39, 0x6b, 0x81, 0x01, 0x91]
     for pieces in [[wire], wire.map { [$0] }] {
       var deflate = PerMessageDeflate()
-      try deflate.finalize("permessage-deflate")
+      try deflate.finalize(ExtensionHeader(name: PerMessageDeflate.name, parameters: []))
       let receiver = FrameProtocol(client: true, extensions: [deflate])
       let error = #expect(throws: ParseFailed.self) {
         for piece in pieces {
