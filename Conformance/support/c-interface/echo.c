@@ -147,6 +147,7 @@ static void talk(wsproto_endpoint *client, wsproto_endpoint *server) {
   event = wsproto_endpoint_next_event(client);
   check(event && event->kind == WSPROTO_CLOSE_CONNECTION && event->code == 4001 && event->data.count == 0, "close");
   check(wsproto_endpoint_state(client) == WSPROTO_CLOSED && wsproto_endpoint_state(server) == WSPROTO_CLOSED, "closed");
+  check(!wsproto_endpoint_failure(client) && !wsproto_endpoint_failure(server), "a Close is no failure");
   wsproto_endpoint_free(client);
   wsproto_endpoint_free(server);
 }
@@ -204,6 +205,12 @@ int main(void) {
   check(wsproto_endpoint_send(server, hint, &output, NULL) && !memcmp(output.data, "HTTP/1.1 405 ", 13), "refusal");
   wsproto_error_free(error);
   wsproto_endpoint_free(server);
+
+  client = wsproto_open_connection_new(WSPROTO_CLIENT, NULL, 0, (wsproto_bytes){(const uint8_t *)"\x83\x00", 2}, NULL);
+  event = wsproto_endpoint_next_event(client);
+  check(event && event->kind == WSPROTO_CLOSE_CONNECTION && event->code == 1002, "opcode 3 as an event");
+  check(wsproto_endpoint_failure(client) == 1002, "a failure");
+  wsproto_endpoint_free(client);
 
   wsproto_frame_decoder *decoder = wsproto_frame_decoder_new(WSPROTO_CLIENT, NULL, 0, NULL);
   const wsproto_frame *frame;

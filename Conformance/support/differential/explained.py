@@ -83,10 +83,11 @@ class Context:
         return self.violation is not None and self.violation.name in names and self.violation.index == self.index
 
     def fields(self, name):
-        return [value for field, value in self.case.get("fields", []) if field.lower() == name.lower()]
+        return [value for field, value in self.case["fields"] if field.lower() == name.lower()]
 
-    def field(self, name):
-        return ", ".join(self.fields(name))
+    def deflate_fault(self):
+        """The compressed data has shown a fault by the place where the outcomes part."""
+        return any(name.startswith("deflate ") and place <= self.index for name, place in self.facts.items())
 
 
 def kind(event):
@@ -153,6 +154,7 @@ class Inflater:
         self.output = b""
 
     def feed(self, data, last):
+        self.output = b""
         if self.zlib is None:
             self.zlib = zlib.decompressobj(-self.bits)
             self.narrow = zlib.decompressobj(-self.bits) if self.bits < 15 else None
@@ -167,10 +169,11 @@ class Inflater:
             except zlib.error:
                 return "deflate beyond the window"
             if last:
-                self.zlib.decompress(b"\x00\x00\xff\xff")
-                # Whole only if a new block may start here.
+                # Whole only if the four octets gave nothing, being the length of an empty block as RFC 7692 §7.2.1
+                # has it, and if a new block may start behind them.
+                given = self.zlib.decompress(b"\x00\x00\xff\xff")
                 probe = self.zlib.copy()
-                whole = not probe.decompress(b"\x01\x00\x00\xff\xff") and probe.eof
+                whole = not given and not probe.decompress(b"\x01\x00\x00\xff\xff") and probe.eof
         except zlib.error:
             return "deflate broken"
         finding = None
@@ -223,8 +226,8 @@ def scan(case):
             if message is None:
                 sizes = 0
                 message = (frame.opcode, frame.rsv == 4)
-                decoder = codecs.getincrementaldecoder("utf-8")() if message == (1, False) else None
-            if decoder is not None:
+                decoder = codecs.getincrementaldecoder("utf-8")() if frame.opcode == 1 else None
+            if decoder is not None and not message[1]:
                 try:
                     decoder.decode(frame.payload, frame.fin and frame.complete)
                 except UnicodeDecodeError:
@@ -238,6 +241,11 @@ def scan(case):
                 output = inflater.output
                 if finding:
                     facts.setdefault(finding, index)
+                elif decoder is not None:
+                    try:
+                        decoder.decode(output, frame.fin and frame.complete)
+                    except UnicodeDecodeError:
+                        facts.setdefault("deflate text not UTF-8", index)
             if message[0] == 1 and output[-2:-1] == b"\xed" and output[-1:] >= b"\xa0":
                 facts.setdefault("start of a surrogate", index)
         if not frame.complete:

@@ -8,6 +8,9 @@ import re
 TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 PARAMETER = rf"\s*;\s*({TOKEN})(?:\s*=\s*(?:({TOKEN})|\"((?:[^\"\\]|\\.)*)\"))?"
 
+#: uri-host [":" port], RFC 9110 §7.2.
+HOST = r"(?:\[[-0-9A-Za-z._~!$&'()*+,;=:]+\]|(?:[-0-9A-Za-z._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?"
+
 
 def extensions(value):
     """[(name, [(parameter, value or None)])] of a header value (RFC 6455 §9.1), or None when it is malformed."""
@@ -62,6 +65,37 @@ def parameters_fine(parameters, answer):
     return True
 
 
+def statuses(case):
+    """The statuses that the faults of a request deserve; 400 for any without one of its own."""
+    found, odd = set(), oddities(case)
+    method, _, rest = case["start"].partition(" ")
+    target, _, version = rest.partition(" ")
+    values = {name.lower(): value.strip() for name, value in case["fields"]}
+    if not target or not re.fullmatch(r"HTTP/\d\.\d", version):
+        found.add(400)
+    else:
+        if method != "GET":
+            found.add(405)
+        if version != "HTTP/1.1":
+            found.add(505)
+    if values.get("transfer-encoding", "chunked").lower() != "chunked":
+        found.add(501)
+    if values.get("sec-websocket-version", "13") != "13":
+        found.add(426)
+    missing = any(
+        name not in values for name in ("connection", "upgrade", "sec-websocket-key", "sec-websocket-version"))
+    unfit = (
+        "upgrade" not in [token.strip().lower() for token in values.get("connection", "upgrade").split(",")]
+        or values.get("upgrade", "websocket").lower() != "websocket")
+    faults = {
+        "no host", "bad host", "bad key", "malformed connection", "malformed extensions", "empty list", "folded line", "body",
+    }
+    bad_name = any(not re.fullmatch(TOKEN, name) for name in values)
+    if missing or unfit or bad_name or odd & faults or any(name.startswith("repeated ") for name in odd):
+        found.add(400)
+    return found
+
+
 def oddities(case):
     found = set()
     answer = case["kind"] == "response"
@@ -82,6 +116,10 @@ def oddities(case):
         found.add("frame in the same read")
     start = case["start"]
     if answer:
+        if re.fullmatch(r"HTTP/1\.1 \d{3}", start):
+            found.add("no space behind the status")
+        if start.startswith("HTTP/1.0 101"):
+            found.add("101 of HTTP/1.0")
         if not re.match(r"HTTP/1\.1 \d{3} ", start):
             found.add("status line")
         if " 101" not in start:
@@ -91,6 +129,8 @@ def oddities(case):
             found.add("version")
         if "host" not in values:
             found.add("no host")
+        if not all(re.fullmatch(HOST, value.strip()) for value in values.get("host", [])):
+            found.add("bad host")
         for key in values.get("sec-websocket-key", []):
             try:
                 if len(base64.b64decode(key.strip(), validate=True)) != 16:

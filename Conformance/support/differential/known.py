@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The entries. Importing this module fills the table."""
 
+from . import heads
 from .explained import entry, kind, walk
 
 WAITING = ("open", "eof")
@@ -100,14 +101,14 @@ def _(context):
 @entry("bad deflate data, code", "websockets", "RFC 7692 names no code",
        "fails with 1002, the other with 1007, since RFC 6455 §7.4.1 gives 1007 to data that doesn't match the message")
 def _(context):
-    return context.case["pmd"] is not None and context.deviant == ("fail", 1002) and context.other == ("fail", 1007)
+    return context.deflate_fault() and context.deviant == ("fail", 1002) and context.other == ("fail", 1007)
 
 
 @entry("bad deflate data, moment", "websockets", "RFC 6455 §7.1.7, no moment named",
-       "inflates whole frames only, so it still waits for the rest of one that has proved wrong")
+       "inflates whole frames only, so it still waits for the rest of one that has proved wrong, or no UTF-8")
 def _(context):
     return (
-        context.case["pmd"] is not None and context.other == ("fail", 1007) and kind(context.deviant) in WAITING
+        context.deflate_fault() and context.other == ("fail", 1007) and kind(context.deviant) in WAITING
         and "incomplete" in context.facts)
 
 
@@ -181,7 +182,7 @@ def _(context):
 
 @entry("internal error on bad deflate data", "websockets", "RFC 6455 §7.4.1", "fails with 1011 where zlib reports an error late")
 def _(context):
-    return context.case["pmd"] is not None and context.deviant == ("fail", 1011) and context.other == ("fail", 1007)
+    return context.deflate_fault() and context.deviant == ("fail", 1011) and context.other == ("fail", 1007)
 
 
 @entry("internal error on a large frame", "websockets", "-",
@@ -240,7 +241,8 @@ HEADS = [
      "repeated sec-websocket-accept", (YES,), (NO,)),
     (RESPONSE, "subprotocol twice", "wsproto", "RFC 6455 §11.3.4", "takes the last of several",
      "repeated sec-websocket-protocol", (YES,), (NO,)),
-    (RESPONSE, "status line without a reason's space", "wsproto", "RFC 9112 §4, lenient", "takes it (h11)", "status line", (YES,), (NO,)),
+    (RESPONSE, "status line without a reason's space", "wsproto", "RFC 9112 §4, lenient", "takes it (h11)",
+     "no space behind the status", (YES,), (NO,)),
     (RESPONSE, "status line refused early", "websockets", "RFC 9112 §4", "refuses the line at once, the other waits for the head's end",
      "status line", (NO,), (WAIT,)),
     (BOTH, "non-ASCII value", "wsproto", "RFC 9110 §5.5", "crashes on a byte over 0x7F in a field that it decodes",
@@ -265,8 +267,11 @@ HEADS = [
     (BOTH, "Upgrade twice", "websockets", "RFC 9110 §5.3", "wants websocket alone, though the fields are one list",
      "repeated upgrade", (NO,), (YES,)),
     (REQUEST, "Origin twice", "ours", "RFC 6454 §7.3", "leaves Origin to its caller", "repeated origin", (YES,), (NO,)),
-    (RESPONSE, "status line", "ours", "RFC 6455 §4.1 names no version", "takes a 101 of HTTP/1.0, as h11 does",
-     "status line", (YES,), (NO,)),
+    (RESPONSE, "status line without a reason's space", "ours", "RFC 9112 §4, lenient", "takes it, as h11 does",
+     "no space behind the status", (YES,), (NO,)),
+    (RESPONSE, "101 of HTTP/1.0", "wsproto", "RFC 6455 §4.1, RFC 9110 §15.2", "takes it", "101 of HTTP/1.0", (YES,), (NO,)),
+    (REQUEST, "Host not valid", "wsproto", "RFC 9110 §7.2", "doesn't look at the value", "bad host", (YES,), (NO,)),
+    (REQUEST, "Host not valid", "websockets", "RFC 9110 §7.2", "leaves the check to its caller", "bad host", (YES,), (NO,)),
     (RESPONSE, "refusal with a body", "websockets", "-", "reports a refusal when its body is there", "not 101", (WAIT,), (NO,)),
 ]
 
@@ -283,10 +288,30 @@ for _row in HEADS:
     _add(*_row)
 
 
+def statuses(context):
+    """(wsproto's status, the other's, those that the request's faults deserve); None where one didn't refuse."""
+    if "flip" in context.case or not kind(context.deviant) == kind(context.other) == "rejected":
+        return None
+    return context.deviant[1], context.other[1], heads.statuses(context.case)
+
+
 @entry("status of a refusal", "wsproto", "RFC 9110 §15.5.6, §15.6.2, §15.6.6",
-       "says 400 where ours says 405, 501 or 505; of several faults it may name another one", REQUEST)
+       "says 400 to another method, transfer coding or version of HTTP, the other 405, 501 or 505", REQUEST)
 def _(context):
-    return kind(context.deviant) == kind(context.other) == "rejected"
+    found = statuses(context)
+    return found is not None and found[0] == 400 and found[1] in (405, 501, 505) and found[1] in found[2]
+
+
+@entry("empty version", "wsproto", "RFC 6455 §4.2.2 (4)", "takes an empty version for none, and says 400 for 426", REQUEST)
+def _(context):
+    found = statuses(context)
+    return found is not None and found[:2] == (400, 426) and context.fields("Sec-WebSocket-Version")[-1:] == [""]
+
+
+@entry("several faults in a request", "wsproto", "RFC 9110 §15.5, no order named", "names another one first", REQUEST)
+def _(context):
+    found = statuses(context)
+    return found is not None and found[0] != found[1] and {found[0], found[1]} <= found[2]
 
 
 @entry("crash on flipped bytes", "wsproto", "RFC 6455 §4.1, §4.2", "an exception other than RemoteProtocolError", BOTH)

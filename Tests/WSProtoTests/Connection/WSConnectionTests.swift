@@ -48,6 +48,24 @@ import WSProto
     #expect(server.state == .closed)
   }
 
+  @Test("RFC 6455 §7.1.7: the failure of the connection behind the handshake is told, a Close is none")
+  func failure() throws {
+    for (wire, code) in [([0x88, 0x80, 0, 0, 0, 0], nil), ([0x81, 0], CloseReason.protocolError)] {
+      let client = WSConnection(.client)
+      let server = WSConnection(.server)
+      #expect(server.failure == nil)
+      try server.receiveData(client.send(Request(host: "localhost", target: "/")))
+      _ = server.nextEvent()
+      _ = try server.send(AcceptConnection())
+      try server.receiveData(wire as [UInt8])
+      guard case .closeConnection = server.nextEvent() else {
+        Issue.record("no close")
+        return
+      }
+      #expect(server.failure?.code == code)
+    }
+  }
+
   @Test(
     "RFC 6455 §1.3: the example key is answered with the example token",
     .requirement("6455-4.2.2-101", "6455-4.2.2-accept")
