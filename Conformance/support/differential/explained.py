@@ -193,6 +193,7 @@ def scan(case):
     index = 0
     message = None  # (opcode, compressed) of the message under way
     sizes = 0  # of its payloads so far
+    tail = b""  # its last two bytes so far
     decoder = None
     facts = {}
     inflater = Inflater(case) if deflate else None
@@ -224,7 +225,7 @@ def scan(case):
             if frame.opcode != 0 and message is not None:
                 return found("message inside a message")
             if message is None:
-                sizes = 0
+                sizes, tail = 0, b""
                 message = (frame.opcode, frame.rsv == 4)
                 decoder = codecs.getincrementaldecoder("utf-8")() if frame.opcode == 1 else None
             if decoder is not None and not message[1]:
@@ -246,7 +247,8 @@ def scan(case):
                         decoder.decode(output, frame.fin and frame.complete)
                     except UnicodeDecodeError:
                         facts.setdefault("deflate text not UTF-8", index)
-            if message[0] == 1 and output[-2:-1] == b"\xed" and output[-1:] >= b"\xa0":
+            tail = (tail + output)[-2:]
+            if message[0] == 1 and tail[:1] == b"\xed" and tail[1:] >= b"\xa0":
                 facts.setdefault("start of a surrogate", index)
         if not frame.complete:
             facts.setdefault("incomplete", index)

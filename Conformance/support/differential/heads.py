@@ -80,7 +80,8 @@ def statuses(case):
             found.add(505)
     if values.get("transfer-encoding", "chunked").lower() != "chunked":
         found.add(501)
-    if values.get("sec-websocket-version", "13") != "13":
+    # Two version fields are one list, which is no version (RFC 6455 §11.3.5).
+    if values.get("sec-websocket-version", "13") != "13" or "repeated sec-websocket-version" in odd:
         found.add(426)
     missing = any(
         name not in values for name in ("connection", "upgrade", "sec-websocket-key", "sec-websocket-version"))

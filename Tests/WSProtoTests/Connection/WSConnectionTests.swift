@@ -50,14 +50,17 @@ import WSProto
 
   @Test("RFC 6455 §7.1.7: the failure of the connection behind the handshake is told, a Close is none")
   func failure() throws {
-    for (wire, code) in [([0x88, 0x80, 0, 0, 0, 0], nil), ([0x81, 0], CloseReason.protocolError)] {
+    let streams: [(wire: [UInt8], code: CloseReason?)] = [
+      ([0x88, 0x80, 0, 0, 0, 0], nil), ([0x81, 0], .protocolError),
+    ]
+    for (wire, code) in streams {
       let client = WSConnection(.client)
       let server = WSConnection(.server)
       #expect(server.failure == nil)
       try server.receiveData(client.send(Request(host: "localhost", target: "/")))
       _ = server.nextEvent()
       _ = try server.send(AcceptConnection())
-      try server.receiveData(wire as [UInt8])
+      try server.receiveData(wire)
       guard case .closeConnection = server.nextEvent() else {
         Issue.record("no close")
         return
