@@ -220,6 +220,8 @@ HEADS = [
      "repeated connection", (NO, YES), (YES, NO)),
     (BOTH, "Connection not a list of tokens", "wsproto", "RFC 9110 §7.6.1", "passes over what is not a token",
      "malformed connection", (YES,), (NO,)),
+    (BOTH, "Connection not a list of tokens", "websockets", "RFC 6455 §4.1, §4.2.1 (4)",
+     "refuses it for an element that is no token, though Upgrade is in it", "malformed connection", (NO,), (YES,)),
     (BOTH, "empty list value", "websockets", "RFC 9110 §5.6.1.2", "refuses a list field without an element",
      "empty list", (NO,), (YES,)),
     (BOTH, "malformed extension field", "wsproto", "RFC 6455 §9.1", "splits at commas and semicolons, so that it takes it or crashes",
