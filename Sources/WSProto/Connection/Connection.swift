@@ -21,7 +21,11 @@ public final class Connection {
 
   /// Those that the connection was made with, as negotiated. Only those ``Extension/enabled()`` are in use; their frame
   /// hooks work on copies, so nothing here moves with the frames.
-  public let extensions: [any Extension]
+  public var extensions: [any Extension] { deflate.map { [$0] } ?? given }
+
+  private let given: [any Extension]
+  /// Out of a list and its box where it's the only one, which makes a handshake cheaper.
+  private let deflate: PerMessageDeflate?
 
   // The runtime's exclusivity checks cost as much as decoding a small frame. They're replaced by the two flags: code
   // of others (the closure of `receive`, hooks, a random source) runs only inside `receiving` and `sending`, which trap
@@ -50,6 +54,8 @@ public final class Connection {
   ) {
     self.init(
       type,
+      given: extensions,
+      deflate: nil,
       inbound: InboundTransform(role: type, extensions: extensions),
       outbound: OutboundTransform(role: type, extensions: extensions),
       trailingData: trailingData,
@@ -67,6 +73,8 @@ public final class Connection {
     let enabled = deflate.enabled()
     self.init(
       type,
+      given: [],
+      deflate: deflate,
       inbound: enabled ? .deflate(deflate.makeInbound(role: type)) : .none,
       outbound: enabled ? .deflate(deflate.makeOutbound(role: type)) : .none,
       trailingData: trailingData,
@@ -76,13 +84,16 @@ public final class Connection {
 
   private init(
     _ type: ConnectionType,
+    given: [any Extension],
+    deflate: PerMessageDeflate?,
     inbound: InboundTransform,
     outbound: OutboundTransform,
     trailingData: Bytes,
     configuration: Configuration
   ) {
     self.type = type
-    self.extensions = extensions
+    self.given = given
+    self.deflate = deflate
     machine = ConnectionStateMachine(state: .open)
     self.inbound = InboundPipeline(role: type, transform: inbound, configuration: configuration)
     self.outbound = OutboundPipeline(role: type, transform: outbound, configuration: configuration)
