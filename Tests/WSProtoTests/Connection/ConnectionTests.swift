@@ -63,7 +63,7 @@ import WSProto
   func failure() throws {
     let closed = Connection(.client)
     try closed.receiveData([0x88, 0x02, 0x03, 0xea] as [UInt8])
-    #expect(closed.nextEvent() == .closeConnection(CloseConnection(code: .protocolError)))
+    #expect(closed.nextEvent() == .closeConnection(CloseConnection(code: .protocolError, reason: "")))
     #expect(closed.failure == nil)
 
     let failed = Connection(.client)
