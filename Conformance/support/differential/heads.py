@@ -78,7 +78,8 @@ def statuses(case):
             found.add(405)
         if version != "HTTP/1.1":
             found.add(505)
-    if values.get("transfer-encoding", "chunked").lower() != "chunked":
+    codings = ", ".join(value.strip() for name, value in case["fields"] if name.lower() == "transfer-encoding")
+    if codings.lower() not in ("", "chunked"):
         found.add(501)
     # Two version fields are one list, which is no version (RFC 6455 §11.3.5).
     if values.get("sec-websocket-version", "13") != "13" or "repeated sec-websocket-version" in odd:
