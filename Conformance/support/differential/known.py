@@ -316,6 +316,24 @@ def _(context):
     return found is not None and found[0] != found[1] and {found[0], found[1]} <= found[2]
 
 
+@entry("bytes behind a refusal", "wsproto", "RFC 9112 §9.6",
+       "raises for what follows a refusal with Connection: close, and loses the refusal of the same read", RESPONSE)
+def _(context):
+    return (
+        "not 101" in context.oddities and "flip" not in context.case and bool(context.case["trailing"])
+        and "close" in context.fields("Connection") and context.deviant == ("rejected", None)
+        and kind(context.other) == "rejected")
+
+
+@entry("violation seen late", "websockets", "RFC 6455 §7.1.7, no moment named",
+       "waits for the payload of a frame behind the handshake whose header is wrong", RESPONSE)
+def _(context):
+    # The body of no frames, `Hello`, is a fragmented Close with RSV1 and 101 bytes of payload.
+    return (
+        "body" in context.case and "not 101" not in context.oddities and "flip" not in context.case
+        and context.deviant is None and context.other == ("fail", 1002))
+
+
 @entry("crash on flipped bytes", "wsproto", "RFC 6455 §4.1, §4.2", "an exception other than RemoteProtocolError", BOTH)
 def _(context):
     return "flip" in context.case and kind(context.deviant) == "crash" and kind(context.other) != "crash"
