@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CFuzzer
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+// WSPROTO_FUZZ_TARGET names the target, as libFuzzer takes every argument for itself; `seed FOLDER` writes the inputs
+// that the target begins with.
+guard let name = getenv("WSPROTO_FUZZ_TARGET"), let target = FuzzTarget(rawValue: String(cString: name))
+else {
+  print("WSPROTO_FUZZ_TARGET must be one of \(FuzzTarget.allCases.map(\.rawValue))")
+  exit(64)
+}
+
+if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "seed" {
+  for (number, seed) in target.seeds().enumerated() {
+    guard let file = fopen("\(CommandLine.arguments[2])/seed-\(number)", "w") else { exit(1) }
+    _ = seed.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
+    fclose(file)
+  }
+  exit(0)
+}
+
+var argumentCount = CommandLine.argc
+var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+let status =
+  switch target {
+  case .decode: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzDecode.run) }
+  case .utf8: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzUTF8.run) }
+  case .handshake: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzHandshake.run) }
+  case .extensions: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzExtensions.run) }
+  }
+exit(status)
