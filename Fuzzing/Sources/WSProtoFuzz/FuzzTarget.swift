@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
 /// What can be fuzzed.
 enum FuzzTarget: String, CaseIterable {
   case decode, utf8, handshake, extensions
@@ -26,6 +32,7 @@ func run(_ data: UnsafePointer<UInt8>?, _ size: Int, _ body: (inout Input) -> Vo
 func disagree(_ what: String, _ details: [(String, Any)]) -> Never {
   print("DISAGREEMENT: \(what)")
   for (name, value) in details { print("  \(name): \(value)") }
+  fflush(nil)
   fatalError(what)
 }
 
