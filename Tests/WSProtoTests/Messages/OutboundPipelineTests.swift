@@ -57,7 +57,11 @@ import WSProtoTestSupport
       parameters: [ExtensionParameter(name: "server_no_context_takeover")]
     )
     #expect(deflate.accept(offer) != nil)
-    var pipeline = OutboundPipeline(role: .server, extensions: [deflate], configuration: Configuration())
+    var pipeline = OutboundPipeline(
+      role: .server,
+      transform: OutboundTransform(role: .server, extensions: [deflate]),
+      configuration: Configuration()
+    )
     func send(_ pipeline: inout OutboundPipeline, _ text: String, fin: Bool, compress: Bool) throws -> [UInt8]
     {
       var output: [UInt8] = []
