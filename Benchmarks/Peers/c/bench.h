@@ -73,8 +73,11 @@ static inline wsb_file wsb_read(const char *path) {
   fseek(f, 0, SEEK_END);
   file.size = (size_t)ftell(f);
   fseek(f, 0, SEEK_SET);
-  file.data = (uint8_t *)malloc(file.size + 64);
-  if (!file.data || fread(file.data, 1, file.size, f) != file.size) wsb_fail("cannot read --input");
+  // At the start of a cache line, as in wsproto-bench: large copies are faster from there.
+  void *memory = NULL;
+  if (posix_memalign(&memory, 64, file.size + 64)) wsb_fail("out of memory");
+  file.data = (uint8_t *)memory;
+  if ( fread(file.data, 1, file.size, f) != file.size) wsb_fail("cannot read --input");
   fclose(f);
   return file;
 }

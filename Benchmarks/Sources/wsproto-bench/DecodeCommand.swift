@@ -199,6 +199,7 @@ struct MessageParts {
 
   @inline(__always)
   mutating func add(_ part: UnsafeRawBufferPointer, opcode: UInt8, finished: Bool, to totals: inout Totals) {
+    if finished, length == 0 { return totals.add(part, opcode: opcode) }
     if !part.isEmpty {
       if length == 0 { first = part[0] }
       last = part[part.count - 1]

@@ -15,6 +15,9 @@ extern "C" {
 /// or don't overlap; `count` is at least `CWSPROTO_MASK_MINIMUM`.
 void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t key);
 
+/// The same, and whether everything that was written is ASCII: 1 or 0.
+int cwsproto_mask_is_ascii(void *destination, const void *source, size_t count, uint32_t key);
+
 /// The smallest count `cwsproto_mask` takes: its widest head and tail, which may overlap each other.
 #define CWSPROTO_MASK_MINIMUM 64
 
@@ -25,9 +28,10 @@ void cwsproto_mask(void *destination, const void *source, size_t count, uint32_t
 /// 132 bytes of the returned offset. On a processor without byte shuffles the answer is 0: nothing is checked.
 size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
 
-/// For tests: the same two with the version number `level` (0 the simplest, 1 the best there is) in place of the
+/// For tests: the same with the version number `level` (0 the simplest, 1 the best there is) in place of the
 /// best this processor has. They do nothing and return -1 where this processor doesn't have that level.
 int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
+int cwsproto_mask_is_ascii_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
 ptrdiff_t cwsproto_utf8_verified_at_level(int level, const uint8_t *base, size_t count);
 
 #ifdef __cplusplus

@@ -11,8 +11,29 @@ package enum Masking {
   /// XORs `count` bytes at `base` in place with `key`, whose first byte applies to the first of them.
   @inline(__always)
   package static func apply(_ key: UInt32, to base: UnsafeMutableRawPointer, count: Int) {
-    transform(UnsafeRawPointer(base), into: base, count: count, key: key)
+    if count < kernelMinimum {
+      _ = transform(UnsafeRawPointer(base), into: base, count: count, key: key)
+    } else {
+      cwsproto_mask(base, base, count, key.littleEndian)
+    }
   }
+
+  /// The same for fewer than ``kernelMinimum`` bytes, and whether all of what comes out is ASCII: the words are in
+  /// registers anyway.
+  @inline(__always)
+  static func applyToShort(_ key: UInt32, to base: UnsafeMutableRawPointer, count: Int) -> Bool {
+    transform(UnsafeRawPointer(base), into: base, count: count, key: key) & 0x8080_8080_8080_8080 == 0
+  }
+
+  /// The same for ``kernelMinimum`` bytes or more.
+  @inline(__always)
+  static func applyToLong(_ key: UInt32, to base: UnsafeMutableRawPointer, count: Int) -> Bool {
+    cwsproto_mask_is_ascii(base, base, count, key.littleEndian) != 0
+  }
+
+  /// From how many bytes on the C kernel is called. Below, the call and the dispatch cost more than the wider vectors
+  /// save.
+  static let kernelMinimum = 256
 
   /// Writes `count` bytes of `source`, masked, to `destination`. The two must not overlap.
   @inline(__always)
@@ -22,7 +43,11 @@ package enum Masking {
     count: Int,
     key: UInt32
   ) {
-    transform(source, into: destination, count: count, key: key)
+    if count < kernelMinimum {
+      _ = transform(source, into: destination, count: count, key: key)
+    } else {
+      cwsproto_mask(destination, source, count, key.littleEndian)
+    }
   }
 
   /// The key to go on with after `count` bytes (`count` >= 0).
@@ -32,7 +57,8 @@ package enum Masking {
     return (key &>> bits) | (key &<< ((32 &- bits) & 31))
   }
 
-  /// Up to 32 bytes without a call or a loop.
+  /// Up to 32 bytes without a loop. Gives back the masked words ORed together, the short ones among them repeated or
+  /// extended by zeros: its high bits tell whether a byte had its own set.
   ///
   /// Bounds: each branch reads and writes only `0..<count`, as the branch's condition makes `count` at least the
   /// width of one of its words.
@@ -42,22 +68,25 @@ package enum Masking {
     into destination: UnsafeMutableRawPointer,
     count: Int,
     key: UInt32
-  ) {
+  ) -> UInt64 {
     if count > 32 {
-      transformLong(source, into: destination, count: count, key: key)
+      return portable(source, into: destination, count: count, key: key)
     } else if count >= 8 {
       let head = wide(key)
       let tail = wide(rotated(key, by: count))
       let first = load8(source, 0) ^ head
       let last = load8(source, count &- 8) ^ tail
+      var all = first | last
       if count > 16 {
         let second = load8(source, 8) ^ head
         let third = load8(source, count &- 16) ^ tail
         destination.storeBytes(of: second, toByteOffset: 8, as: UInt64.self)
         destination.storeBytes(of: third, toByteOffset: count &- 16, as: UInt64.self)
+        all |= second | third
       }
       destination.storeBytes(of: first, as: UInt64.self)
       destination.storeBytes(of: last, toByteOffset: count &- 8, as: UInt64.self)
+      return all
     } else if count >= 4 {
       let first = source.loadUnaligned(as: UInt32.self) ^ key.littleEndian
       let last =
@@ -65,6 +94,7 @@ package enum Masking {
         ^ rotated(key, by: count).littleEndian
       destination.storeBytes(of: first, as: UInt32.self)
       destination.storeBytes(of: last, toByteOffset: count &- 4, as: UInt32.self)
+      return UInt64(first | last)
     } else if count > 0 {
       // Of one to three bytes: the first, the middle and the last, be they the same.
       let middle = count &>> 1
@@ -78,45 +108,36 @@ package enum Masking {
       destination.storeBytes(of: a, as: UInt8.self)
       destination.storeBytes(of: b, toByteOffset: middle, as: UInt8.self)
       destination.storeBytes(of: c, toByteOffset: end, as: UInt8.self)
+      return UInt64(a | b | c)
     }
+    return 0
   }
 
-  @inline(__always)
-  private static func transformLong(
-    _ source: UnsafeRawPointer,
-    into destination: UnsafeMutableRawPointer,
-    count: Int,
-    key: UInt32
-  ) {
-    // Below, the call and the dispatch cost more than the wider vectors save.
-    if count >= 256 {
-      cwsproto_mask(destination, source, count, key.littleEndian)
-    } else {
-      portable(source, into: destination, count: count, key: key)
-    }
-  }
-
-  /// The loop in Swift, for `count` >= 32; the tests hold the C kernel against it.
+  /// The loop in Swift, for `count` >= 32; the tests hold the C kernel against it. Gives back what ``transform`` does.
   ///
   /// Bounds: the loop runs while 32 bytes are left before the last 32, those are `count - 32 ..< count`.
   @inline(never)
+  @discardableResult
   static func portable(
     _ source: UnsafeRawPointer,
     into destination: UnsafeMutableRawPointer,
     count: Int,
     key: UInt32
-  ) {
+  ) -> UInt64 {
     let head = SIMD4<UInt64>(repeating: wide(key))
     let tail = SIMD4<UInt64>(repeating: wide(rotated(key, by: count)))
     let end = count &- 32
     let last = source.loadUnaligned(fromByteOffset: end, as: SIMD4<UInt64>.self) ^ tail
+    var all = last
     var offset = 0
     while offset < end {
       let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self) ^ head
       destination.storeBytes(of: block, toByteOffset: offset, as: SIMD4<UInt64>.self)
+      all |= block
       offset &+= 32
     }
     destination.storeBytes(of: last, toByteOffset: end, as: SIMD4<UInt64>.self)
+    return all.x | all.y | all.z | all.w
   }
 
   @inline(__always)

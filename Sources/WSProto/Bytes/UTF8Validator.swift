@@ -36,6 +36,34 @@ package struct UTF8Validator {
     return validateAny(base, count: count)
   }
 
+  /// Unmasks the next `count` bytes (RFC 6455 §5.3) and validates what comes out; the result is that of
+  /// ``validate(_:count:)``, and all bytes are unmasked in any case.
+  ///
+  /// In blocks that the validation finds in the first-level cache. One that is all ASCII isn't read a second time.
+  mutating func unmask(_ base: UnsafeMutableRawPointer, count: Int, key: UInt32) -> Int? {
+    var offset = 0
+    while offset < count {
+      // The last block is longer rather than short.
+      let left = count &- offset
+      let block = left < 2 &* Self.blockSize ? left : Self.blockSize
+      let start = base + offset
+      let isASCII =
+        block < Masking.kernelMinimum
+        ? Masking.applyToShort(key, to: start, count: block)
+        : Masking.applyToLong(key, to: start, count: block)
+      if !isASCII || pendingBytes != 0, let failsAt = validateAny(start, count: block) {
+        let next = offset &+ block
+        Masking.apply(Masking.rotated(key, by: block), to: base + next, count: count &- next)
+        return offset &+ failsAt
+      }
+      offset &+= block
+    }
+    return nil
+  }
+
+  /// In bytes; a multiple of 4, so that the key begins anew with each block.
+  private static let blockSize = 8 << 10
+
   /// The same without the C kernel: what runs where there is none, and what the tests hold the kernel against.
   mutating func validatePortably(_ base: UnsafeRawPointer, count: Int) -> Int? {
     var offset = 0

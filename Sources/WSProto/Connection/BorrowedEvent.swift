@@ -17,8 +17,8 @@ public enum BorrowedEvent: ~Escapable {
   /// ``ConnectionState/remoteClosing``, then close the transport (§7).
   case closeConnection(CloseReason, reason: UTF8Span)
   /// ``WSConnection`` only: an event of the handshake.
-  case handshake(Event)
+  indirect case handshake(Event)
   /// ``WSConnection`` only: the peer's handshake was not legal; send the error's `eventHint`, if there is one, then
   /// close the transport.
-  case handshakeFailed(RemoteProtocolError)
+  indirect case handshakeFailed(RemoteProtocolError)
 }

@@ -106,6 +106,8 @@ extension Connection {
     try drain(base, &position, end, keeps: true, body)
   }
 
+  /// Runs the window to its end, each event through `body`.
+  ///
   /// Bounds: [position, end) are writable bytes at `base`.
   @inline(__always)
   private func drain<Failure: Error>(
@@ -115,8 +117,51 @@ extension Connection {
     keeps: Bool,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    let failed = try inbound.drain(base, &position, end, keeps: keeps) { (part, bytes) throws(Failure) in
+    while true {
+      // `body` may send, but not receive: the pipeline stays as it is while whole frames follow each other.
+      if !inbound.busy {
+        while let frame = inbound.wholeFrame(base, at: position, end) {
+          position = frame.end
+          let bytes = UnsafeRawBufferPointer(start: base + frame.start, count: frame.count)
+          if frame.isText {
+            // The pipeline has validated it.
+            let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
+            try body(.textMessage(text, frameFinished: true, messageFinished: true))
+          } else {
+            try body(.bytesMessage(bytes.bytes, frameFinished: true, messageFinished: true))
+          }
+        }
+        if position == end { return inbound.trim() }
+      }
+      guard try drainStep(base, &position, end, keeps: keeps, body) else { return }
+    }
+  }
+
+  /// The next event of any kind; false when the window is used up.
+  @inline(never)
+  private func drainStep<Failure: Error>(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    keeps: Bool,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Bool {
+    let part: InboundPart
+    switch inbound.step(base, &position, end, keeps: keeps) {
+    case .success(let found): part = found
+    case .failure(let failed):
+      fail(failed)
+      position = end
+      try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
+      return false
+    }
+    if part.kind == .needsMore {
+      inbound.trim()
+      return false
+    }
+    try inbound.withBytes(of: part, window: base) { (bytes) throws(Failure) in
       // Text and reasons: the pipeline has validated them.
+      let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
       switch part.kind {
       case .needsMore: break
       case .binary:
@@ -125,51 +170,32 @@ extension Connection {
         )
       case .text:
         try body(
-          .textMessage(
-            UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span),
-            frameFinished: part.frameFinished,
-            messageFinished: part.messageFinished
-          )
+          .textMessage(text, frameFinished: part.frameFinished, messageFinished: part.messageFinished)
         )
       case .ping: try body(.ping(bytes.bytes))
       case .pong: try body(.pong(bytes.bytes))
       case .close:
         machine.receiveClose()
-        try body(
-          .closeConnection(part.code, reason: UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span))
-        )
+        try body(.closeConnection(part.code, reason: text))
       }
     }
-    if let failed {
-      fail(failed)
-      position = end
-      try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
-    }
+    return true
   }
 }
 
 extension InboundPipeline {
-  /// Runs the window to its end, each part through `body`; returns the failure that ended it, if any.
+  /// ``next(_:_:_:keeps:)`` with the failure as a value.
   @inline(__always)
-  mutating func drain<Failure: Error>(
+  fileprivate mutating func step(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
     _ end: Int,
-    keeps: Bool,
-    _ body: (InboundPart, UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) -> ParseFailed? {
-    while true {
-      let part: InboundPart
-      do throws(ParseFailed) {
-        part = try next(base, &position, end, keeps: keeps)
-      } catch {
-        return error
-      }
-      if part.kind == .needsMore {
-        trim()
-        return nil
-      }
-      try withBytes(of: part, window: base) { (bytes) throws(Failure) in try body(part, bytes) }
+    keeps: Bool
+  ) -> Result<InboundPart, ParseFailed> {
+    do throws(ParseFailed) {
+      return .success(try next(base, &position, end, keeps: keeps))
+    } catch {
+      return .failure(error)
     }
   }
 }

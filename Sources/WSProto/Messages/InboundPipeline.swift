@@ -26,18 +26,16 @@ struct InboundPipeline: ~Copyable {
   var held = 0
   /// Whether the last part lies in a buffer that is to be cleared before the next step.
   var clearsBuffers = false
-  /// Whether anything is under way that the fast path doesn't know of. Set at the end of each slow step.
-  private var busy: Bool
+  /// Whether anything is under way that ``wholeFrame(_:at:_:)`` doesn't know of. Set at the end of each slow step.
+  private(set) var busy: Bool
   /// Whether there is storage that an idle connection should not hold on to. Set at the end of each slow step.
   private var holdsLargeStorage = false
 
   let limits: Limits
   let delivery: MessageDelivery
-  private let isServer: Bool
-  private let maskBit: UInt8
-  private let maskSize: Int
+  let isServer: Bool
   /// The largest payload that no limit refuses, and that the 16-bit length can tell.
-  private let fastPathLimit: Int
+  let wholeFrameLimit: Int
 
   init(role: ConnectionType, transform: InboundTransform, configuration: Configuration) {
     reader = FrameReader(role: role)
@@ -45,9 +43,7 @@ struct InboundPipeline: ~Copyable {
     limits = configuration.limits
     delivery = configuration.delivery
     isServer = role == .server
-    maskBit = isServer ? 0x80 : 0
-    maskSize = isServer ? 4 : 0
-    fastPathLimit = min(
+    wholeFrameLimit = min(
       limits.maxFramePayload,
       limits.maxMessageBytes,
       limits.maxMessageWireBytes,
@@ -67,45 +63,14 @@ struct InboundPipeline: ~Copyable {
     _ end: Int,
     keeps: Bool
   ) throws(ParseFailed) -> InboundPart {
-    // The common case, at once: a whole, unfragmented data frame inside the window.
-    if !busy, end - position >= 8 {
-      let first = base.load(fromByteOffset: position, as: UInt8.self)
-      let second = base.load(fromByteOffset: position + 1, as: UInt8.self) ^ maskBit
-      // FIN with text or binary, no reserved bit, the mask bit as it must be: `second` is the short length.
-      if first &- 0x81 <= 1, second <= 126 {
-        var length = Int(second)
-        var start = position + 2
-        if second == 126 {
-          length = Int(UInt16(bigEndian: base.loadUnaligned(fromByteOffset: position + 2, as: UInt16.self)))
-          start = position + 4
-        }
-        start += maskSize
-        // start <= position + 8 <= end: the subtraction and the load of the key stay in the window. A length in two
-        // bytes where one would do is left to the slow path to refuse.
-        if length <= end - start, length <= fastPathLimit, second < 126 || length > 125 {
-          if isServer {
-            let key = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: start - 4, as: UInt32.self))
-            Masking.apply(key, to: base + start, count: length)
-          }
-          if first == 0x82 {
-            position = start + length
-            return InboundPart(kind: .binary, offset: start, count: length)
-          }
-          var checker = UTF8Validator()
-          if checker.validate(base + start, count: length) == nil, checker.isComplete {
-            position = start + length
-            return InboundPart(kind: .text, offset: start, count: length)
-          }
-          // Invalid: masked again, the slow path finds out what may still be delivered.
-          if isServer {
-            let key = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: start - 4, as: UInt32.self))
-            Masking.apply(key, to: base + start, count: length)
-          }
-        }
+    if !busy {
+      if let whole = wholeFrame(base, at: position, end) {
+        position = whole.end
+        return InboundPart(kind: whole.isText ? .text : .binary, offset: whole.start, count: whole.count)
       }
+      // Used up, and nothing under way.
+      if position == end { return .needsMore }
     }
-    // Used up, and nothing under way.
-    if !busy, position == end { return .needsMore }
     return try nextInSteps(base, &position, end, keeps: keeps)
   }
 

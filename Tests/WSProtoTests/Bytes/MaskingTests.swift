@@ -150,4 +150,58 @@ import Testing
     }
     #expect(failures.isEmpty, "\(failures.prefix(5))")
   }
+
+  /// Masks text of `count` bytes, then unmasks it by `unmask` and gives back what that says of it.
+  private static func unmasks(
+    _ text: [UInt8],
+    _ unmask: (UInt32, UnsafeMutableRawPointer, Int) -> Bool?
+  ) -> Bool? {
+    let wire: [UInt8] = [0x85, 0x12, 0xF0, 0x77]
+    var bytes = oracle(text[...], wire: wire)
+    let isASCII = bytes.withUnsafeMutableBytes { buffer in
+      buffer.baseAddress.flatMap { unmask(key(wire), $0, buffer.count) }
+    }
+    if isASCII != nil, bytes != text { Issue.record("\(text.count) bytes were not unmasked") }
+    return isASCII
+  }
+
+  @Test("unmasking tells whether everything is ASCII, wherever the byte is that is not")
+  func findsASCII() {
+    for count in Array(1...300) + [511, 512, 513, 1000] {
+      let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in
+        count < Masking.kernelMinimum
+          ? Masking.applyToShort(key, to: base, count: count)
+          : Masking.applyToLong(key, to: base, count: count)
+      }
+      var text = (0..<count).map { UInt8(truncatingIfNeeded: $0) & 0x7F }
+      #expect(Self.unmasks(text, unmask) == true, "\(count)")
+      for position in 0..<count {
+        text[position] |= 0x80
+        if Self.unmasks(text, unmask) != false { Issue.record("missed at \(position) of \(count)") }
+        text[position] &= 0x7F
+      }
+    }
+  }
+
+  @Test("each C version this processor has tells it, too", arguments: [0, 1])
+  func everyLevelFindsASCII(level: Int32) {
+    for count in Array(Int(CWSPROTO_MASK_MINIMUM)...200) + [255, 256, 257, 300] {
+      let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in
+        let found = cwsproto_mask_is_ascii_at_level(level, base, base, count, key.littleEndian)
+        return found < 0 ? nil : found == 1
+      }
+      var text = (0..<count).map { UInt8(truncatingIfNeeded: $0) & 0x7F }
+      guard let isASCII = Self.unmasks(text, unmask) else {
+        // Level 0 is everywhere; the next only where the processor has it.
+        #expect(level > 0)
+        return
+      }
+      #expect(isASCII, "\(count)")
+      for position in 0..<count {
+        text[position] |= 0x80
+        if Self.unmasks(text, unmask) != false { Issue.record("missed at \(position) of \(count)") }
+        text[position] &= 0x7F
+      }
+    }
+  }
 }

@@ -279,6 +279,49 @@ extension UTF8Validator {
     #expect(invalid > 3000)
   }
 
+  @Test("unmasking and validating in one are the two after each other, however long and wherever cut")
+  func unmasking() {
+    let key: UInt32 = 0xA55A_C33C
+    var random = SplitMix(state: 11)
+    let all = Array((Self.texts + Self.texts.reversed()).joined())
+    var invalid = 0
+    for round in 0..<600 {
+      // Around the blocks of 8 KiB, and short.
+      let count = [0, 1, 200, 300, 8191, 8193, 16383, 16384, 16390, 24577][round % 10]
+      let mostly = UInt8.random(in: 0...2, using: &random)
+      var text: [UInt8] = []
+      while text.count < count {
+        text += mostly > 0 ? Array(repeating: 0x61, count: Int.random(in: 1...3000, using: &random)) : []
+        text += all
+      }
+      text.removeLast(text.count - count)
+      for _ in 0..<(round % 3 == 0 && count > 0 ? 1 : 0) {
+        text[Int.random(in: 0..<count, using: &random)] = Self.classes.randomElement(using: &random) ?? 0
+      }
+      let cut = Int.random(in: 0...count, using: &random)
+      var expected = UTF8Validator()
+      var found = UTF8Validator()
+      var offset = 0
+      for part in [text[..<cut], text[cut...]] {
+        let expectedFailure = expected.validate(part)
+        var masked = Array(part)
+        let failure = masked.withUnsafeMutableBytes { buffer -> Int? in
+          guard let base = buffer.baseAddress else { return nil }
+          let rotated = Masking.rotated(key, by: offset)
+          Masking.apply(rotated, to: base, count: buffer.count)
+          return found.unmask(base, count: buffer.count, key: rotated)
+        }
+        #expect(failure == expectedFailure, "\(count), cut at \(cut), round \(round)")
+        #expect(masked == Array(part), "\(count), cut at \(cut), round \(round)")
+        if failure != nil { invalid += 1 }
+        if failure != nil || expectedFailure != nil { break }
+        #expect(found.pendingBytes == expected.pendingBytes)
+        offset += part.count
+      }
+    }
+    #expect(invalid > 100)
+  }
+
   @Test("a reset validator starts anew")
   func reset() {
     var validator = UTF8Validator()

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A whole, unfragmented data frame inside a window: offsets, the payload unmasked, text validated.
+struct WholeFrame {
+  var isText: Bool
+  /// Of the payload.
+  var start: Int
+  var count: Int
+
+  /// Where the next frame begins. In bounds, so no overflow.
+  @inline(__always) var end: Int { start &+ count }
+}
+
+// The common case, in one step.
+extension InboundPipeline {
+  /// The frame at `position` if it is a data frame with FIN and no reserved bit, of at most 65,535 bytes, within the
+  /// limits, and all inside the window. Nil otherwise: the window is then as it was, and the steps decide.
+  ///
+  /// Not to be called while the pipeline is ``busy``.
+  /// Bounds: `0 <= position <= end`, and [position, end) are writable bytes at `base`.
+  @inline(__always)
+  func wholeFrame(_ base: UnsafeMutableRawPointer, at position: Int, _ end: Int) -> WholeFrame? {
+    // The header of two to eight bytes is read by loads that stay inside eight.
+    guard end &- position >= 8 else { return nil }
+    let first = base.load(fromByteOffset: position, as: UInt8.self)
+    let second = base.load(fromByteOffset: position &+ 1, as: UInt8.self) ^ (isServer ? 0x80 : 0)
+    // FIN with text or binary, no reserved bit, the mask bit as it must be: then `second` is the short length.
+    guard first &- 0x81 <= 1, second <= 126 else { return nil }
+    var count = Int(second)
+    var start = position &+ (isServer ? 6 : 2)
+    if second == 126 {
+      count = Int(UInt16(bigEndian: base.loadUnaligned(fromByteOffset: position &+ 2, as: UInt16.self)))
+      // A length in two bytes where one would do is left to the steps to refuse.
+      guard count > FrameSizes.maxShortPayload else { return nil }
+      start &+= 2
+    }
+    // start <= position + 8 <= end: the difference is not negative.
+    guard count <= end &- start, count <= wholeFrameLimit else { return nil }
+    let frame = WholeFrame(isText: first == 0x81, start: start, count: count)
+    let payload = base + start
+    if isServer {
+      // The key is the header's end.
+      let key = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: start &- 4, as: UInt32.self))
+      if count < Masking.kernelMinimum {
+        let isASCII = Masking.applyToShort(key, to: payload, count: count)
+        return !frame.isText || isASCII || isText(payload, count, key) ? frame : nil
+      }
+      if !frame.isText {
+        Masking.apply(key, to: payload, count: count)
+        return frame
+      }
+      return unmaskText(payload, count, key) ? frame : nil
+    }
+    return !frame.isText || isText(payload, count, 0) ? frame : nil
+  }
+
+  /// Whether unmasked bytes are UTF-8; if not, they are masked again.
+  @inline(__always)
+  private func isText(_ payload: UnsafeMutableRawPointer, _ count: Int, _ key: UInt32) -> Bool {
+    var validator = UTF8Validator()
+    if validator.validate(payload, count: count) == nil, validator.isComplete { return true }
+    Masking.apply(key, to: payload, count: count)
+    return false
+  }
+
+  /// Unmasks text of ``Masking/kernelMinimum`` bytes or more; if it isn't UTF-8, it is masked again.
+  @inline(never)
+  private func unmaskText(_ payload: UnsafeMutableRawPointer, _ count: Int, _ key: UInt32) -> Bool {
+    var validator = UTF8Validator()
+    if validator.unmask(payload, count: count, key: key) == nil, validator.isComplete { return true }
+    Masking.apply(key, to: payload, count: count)
+    return false
+  }
+}
