@@ -28,11 +28,17 @@ int cwsproto_mask_is_ascii(void *destination, const void *source, size_t count, 
 /// 132 bytes of the returned offset. On a processor without byte shuffles the answer is 0: nothing is checked.
 size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
 
+/// Writes 512 bytes of ChaCha20's keystream (RFC 8439 section 2.3): blocks 0 to 7 under the 32 bytes of `key` and a nonce
+/// of zeros, word by word in turn: the first words of the eight blocks, then their second words, and so on. `output` may
+/// hold `key`.
+void cwsproto_chacha20(const uint8_t *key, uint8_t *output);
+
 /// For tests: the same with the version number `level` (0 the simplest, 1 the best there is) in place of the
 /// best this processor has. They do nothing and return -1 where this processor doesn't have that level.
 int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
 int cwsproto_mask_is_ascii_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
 ptrdiff_t cwsproto_utf8_verified_at_level(int level, const uint8_t *base, size_t count);
+int cwsproto_chacha20_at_level(int level, const uint8_t *key, uint8_t *output);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CWSProtoKernels
+
 #if canImport(Darwin)
   internal import Darwin
 #elseif canImport(Android)
@@ -11,12 +13,14 @@
 
 /// Where masking keys (RFC 6455 §5.3, §10.3) and handshake nonces (§4.1) come from.
 ///
-/// A connection draws from its source in blocks, as a system call for each frame would cost more than the frame.
+/// A connection draws from its source in blocks, as a system call for each frame would cost more than the frame. Of the
+/// system's generator it draws the keys of a ChaCha20 (RFC 8439), which makes the blocks.
 public struct RandomSource: Sendable {
   /// Nil is the system's generator, which is called without going through a closure.
   fileprivate let generator: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?
 
-  /// The operating system's cryptographically secure generator. What every real connection uses.
+  /// The operating system's cryptographically secure generator, at first hand or through a cipher that it keys. What
+  /// every real connection uses.
   public static var system: RandomSource { RandomSource(generator: nil) }
 
   /// A generator of the caller's, for tests and simulations only: keys that a peer's script can predict let it
@@ -30,6 +34,8 @@ public struct RandomSource: Sendable {
   private init(generator: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?) {
     self.generator = generator
   }
+
+  fileprivate var isSystem: Bool { generator == nil }
 
   /// Fills `buffer` with fresh bytes.
   fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) {
@@ -74,16 +80,29 @@ public struct RandomSource: Sendable {
 
 /// A connection's supply of random bytes, drawn from a `RandomSource` a block at a time.
 ///
+/// The system's generator costs a system call and 8 ns a key on top, more than a small frame does. So it gives the key of
+/// a ChaCha20 (RFC 8439) instead, the cipher that it uses itself, and the block is that one's keystream, a part of which is
+/// the key of the next block: what was given out can't be worked out from what is held later. A new key is drawn every
+/// ``blocksASeed`` blocks.
+///
 /// The block is allocated on first use. No byte is given out twice, and as the type can't be copied, no copy can
 /// repeat what the original gave. (A process that forks without exec must not go on with its connections in both.)
 package struct RandomBlock: ~Copyable, @unchecked Sendable {
-  /// The size of a block in bytes: a multiple of 4.
-  static let blockSize = 512
+  /// The bytes of a block that are given out: a multiple of 4.
+  static let blockSize = keystreamSize - keySize
+  /// How many blocks come from one draw of the system's generator.
+  static let blocksASeed = 32
+
+  private static let keystreamSize = 512
+  private static let keySize = 32
 
   private let source: RandomSource
+  /// The bytes to be given out, then the key of the next block.
   private var block: UnsafeMutableRawPointer?
   /// How many bytes, at the start of the block, haven't been given out.
   private var remaining = 0
+  /// How many blocks may still be made before the next seed.
+  private var blocksLeft = 0
 
   package init(_ source: RandomSource) {
     self.source = source
@@ -126,10 +145,24 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
   }
 
   private mutating func refill() -> UnsafeMutableRawPointer {
-    let block = self.block ?? .allocate(byteCount: Self.blockSize, alignment: 16)
+    let block = self.block ?? .allocate(byteCount: Self.keystreamSize, alignment: 32)
     self.block = block
-    source.fill(UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize))
     remaining = Self.blockSize
+    guard source.isSystem else {
+      source.fill(UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize))
+      return block
+    }
+    let key = block + Self.blockSize
+    if blocksLeft == 0 {
+      source.fill(UnsafeMutableRawBufferPointer(start: key, count: Self.keySize))
+      blocksLeft = Self.blocksASeed
+    }
+    blocksLeft &-= 1
+    // Reads keySize bytes at the key and writes keystreamSize at the block, the next key among them.
+    cwsproto_chacha20(
+      UnsafePointer(key.assumingMemoryBound(to: UInt8.self)),
+      block.assumingMemoryBound(to: UInt8.self)
+    )
     return block
   }
 }

@@ -42,9 +42,17 @@ public struct FrameEncoder: ~Copyable {
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
     if opcode.isControl { try Self.checkControl(fin: fin, length: payload.count) }
-    output.append(
-      contentsOf: EncodedFrame(header: makeHeader(opcode, fin, rsv, payload.count), payload: payload)
-    )
+    let header = makeHeader(opcode, fin, rsv, payload.count)
+    // Both are the sizes of things in memory, so the sum cannot overflow.
+    let total = header.count &+ payload.count
+    output.append(addingCapacity: total) { span in
+      span.withUnsafeMutableBufferPointer { room, initialized in
+        // Array gives the room that it was asked for; nothing is written where it should not.
+        guard room.count >= total, let target = room.baseAddress else { return }
+        header.write(payload, to: UnsafeMutableRawPointer(target))
+        initialized = total
+      }
+    }
   }
 
   /// The header alone, for a gather write that leaves the payload where it is. `payloadLength` is in bytes, not

@@ -49,9 +49,8 @@ extension InboundPipeline {
     }
     if isOnlyFrame, finished || keeps {
       // A message of one frame is given out where it lies, as soon as all of it does.
-      if key != 0 { Masking.apply(key, to: base + start, count: count) }
       held += count
-      guard var whole = try giveWhole(new, base) else { return nil }
+      guard var whole = try giveWhole(new, base, key: key) else { return nil }
       whole.offset = position
       whole.count = held
       position += held
@@ -103,20 +102,27 @@ extension InboundPipeline {
     ParseFailed("a text message that is not UTF-8", .invalidFramePayloadData)
   }
 
-  /// Whole messages: validates the new part, gives the message when it is complete.
+  /// Whole messages: validates the new part, gives the message when it is complete. With a `key` other than 0 the part
+  /// is in the window and still to be unmasked.
   private mutating func giveWhole(
     _ new: InboundPart,
-    _ base: UnsafeMutableRawPointer
+    _ base: UnsafeMutableRawPointer,
+    key: UInt32 = 0
   ) throws(ParseFailed) -> InboundPart? {
     let isText = sequence.opcode == .text
     if isText {
       var checker = validator
-      let failsAt = withBytes(of: new, window: base) { bytes in
-        bytes.baseAddress.flatMap { checker.validate($0, count: bytes.count) }
-      }
+      let failsAt =
+        key != 0
+        ? checker.unmask(base + new.offset, count: new.count, key: key)
+        : withBytes(of: new, window: base) { bytes in
+          bytes.baseAddress.flatMap { checker.validate($0, count: bytes.count) }
+        }
       let isCut = new.messageFinished && failure == nil && !checker.isComplete
       if failsAt != nil || isCut { try fail(notUTF8) }
       validator = checker
+    } else if key != 0 {
+      Masking.apply(key, to: base + new.offset, count: new.count)
     }
     if let failure { try fail(failure) }
     guard new.messageFinished else { return nil }

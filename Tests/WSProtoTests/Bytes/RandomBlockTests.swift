@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CWSProtoKernels
 import Synchronization
 import Testing
 
@@ -113,5 +114,74 @@ import Testing
     #expect(sizes().count == 1)
     _ = random.nextKey()
     #expect(sizes().count == 2)
+  }
+
+  @Test(
+    "a connection draws anew from the system, and every block is another one",
+    .requirement("6455-5.3-unpredictable")
+  )
+  func seeds() {
+    var random = RandomBlock(.system)
+    var blocks: Set<[UInt32]> = []
+    for _ in 0..<2 * RandomBlock.blocksASeed + 1 {
+      blocks.insert((0..<RandomBlock.blockSize / 4).map { _ in random.nextKey() })
+    }
+    #expect(blocks.count == 2 * RandomBlock.blocksASeed + 1)
+  }
+
+  /// The keystream that `key` gives, block after block, or nil where the processor lacks the version.
+  private static func keystream(_ key: [UInt8], level: Int32) -> [[UInt8]]? {
+    var output = [UInt8](repeating: 0, count: 512)
+    guard cwsproto_chacha20_at_level(level, key, &output) == 0 else { return nil }
+    return blocks(output)
+  }
+
+  /// The words of the eight blocks lie in turn.
+  private static func blocks(_ output: [UInt8]) -> [[UInt8]] {
+    var blocks = [[UInt8]](repeating: [], count: 8)
+    for start in stride(from: 0, to: output.count, by: 4) {
+      blocks[start / 4 % 8] += output[start..<start + 4]
+    }
+    return blocks
+  }
+
+  @Test("each C version gives the keystream of RFC 8439, appendix A.1", arguments: [0, 1])
+  func chaCha20(level: Int32) {
+    let zeros = [UInt8](repeating: 0, count: 32)
+    guard let first = Self.keystream(zeros, level: level) else {
+      #expect(level > 0)
+      return
+    }
+    // Test vectors 1 and 2: counters 0 and 1.
+    #expect(first[0].starts(with: [0x76, 0xB8, 0xE0, 0xAD, 0xA0, 0xF1, 0x3D, 0x90, 0x40, 0x5D, 0x6A, 0xE5]))
+    #expect(first[0].suffix(8) == [0xC3, 0x87, 0xB6, 0x69, 0xB2, 0xEE, 0x65, 0x86])
+    #expect(first[1].starts(with: [0x9F, 0x07, 0xE7, 0xBE, 0x55, 0x51, 0x38, 0x7A, 0x98, 0xBA, 0x97, 0x7C]))
+    // Vector 3: the key's last byte is 1, counter 1.
+    let third = Self.keystream(zeros.dropLast() + [1], level: level)
+    #expect(
+      third?[1].starts(with: [0x3A, 0xEB, 0x52, 0x24, 0xEC, 0xF8, 0x49, 0x92, 0x9B, 0x9D, 0x82, 0x8D]) == true
+    )
+    // Vector 4: the key's second byte is FF, counter 2.
+    let fourth = Self.keystream([0, 0xFF] + [UInt8](repeating: 0, count: 30), level: level)
+    #expect(
+      fourth?[2].starts(with: [0x72, 0xD5, 0x4D, 0xFB, 0xF1, 0x2E, 0xC4, 0x4B, 0x36, 0x26, 0x92, 0xDF])
+        == true
+    )
+    #expect(Set(first).count == 8)
+  }
+
+  @Test("the C versions give the same keystream, also into the memory of the key")
+  func chaCha20Versions() {
+    for round in 0..<50 {
+      let key = (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ round &* 11) }
+      let plain = Self.keystream(key, level: 0)
+      if let wide = Self.keystream(key, level: 1) { #expect(wide == plain) }
+      var shared = [UInt8](repeating: 0, count: 480) + key
+      shared.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return }
+        cwsproto_chacha20(base + 480, base)
+      }
+      #expect(Self.blocks(shared) == plain)
+    }
   }
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A frame's header on the wire: 2 to 14 bytes (RFC 6455 §5.2).
+///
+/// For a gather write: send these bytes, then the payload, which for a client must be masked first with
+/// ``FrameEncoder/mask(_:key:)``.
+public struct FrameHeaderBytes: Sendable, Hashable, RandomAccessCollection {
+  // The bytes in wire order from the lowest byte of `low` up; the rest is zero.
+  @usableFromInline var low: UInt64
+  @usableFromInline var high: UInt64
+
+  /// How many bytes.
+  public let count: Int
+
+  /// The masking key in the last four bytes, the first wire byte lowest; 0 for an unmasked frame.
+  public let maskingKey: UInt32
+
+  /// Lengths take their shortest form. `length` is not negative.
+  @inline(__always)
+  init(firstByte: UInt8, length: Int, masked: Bool, key: UInt32) {
+    let maskBit: UInt64 = masked ? 0x8000 : 0
+    var low = UInt64(firstByte) | maskBit
+    var high: UInt64 = 0
+    var size = 2
+    if length <= FrameSizes.maxShortPayload {
+      low |= UInt64(truncatingIfNeeded: length) << 8
+    } else if length <= FrameSizes.maxMediumPayload {
+      low |= 126 << 8 | UInt64(UInt16(truncatingIfNeeded: length).byteSwapped) << 16
+      size = 4
+    } else {
+      let swapped = UInt64(length).byteSwapped
+      low |= 127 << 8 | swapped << 16
+      high = swapped >> 48
+      size = 10
+    }
+    if masked {
+      switch size {
+      case 2: low |= UInt64(key) << 16
+      case 4: low |= UInt64(key) << 32
+      default: high |= UInt64(key) << 16
+      }
+      size += 4
+    }
+    self.low = low
+    self.high = high
+    count = size
+    maskingKey = masked ? key : 0
+  }
+
+  /// 0.
+  @inlinable public var startIndex: Int { 0 }
+  /// The count.
+  @inlinable public var endIndex: Int { count }
+
+  /// The byte at `position`. Traps out of bounds, like an array.
+  @inlinable public subscript(position: Int) -> UInt8 {
+    precondition(position >= 0 && position < count, "index out of bounds")
+    return position < 8
+      ? UInt8(truncatingIfNeeded: low >> UInt64(8 * position))
+      : UInt8(truncatingIfNeeded: high >> UInt64(8 * (position - 8)))
+  }
+}
+
+extension FrameHeaderBytes {
+  /// Writes the frame that this header and `payload`, of the length that the header tells, make: the payload masked on
+  /// the way (§5.3).
+  ///
+  /// Bounds: `target` has room for `count + payload.count` bytes. The wide stores of the header stay inside them, and
+  /// the payload is written over what they have written behind the header.
+  @inline(__always)
+  func write(_ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) {
+    if count &+ payload.count >= 16 {
+      target.storeBytes(of: low.littleEndian, as: UInt64.self)
+      target.storeBytes(of: high.littleEndian, toByteOffset: 8, as: UInt64.self)
+    } else {
+      for offset in 0..<count { target.storeBytes(of: self[offset], toByteOffset: offset, as: UInt8.self) }
+    }
+    guard let source = payload.baseAddress else { return }
+    // Short payloads are copied without a call, by the masking, whose key is 0 for a server.
+    if maskingKey == 0, payload.count > 32 {
+      (target + count).copyMemory(from: source, byteCount: payload.count)
+    } else {
+      Masking.copy(from: source, to: target + count, count: payload.count, key: maskingKey)
+    }
+  }
+}
