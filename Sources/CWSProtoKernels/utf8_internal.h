@@ -54,6 +54,6 @@ typedef size_t utf8_check_function(const uint8_t *base, size_t count);
 
 /// The version with the number `level`, the simplest first, or null where this processor doesn't have it.
 utf8_check_function *cwsproto_utf8_at_level(int level);
-enum { UTF8_LEVELS = 2 };
+enum { UTF8_LEVELS = 3 };
 
 #endif

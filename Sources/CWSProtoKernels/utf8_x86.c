@@ -140,11 +140,59 @@ AVX2 static size_t check_avx2(const uint8_t *base, size_t count) {
   return count;
 }
 
+// MARK: 64 bytes at a time
+
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,bmi2")))
+
+AVX512 INLINED __m512i table64(const uint8_t *table) { return _mm512_broadcast_i32x4(load16(table)); }
+
+AVX512 INLINED int any_faults64(__m512i now, __m512i before) {
+  const __m512i low = _mm512_set1_epi8(0x0F);
+  // Each quarter with the one before it in place of its own.
+  __m512i earlier = _mm512_alignr_epi64(now, before, 6);
+  __m512i back1 = _mm512_alignr_epi8(now, earlier, 15), back2 = _mm512_alignr_epi8(now, earlier, 14);
+  __m512i back3 = _mm512_alignr_epi8(now, earlier, 13);
+  __m512i pair = _mm512_and_si512(
+      _mm512_shuffle_epi8(table64(first_high), _mm512_and_si512(_mm512_srli_epi16(back1, 4), low)),
+      _mm512_and_si512(
+          _mm512_shuffle_epi8(table64(first_low), _mm512_and_si512(back1, low)),
+          _mm512_shuffle_epi8(table64(second_high), _mm512_and_si512(_mm512_srli_epi16(now, 4), low))));
+  __m512i wanted = _mm512_or_si512(_mm512_subs_epu8(back2, _mm512_set1_epi8(0xE0 - 0x80)),
+                                   _mm512_subs_epu8(back3, _mm512_set1_epi8(0xF0 - 0x80)));
+  __m512i faults = _mm512_xor_si512(pair, _mm512_and_si512(wanted, _mm512_set1_epi8((char)0x80)));
+  return _mm512_test_epi8_mask(faults, faults) != 0;
+}
+
+AVX512 static size_t check_avx512(const uint8_t *base, size_t count) {
+  if (count < 192) return check_avx2(base, count);
+  __m512i before = _mm512_setzero_si512();
+  uint64_t high_before = 0;
+  for (size_t i = 0; i < count; i += 64) {
+    // What lies behind the end isn't loaded, and counts as zeros.
+    size_t left = count - i;
+    __m512i now = left >= 64 ? _mm512_loadu_si512(base + i)
+                             : _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, (unsigned)left), base + i);
+    uint64_t high = _mm512_movepi8_mask(now);
+    // ASCII can only be wrong after a lead byte among the last three.
+    if ((high | high_before >> 61) != 0 && any_faults64(now, before)) return i;
+    before = now;
+    high_before = high;
+  }
+  return count;
+}
+
 utf8_check_function *cwsproto_utf8_at_level(int level) {
   __builtin_cpu_init();
   switch (level) {
   case 0: return __builtin_cpu_supports("ssse3") ? check_ssse3 : 0;
   case 1: return __builtin_cpu_supports("avx2") ? check_avx2 : 0;
+  // VBMI2 came with the processors that don't slow down for wide vectors.
+  case 2:
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&
+                   __builtin_cpu_supports("bmi2")
+               ? check_avx512
+               : 0;
   default: return 0;
   }
 }

@@ -33,7 +33,7 @@ size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
 /// hold `key`.
 void cwsproto_chacha20(const uint8_t *key, uint8_t *output);
 
-/// For tests: the same with the version number `level` (0 the simplest, 1 the best there is) in place of the
+/// For tests: the same with the version number `level` (0 the simplest, then 1; validation has a 2) in place of the
 /// best this processor has. They do nothing and return -1 where this processor doesn't have that level.
 int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
 int cwsproto_mask_is_ascii_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);
