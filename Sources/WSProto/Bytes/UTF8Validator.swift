@@ -18,6 +18,13 @@ package struct UTF8Validator {
     4 &- pendingBytes.leadingZeroBitCount &>> 3
   }
 
+  /// Calls `body` with the ``pendingCount`` bytes of the unfinished character, in the order in which they came.
+  func withPendingBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafeBytes(of: pendingBytes.littleEndian) {
+      body(UnsafeRawBufferPointer(rebasing: $0.prefix(pendingCount)))
+    }
+  }
+
   /// Whether what was seen ends with a finished character (or nothing was seen).
   @inline(__always)
   package var isComplete: Bool { pendingBytes == 0 }

@@ -49,33 +49,4 @@ enum Base64 {
     }
     return out
   }
-
-  /// Decodes the one canonical form: full groups of four, padding only at the end, pad bits zero
-  /// (RFC 4648 §3.5). Nil for anything else.
-  static func decode(_ characters: some Collection<UInt8>) -> [UInt8]? {
-    guard characters.count % 4 == 0 else { return nil }
-    var out: [UInt8] = []
-    out.reserveCapacity(characters.count / 4 * 3)
-    var group: UInt32 = 0
-    var held = 0
-    var padding = 0
-    for character in characters {
-      if character == 0x3d {
-        padding += 1
-        group <<= 6
-      } else {
-        guard padding == 0, let six = value(character) else { return nil }
-        group = group << 6 | UInt32(six)
-      }
-      held += 1
-      guard held == 4 else { continue }
-      guard padding <= 2, padding == 0 || group & (padding == 1 ? 0xff : 0xffff) == 0 else { return nil }
-      for index in 0..<(3 - padding) {
-        out.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index)))
-      }
-      group = 0
-      held = 0
-    }
-    return out
-  }
 }

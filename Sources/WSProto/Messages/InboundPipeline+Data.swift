@@ -167,8 +167,7 @@ extension InboundPipeline {
     if pending.pendingCount > 0 {
       // The rest of a character: its first bytes are put in front and the part is validated as one. In this delivery
       // a part lies in the window or in `scratch`, whose storage is kept.
-      withUnsafeBytes(of: pending.pendingBytes.littleEndian) { bytes in
-        let beginning = bytes.prefix(pending.pendingCount)
+      pending.withPendingBytes { beginning in
         if part.source == .scratch {
           scratch.insert(contentsOf: beginning, at: part.offset)
         } else {

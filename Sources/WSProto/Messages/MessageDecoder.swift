@@ -52,9 +52,7 @@ public struct MessageDecoder: Sendable {
     let pending = validator
     var joined: [UInt8] = []
     joined.reserveCapacity(pending.pendingCount + data.count)
-    for index in 0..<UInt32(pending.pendingCount) {
-      joined.append(UInt8(truncatingIfNeeded: pending.pendingBytes >> (8 * index)))
-    }
+    pending.withPendingBytes { joined.append(contentsOf: $0) }
     joined.append(contentsOf: data)
     var checker = UTF8Validator()
     let failsAt = joined.withUnsafeBytes { bytes in

@@ -143,18 +143,28 @@ import WSProtoTestSupport
   )
   func keys() throws {
     var encoder = FrameEncoder(client: true)
-    let count = 100_000
-    var ones = [Int](repeating: 0, count: 32)
-    var seen: Set<UInt32> = []
+    let count = 1_000_000
+    var keys: [UInt32] = []
+    keys.reserveCapacity(count)
+    var frame: [UInt8] = []
     for _ in 0..<count {
-      let key = try encoder.header(.binary, payloadLength: 0).maskingKey
-      seen.insert(key)
-      for bit in 0..<32 where key >> UInt32(bit) & 1 == 1 { ones[bit] += 1 }
+      frame.removeAll(keepingCapacity: true)
+      try encoder.encode(.binary, payload: UnsafeRawBufferPointer(start: nil, count: 0), into: &frame)
+      guard frame.count == 6 else {
+        Issue.record("a frame of \(frame.count) bytes")
+        return
+      }
+      keys.append(frame.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 2, as: UInt32.self) })
     }
-    // Of 100,000 draws from 2^32 about 1.16 collide; 20 would be a chance of less than 10^-17.
-    #expect(count - seen.count < 20)
-    // Six standard deviations of a fair coin: 6 * sqrt(100,000) / 2 = 949.
-    for bit in 0..<32 { #expect(abs(ones[bit] - count / 2) < 949, "bit \(bit)") }
+    // Six standard deviations of a fair coin: 6 * sqrt(10^6) / 2 = 3000.
+    for bit: UInt32 in 0..<32 {
+      let ones = keys.reduce(0) { $0 + Int($1 >> bit & 1) }
+      #expect(abs(ones - count / 2) < 3000, "bit \(bit)")
+    }
+    // Of 10^6 random keys, 116 pairs are equal on average, standard deviation 11.
+    keys.sort()
+    let repeated = zip(keys, keys.dropFirst()).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) }
+    #expect(repeated < 220)
   }
 }
 
