@@ -6,19 +6,25 @@
 enum FuzzUTF8 {
   static func run(_ input: inout Input) {
     let split = input.byte()
-    let padding = Int(input.byte() % 80)
-    // ASCII in front moves what follows across the kernel's blocks.
+    let shift = Int(input.byte())
+    // ASCII in front moves what follows across the kernel's blocks, sometimes across those of unmasking.
+    let padding = shift < 200 ? shift % 80 : (shift - 200) * 310
     let bytes = Array(repeating: UInt8(ascii: "a"), count: padding) + input.rest
     let expected = oracle(bytes)
     for (name, pieces) in [("whole", cut(bytes, by: 0)), ("cut", cut(bytes, by: split))] {
-      let kernel = validate(pieces) { $0.validate($1, count: $2) }
-      let portable = validate(pieces) { $0.validatePortably($1, count: $2) }
-      guard kernel != expected || portable != expected else { continue }
+      let kernel = validate(pieces) { validator, memory, _ in
+        validator.validate(memory.base, count: memory.count)
+      }
+      let portable = validate(pieces) { validator, memory, _ in
+        validator.validatePortably(memory.base, count: memory.count)
+      }
+      let unmasking = validate(pieces) { unmask(&$0, $1, key: Masking.rotated(0xA53C_01F7, by: $2)) }
+      guard kernel != expected || portable != expected || unmasking != expected else { continue }
       disagree(
         "UTF-8, \(name)",
         [
           ("bytes", bytes), ("split", split), ("kernel", kernel), ("portable", portable),
-          ("oracle", expected),
+          ("unmasking", unmasking), ("oracle", expected),
         ]
       )
     }
@@ -31,9 +37,16 @@ enum FuzzUTF8 {
     var pending = 0
   }
 
+  /// A piece in memory of its own, so that the sanitizer sees its ends.
+  private struct Memory {
+    let base: UnsafeMutableRawPointer
+    let count: Int
+  }
+
+  /// `step` takes a piece and where it begins.
   private static func validate(
     _ pieces: [ArraySlice<UInt8>],
-    _ step: (inout UTF8Validator, UnsafeRawPointer, Int) -> Int?
+    _ step: (inout UTF8Validator, Memory, Int) -> Int?
   ) -> Verdict {
     var validator = UTF8Validator()
     var start = 0
@@ -42,11 +55,18 @@ enum FuzzUTF8 {
       defer { memory.deallocate() }
       memory.copyBytes(from: piece)
       guard let base = memory.baseAddress else { continue }
-      if let offset = step(&validator, base, piece.count) { return Verdict(failure: start + offset) }
+      let failure = step(&validator, Memory(base: base, count: piece.count), start)
+      guard memory.elementsEqual(piece) else { disagree("UTF-8, not unmasked", [("piece", piece)]) }
+      if let failure { return Verdict(failure: start + failure) }
       start += piece.count
     }
     if validator.isComplete != (validator.pendingCount == 0) { fatalError("complete with bytes pending") }
     return Verdict(failure: nil, pending: validator.pendingCount)
+  }
+
+  private static func unmask(_ validator: inout UTF8Validator, _ memory: Memory, key: UInt32) -> Int? {
+    Masking.apply(key, to: memory.base, count: memory.count)
+    return validator.unmask(memory.base, count: memory.count, key: key)
   }
 
   /// By what the bytes can mean: a character's beginning is right while a scalar of its length begins so.

@@ -53,7 +53,7 @@ extension H11Handshake {
   private func nonce() -> InlineArray<24, UInt8> {
     var bytes = InlineArray<16, UInt8>(repeating: 0)
     var span = bytes.mutableSpan
-    span.withUnsafeMutableBytes { RandomBlock.fill($0, from: configuration.randomSource) }
+    span.withUnsafeMutableBytes { configuration.randomSource.fill($0) }
     return nonceCharacters(from: bytes)
   }
 
@@ -220,6 +220,6 @@ extension H11Handshake {
 public func generateNonce() -> String {
   var bytes = InlineArray<16, UInt8>(repeating: 0)
   var span = bytes.mutableSpan
-  span.withUnsafeMutableBytes { RandomBlock.fill($0, from: .system) }
+  span.withUnsafeMutableBytes { RandomSource.system.fill($0) }
   return makeNonce(from: bytes)
 }
