@@ -70,15 +70,20 @@ let package = Package(
   ]
 )
 
+// In CI warnings are errors; users and their later compilers are spared.
+let isCI = Context.environment["CI"] != nil
+
 for target in package.targets {
   switch target.type {
-  case .regular where target.name.hasPrefix("C"), .system: break
+  case .system: break
+  case .regular where target.name.hasPrefix("C"):
+    if isCI { target.cSettings = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)] }
   default:
     target.swiftSettings =
       (target.swiftSettings ?? []) + [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("MemberImportVisibility"),
-      ]
+      ] + (isCI ? [.treatAllWarnings(as: .error)] : [])
   }
 }
