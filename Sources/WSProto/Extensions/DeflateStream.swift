@@ -18,8 +18,7 @@ package enum DeflateError: Error, Hashable, Sendable {
 /// state, 268 KB for 15 and 8. It is allocated by the initialiser and freed by `deinit`: create a stream
 /// when the first message to be compressed turns up, not with the connection.
 package final class DeflateStream {
-  // zlib keeps a pointer back to the z_stream and compares it, so the struct must never move.
-  private let stream: UnsafeMutablePointer<z_stream>
+  private let stream: ZStream
   /// The most output, in bytes, that input of earlier calls may still have due.
   private let heldOutputBound: Int
   /// Bytes of the current message that went in so far, saturating.
@@ -42,23 +41,11 @@ package final class DeflateStream {
   ///   - memoryLevel: 1...9; 8 is zlib's default.
   package init(windowBits: Int = 15, level: Int = -1, memoryLevel: Int = 8) throws(DeflateError) {
     guard 9...15 ~= windowBits, -1...9 ~= level, 1...9 ~= memoryLevel else { throw .unsupportedParameter }
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    let status = deflateInit2_(
-      stream,
-      Int32(level),
-      Z_DEFLATED,
-      -Int32(windowBits),
-      Int32(memoryLevel),
-      Z_DEFAULT_STRATEGY,
-      ZLIB_VERSION,
-      Int32(MemoryLayout<z_stream>.size)
-    )
-    guard status == Z_OK else {
-      stream.deallocate()
-      throw status == Z_MEM_ERROR ? .outOfMemory : .unsupportedParameter
+    do throws(ZStream.Failure) {
+      stream = try ZStream(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
+    } catch {
+      throw error == .outOfMemory ? .outOfMemory : .unsupportedParameter
     }
-    self.stream = stream
     // One block of symbols (it fits zlib's pending buffer by construction) and two windows of look-ahead.
     heldOutputBound = (4 << (memoryLevel + 6)) + (2 << windowBits)
     messageLength = 0
@@ -67,23 +54,15 @@ package final class DeflateStream {
   }
 
   private init(copying other: DeflateStream) throws(DeflateError) {
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    let status = deflateCopy(stream, other.stream)
-    guard status == Z_OK else {
-      stream.deallocate()
-      throw status == Z_MEM_ERROR ? .outOfMemory : .corruptState
+    do throws(ZStream.Failure) {
+      stream = try other.stream.copy()
+    } catch {
+      throw error == .outOfMemory ? .outOfMemory : .corruptState
     }
-    self.stream = stream
     heldOutputBound = other.heldOutputBound
     messageLength = other.messageLength
     isFresh = other.isFresh
     hasFailed = other.hasFailed
-  }
-
-  deinit {
-    _ = deflateEnd(stream)
-    stream.deallocate()
   }
 
   /// An independent stream with the same history, for owners with value semantics.
@@ -94,7 +73,7 @@ package final class DeflateStream {
   /// Forgets the history (no context takeover, RFC 7692 §7.1.1) and any unfinished message. Keeps the memory.
   package func reset() {
     guard !isFresh || hasFailed else { return }
-    hasFailed = deflateReset(stream) != Z_OK
+    hasFailed = !stream.reset()
     messageLength = 0
     isFresh = true
   }
@@ -149,47 +128,24 @@ package final class DeflateStream {
   /// Runs one slice through zlib until all input is taken and all output due is out.
   private func deflateSlice(_ input: UnsafeRawBufferPointer, flush: Int32, into output: inout [UInt8]) -> Bool
   {
-    let stream = stream
-    stream.pointee.next_in = UnsafeMutablePointer(
-      mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    )
-    // Fits: a slice has at most `sliceSize` bytes.
-    stream.pointee.avail_in = UInt32(truncatingIfNeeded: input.count)
-    defer { stream.pointee.forgetBuffers() }
+    // A slice has at most `sliceSize` bytes.
+    stream.take(input)
+    defer { stream.forgetBuffers() }
 
-    var room = Int(clamping: deflateBound(stream, uLong(clamping: input.count))) &+ 16
+    var room = stream.bound(input.count) &+ 16
     if flush != Z_NO_FLUSH { room &+= min(messageLength &- input.count, heldOutputBound) }
-    var status = Z_OK
     repeat {
-      // Bounds: zlib gets exactly the added capacity, and what it says it wrote is what becomes visible.
-      output.append(addingCapacity: room) { span in
-        span.withUnsafeMutableBufferPointer { buffer, initializedCount in
-          stream.pointee.next_out = buffer.baseAddress
-          stream.pointee.avail_out = UInt32(truncatingIfNeeded: buffer.count)
-          status = deflate(stream, flush)
-          initializedCount = buffer.count - Int(stream.pointee.avail_out)
-        }
-      }
+      let status = stream.run(flush, room: room, into: &output)
       room = Self.extraRoom
       // Z_BUF_ERROR only says that a further call found nothing to do.
       guard status == Z_OK || status == Z_BUF_ERROR else { return false }
-    } while stream.pointee.avail_out == 0
-    return stream.pointee.avail_in == 0
+    } while stream.roomLeft == 0
+    return stream.pendingInput == 0
   }
 
   private func fail(_ output: inout [UInt8], _ start: Int) throws(DeflateError) -> Never {
     hasFailed = true
     output.removeLast(output.count - start)
     throw .corruptState
-  }
-}
-
-extension z_stream {
-  /// Drops the pointers into the caller's memory, so that none outlives a call.
-  mutating func forgetBuffers() {
-    next_in = nil
-    avail_in = 0
-    next_out = nil
-    avail_out = 0
   }
 }

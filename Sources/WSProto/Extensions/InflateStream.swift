@@ -22,8 +22,7 @@ package enum InflateError: Error, Hashable, Sendable {
 /// Memory: about 7 KB of state, and a window of `1 << windowBits` bytes which zlib allocates with the first
 /// message.
 package final class InflateStream {
-  // zlib keeps a pointer back to the z_stream and compares it, so the struct must never move.
-  private let stream: UnsafeMutablePointer<z_stream>
+  private let stream: ZStream
   /// Nothing has been fed since a message ended, a final block ended, or the stream was reset.
   private var isAtBoundary: Bool
   private var isFresh: Bool
@@ -42,41 +41,25 @@ package final class InflateStream {
   ///   its own data, depending on how the bytes were cut; never anything else.
   package init(windowBits: Int = 15) throws(InflateError) {
     guard 8...15 ~= windowBits else { throw .unsupportedParameter }
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    let status = inflateInit2_(
-      stream,
-      -Int32(max(windowBits, 9)),
-      ZLIB_VERSION,
-      Int32(MemoryLayout<z_stream>.size)
-    )
-    guard status == Z_OK else {
-      stream.deallocate()
-      throw status == Z_MEM_ERROR ? .outOfMemory : .unsupportedParameter
+    do throws(ZStream.Failure) {
+      stream = try ZStream(windowBits: max(windowBits, 9))
+    } catch {
+      throw error == .outOfMemory ? .outOfMemory : .unsupportedParameter
     }
-    self.stream = stream
     isAtBoundary = true
     isFresh = true
     hasFailed = false
   }
 
   private init(copying other: InflateStream) throws(InflateError) {
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    let status = inflateCopy(stream, other.stream)
-    guard status == Z_OK else {
-      stream.deallocate()
-      throw status == Z_MEM_ERROR ? .outOfMemory : .invalid
+    do throws(ZStream.Failure) {
+      stream = try other.stream.copy()
+    } catch {
+      throw error == .outOfMemory ? .outOfMemory : .invalid
     }
-    self.stream = stream
     isAtBoundary = other.isAtBoundary
     isFresh = other.isFresh
     hasFailed = other.hasFailed
-  }
-
-  deinit {
-    _ = inflateEnd(stream)
-    stream.deallocate()
   }
 
   /// An independent stream with the same history, for owners with value semantics.
@@ -88,7 +71,7 @@ package final class InflateStream {
   /// Keeps the memory.
   package func reset() {
     guard !isFresh || hasFailed else { return }
-    hasFailed = inflateReset(stream) != Z_OK
+    hasFailed = !stream.reset()
     isAtBoundary = true
     isFresh = true
   }
@@ -127,25 +110,20 @@ package final class InflateStream {
     var status = Z_OK
     // One octet of room shows whether the tail was taken for data.
     var scratch: UInt8 = 0
-    withUnsafeMutableBytes(of: &scratch) { room in
-      withUnsafeBytes(of: UInt32(0xFFFF_0000).littleEndian) { tail in
-        stream.pointee.next_in = UnsafeMutablePointer(
-          mutating: tail.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        )
-        stream.pointee.avail_in = 4
-        stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        stream.pointee.avail_out = 1
-        status = CZlib.inflate(stream, Z_SYNC_FLUSH)
+    withUnsafeBytes(of: UInt32(0xFFFF_0000).littleEndian) { tail in
+      stream.take(tail)
+      status = withUnsafeMutablePointer(to: &scratch) {
+        stream.run(Z_SYNC_FLUSH, into: UnsafeMutableBufferPointer(start: $0, count: 1))
       }
     }
-    var isComplete = stream.pointee.avail_in == 0 && stream.pointee.avail_out == 1
-    stream.pointee.forgetBuffers()
+    var isComplete = stream.pendingInput == 0 && stream.roomLeft == 1
+    stream.forgetBuffers()
     switch status {
     case Z_OK:
       // 128 is "between two blocks", 64 "inside the last block", the low bits count unread bits.
-      isComplete = isComplete && stream.pointee.data_type & 0xFF == 128
+      isComplete = isComplete && stream.position & 0xFF == 128
     case Z_STREAM_END:
-      isComplete = isComplete && inflateResetKeep(stream) == Z_OK
+      isComplete = isComplete && stream.resetKeepingHistory()
     default:
       isComplete = false
     }
@@ -161,45 +139,41 @@ package final class InflateStream {
     into output: inout [UInt8],
     limit: Int
   ) throws(InflateError) {
-    let stream = stream
     // Half of Int leaves room for the arithmetic below.
     let limit = max(0, min(limit, Int.max / 2))
     let start = output.count
     isFresh = isFresh && input.isEmpty
-    defer { stream.pointee.forgetBuffers() }
+    defer { stream.forgetBuffers() }
 
     var offset = 0
     while offset < input.count {
       let end = offset + min(Self.mostRoom, input.count - offset)
-      let slice = UnsafeRawBufferPointer(rebasing: input[offset..<end])
-      stream.pointee.next_in = UnsafeMutablePointer(
-        mutating: slice.baseAddress?.assumingMemoryBound(to: UInt8.self)
-      )
-      stream.pointee.avail_in = UInt32(truncatingIfNeeded: slice.count)
+      stream.take(UnsafeRawBufferPointer(rebasing: input[offset..<end]))
       offset = end
 
       repeat {
         let produced = output.count - start
-        let pending = stream.pointee.avail_in
-        let status = step(into: &output, room: room(in: output, produced: produced, limit: limit))
+        let pending = stream.pendingInput
+        let room = room(in: output, produced: produced, limit: limit)
+        let status = stream.run(Z_SYNC_FLUSH, room: room, into: &output)
         guard output.count - start <= limit else { throw .tooBig }
         switch status {
         case Z_STREAM_END:
           // A final block, after which the message may go on (RFC 7692 §7.2.3.4). zlib ends its stream
           // there; this reset keeps the window, in constant time: final blocks take two octets each, and a
           // peer may send many of them.
-          guard inflateResetKeep(stream) == Z_OK else { throw .invalid }
+          guard stream.resetKeepingHistory() else { throw .invalid }
           isAtBoundary = true
         case Z_OK, Z_BUF_ERROR:
-          if stream.pointee.avail_in != pending { isAtBoundary = false }
-          let isStuck = stream.pointee.avail_in == pending && output.count - start == produced
-          if isStuck && stream.pointee.avail_in > 0 { throw .invalid }
+          if stream.pendingInput != pending { isAtBoundary = false }
+          let isStuck = stream.pendingInput == pending && output.count - start == produced
+          if isStuck && stream.pendingInput > 0 { throw .invalid }
         case Z_MEM_ERROR:
           throw .outOfMemory
         default:
           throw .invalid
         }
-      } while stream.pointee.avail_in > 0 || stream.pointee.avail_out == 0
+      } while stream.pendingInput > 0 || stream.roomLeft == 0
     }
   }
 
@@ -211,24 +185,9 @@ package final class InflateStream {
     if spare >= min(allowed, Self.leastRoom) { return min(spare, allowed) }
     let guess =
       produced == 0
-      ? min(Int(stream.pointee.avail_in), 1 << 18) * 4 + Self.leastRoom
+      ? min(stream.pendingInput, 1 << 18) * 4 + Self.leastRoom
       : max(produced, 8 * Self.leastRoom)
     return min(guess, allowed)
-  }
-
-  private func step(into output: inout [UInt8], room: Int) -> Int32 {
-    let stream = stream
-    var status = Z_OK
-    // Bounds: zlib gets exactly the added capacity, and what it says it wrote is what becomes visible.
-    output.append(addingCapacity: room) { span in
-      span.withUnsafeMutableBufferPointer { buffer, initializedCount in
-        stream.pointee.next_out = buffer.baseAddress
-        stream.pointee.avail_out = UInt32(truncatingIfNeeded: buffer.count)
-        status = CZlib.inflate(stream, Z_SYNC_FLUSH)
-        initializedCount = buffer.count - Int(stream.pointee.avail_out)
-      }
-    }
-    return status
   }
 
   private func fail(
