@@ -13,6 +13,12 @@ let package = Package(
     // The C interface; its header is Sources/CWSProto/wsproto.h.
     .library(name: "WSProtoC", type: .dynamic, targets: ["WSProtoC"]),
   ],
+  traits: [
+    .trait(
+      name: "ISAL",
+      description: "permessage-deflate with Intel ISA-L, which is faster than zlib."
+    )
+  ],
   dependencies: [
     // No traits: the core must not link Foundation.
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
@@ -25,11 +31,14 @@ let package = Package(
       pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]
     ),
+    // Neither looked for nor linked without the trait.
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
     .target(name: "CWSProtoKernels"),
     .target(
       name: "WSProto",
       dependencies: [
         "CZlib", "CWSProtoKernels",
+        .target(name: "CISAL", condition: .when(traits: ["ISAL"])),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
     ),

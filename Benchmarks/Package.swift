@@ -7,8 +7,13 @@ import PackageDescription
 let package = Package(
   name: "wsproto-benchmarks",
   platforms: [.macOS(.v26)],
+  traits: [.trait(name: "ISAL", description: "WSProto with its trait of this name.")],
   dependencies: [
-    .package(name: "swift-wsproto", path: "../"),
+    .package(
+      name: "swift-wsproto",
+      path: "../",
+      traits: [.trait(name: "ISAL", condition: .when(traits: ["ISAL"]))]
+    ),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
   ],

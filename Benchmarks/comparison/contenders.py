@@ -75,6 +75,14 @@ def swift_build(jobs):
             sys.exit(f"error: {product} does not build: {why}")
 
 
+def swift_build_isal(jobs):
+    """Builds wsproto-bench with the trait ISAL, in a folder of its own; gives back why it could not."""
+    print("building wsproto-bench with ISA-L", file=sys.stderr)
+    return install(["libisal-dev"]) or run(
+        ["swift", "build", "-c", "release", "-j", str(jobs), "--traits", "ISAL", "--scratch-path", ".build-isal",
+         "--product", "wsproto-bench"], cwd=ROOT)
+
+
 def swift_version(package):
     done = subprocess.run(["git", "-C", str(ROOT / ".build" / "checkouts" / package), "describe", "--tags"],
                           capture_output=True, text=True)
@@ -108,6 +116,9 @@ def prepare(jobs=2):
         *(Contender(f"WSProto {api}", [bench], ["decode"], arguments=["--api", api])
           for api in ("borrowed", "borrowed-chunk", "borrowed-parts", "events", "whole")),
         Contender("WSProto", [bench], ["encode", "deflate", "handshake"]))
+    isal = Contender("WSProto with ISA-L", [ROOT / ".build-isal" / "release" / "wsproto-bench"], ["deflate"])
+    add(swift_build_isal(jobs), isal)
+    isal.version = f"libisal {debian_version('libisal-dev')}"
 
     why = install(["libboost1.81-dev"])
     why = why and install(["libboost-dev"])

@@ -124,11 +124,14 @@ def free_port():
 _built = {}
 
 
-def build(product, package=ROOT):
+def build(product, package=ROOT, trait=None):
     """Build a product of the package for release; returns the folder of the binaries."""
     if product not in _built:
-        say(f"building {product}")
+        say(f"building {product}" + (f" with {trait}" if trait else ""))
         command = ["swift", "build", "-c", "release", "--package-path", package]
+        if trait:
+            # A folder of its own, so that neither way to build undoes the other.
+            command += ["--traits", trait, "--scratch-path", os.path.join(package, f".build-{trait.lower()}")]
         # One option a variable would hide what was built: the scratch path alone may differ in CI.
         if package == ROOT and os.environ.get("WSPROTO_SCRATCH_PATH"):
             command += ["--scratch-path", os.environ["WSPROTO_SCRATCH_PATH"]]
@@ -137,13 +140,13 @@ def build(product, package=ROOT):
     return _built[product]
 
 
-def testee(role):
+def testee(role, trait=None):
     """Command of the testee as a list: `WSPROTO_SERVER_TESTEE`/`WSPROTO_CLIENT_TESTEE`, else ours, built."""
     given = os.environ.get(f"WSPROTO_{role.upper()}_TESTEE")
     if given:
         return shlex.split(given)
     product = f"autobahn-{role}"
-    return [os.path.join(build(product, os.path.join(CONFORMANCE, "testee")), product)]
+    return [os.path.join(build(product, os.path.join(CONFORMANCE, "testee"), trait), product)]
 
 
 def ctypes_library():

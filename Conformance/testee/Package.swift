@@ -7,7 +7,14 @@ import PackageDescription
 let package = Package(
   name: "wsproto-testees",
   platforms: [.macOS(.v26)],
-  dependencies: [.package(name: "swift-wsproto", path: "../../")],
+  traits: [.trait(name: "ISAL", description: "WSProto with its trait of this name.")],
+  dependencies: [
+    .package(
+      name: "swift-wsproto",
+      path: "../../",
+      traits: [.trait(name: "ISAL", condition: .when(traits: ["ISAL"]))]
+    )
+  ],
   targets: [
     .target(
       name: "TesteeSupport",

@@ -71,7 +71,7 @@ extension PerMessageDeflate {
 
   /// Compresses data frames, unless the first frame of the message was sent with `context.compress` unset.
   ///
-  /// - Throws: `LocalProtocolError` if zlib has no memory.
+  /// - Throws: `LocalProtocolError` if there is no memory to compress with.
   public mutating func frameOutbound(
     _ context: FrameContext,
     opcode: Opcode,
@@ -98,7 +98,7 @@ extension PerMessageDeflate {
       }
       if fin, direction.noContextTakeover { stream.reset() }
     } catch {
-      throw LocalProtocolError("zlib cannot compress the message: \(error)", .extension)
+      throw LocalProtocolError("the message cannot be compressed: \(error)", .extension)
     }
     var rsv = rsv
     if isFirst { rsv.rsv1 = true }
@@ -119,19 +119,19 @@ struct PerMessageDeflateHooks: @unchecked Sendable {
   /// Whether the message that is being sent is compressed.
   var outboundCompressed = false
 
-  private var inflater: InflateStream?
-  private var deflater: DeflateStream?
+  private var inflater: Inflater?
+  private var deflater: Deflater?
 
   var inflatesFrame: Bool { !inboundIsControl && inboundCompressed == true }
 
-  /// Whether zlib contexts exist, for tests: inbound and outbound.
+  /// Whether contexts exist, for tests: inbound and outbound.
   var contexts: (inbound: Bool, outbound: Bool) { (inflater != nil, deflater != nil) }
 
   /// The stream to inflate with, owned by this copy alone.
-  mutating func inflater(windowBits: Int) throws(InflateError) -> InflateStream {
+  mutating func inflater(windowBits: Int) throws(InflateError) -> Inflater {
     if isKnownUniquelyReferenced(&inflater), let inflater { return inflater }
-    let own: InflateStream
-    if let inflater { own = try inflater.copy() } else { own = try InflateStream(windowBits: windowBits) }
+    let own: Inflater
+    if let inflater { own = try inflater.copy() } else { own = try Inflater(windowBits: windowBits) }
     inflater = own
     return own
   }
@@ -141,13 +141,13 @@ struct PerMessageDeflateHooks: @unchecked Sendable {
     windowBits: Int,
     level: Int,
     memoryLevel: Int
-  ) throws(DeflateError) -> DeflateStream {
+  ) throws(DeflateError) -> Deflater {
     if isKnownUniquelyReferenced(&deflater), let deflater { return deflater }
-    let own: DeflateStream
+    let own: Deflater
     if let deflater {
       own = try deflater.copy()
     } else {
-      own = try DeflateStream(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
+      own = try Deflater(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
     }
     deflater = own
     return own

@@ -10,6 +10,12 @@
 ///
 /// Memory: the contexts of zlib, about 268 KB to send and 40 KB to receive at 15 bits, are made by the first message
 /// that needs them. A window of n bits has 2ⁿ bytes.
+///
+/// Where the library is built with the package's trait `ISAL`, Intel ISA-L takes zlib's place, in both directions. JSON
+/// of 16 KiB is then compressed in a ninth of the time and inflated in half (`wsproto-bench deflate`), a fifth longer
+/// than by zlib; inflating messages of less than some KB is no faster than with zlib. What a peer may send, what is
+/// refused, and the negotiation stay. The contexts take about 168 KB to send, 234 KB at level 9, and 109 KB to receive,
+/// whatever the window.
 public struct PerMessageDeflate: Extension {
   /// `permessage-deflate`.
   public static let name = "permessage-deflate"
@@ -27,8 +33,12 @@ public struct PerMessageDeflate: Extension {
   public private(set) var serverMaxWindowBits: Int
 
   /// How hard zlib tries: 0 (stores) to 9, or -1 for its default. Local, not negotiated.
+  ///
+  /// With the trait `ISAL` -1 and 1 to 6 are ISA-L's level 1, 7 and 8 its 2, 9 its 3; at 0 zlib stores. ISA-L's level 0
+  /// is not used: it makes small messages longer than they are.
   public let level: Int
-  /// zlib's memory for compression: 1 to 9, `1 << (memoryLevel + 9)` bytes. Local, not negotiated.
+  /// zlib's memory for compression: 1 to 9, `1 << (memoryLevel + 9)` bytes. Local, not negotiated. Of no account with the
+  /// trait `ISAL`.
   public let memoryLevel: Int
   /// What a client offers after its first offer; see ``offers()``.
   public let fallbackOffers: [[ExtensionParameter]]

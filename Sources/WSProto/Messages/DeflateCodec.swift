@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The inbound half of permessage-deflate on one connection (RFC 7692 §7.2.2). Its zlib context is made by the first
+/// The inbound half of permessage-deflate on one connection (RFC 7692 §7.2.2). Its context is made by the first
 /// compressed message.
 final class InboundDeflate {
   private let windowBits: Int
   private let resetsEachMessage: Bool
-  private var stream: InflateStream?
+  private var stream: Inflater?
 
-  /// Whether zlib holds memory for it yet.
+  /// Whether there is memory for it yet.
   var hasContext: Bool { stream != nil }
 
   init(windowBits: Int, noContextTakeover: Bool) {
@@ -30,24 +30,24 @@ final class InboundDeflate {
     if resetsEachMessage { stream.reset() }
   }
 
-  private func open() throws(InflateError) -> InflateStream {
+  private func open() throws(InflateError) -> Inflater {
     if let stream { return stream }
-    let made = try InflateStream(windowBits: windowBits)
+    let made = try Inflater(windowBits: windowBits)
     stream = made
     return made
   }
 }
 
-/// The outbound half of permessage-deflate on one connection (RFC 7692 §7.2.1). Its zlib context is made by the first
+/// The outbound half of permessage-deflate on one connection (RFC 7692 §7.2.1). Its context is made by the first
 /// message that is compressed.
 final class OutboundDeflate {
   private let windowBits: Int
   private let level: Int
   private let memoryLevel: Int
   private let resetsEachMessage: Bool
-  private var stream: DeflateStream?
+  private var stream: Deflater?
 
-  /// Whether zlib holds memory for it yet.
+  /// Whether there is memory for it yet.
   var hasContext: Bool { stream != nil }
 
   init(windowBits: Int, noContextTakeover: Bool, level: Int, memoryLevel: Int) {
@@ -67,13 +67,13 @@ final class OutboundDeflate {
       try stream.compress(input, finishMessage: finished, into: &output)
       if finished, resetsEachMessage { stream.reset() }
     } catch {
-      throw LocalProtocolError("zlib cannot compress the message: \(error)", .extension)
+      throw LocalProtocolError("the message cannot be compressed: \(error)", .extension)
     }
   }
 
-  private func open() throws(DeflateError) -> DeflateStream {
+  private func open() throws(DeflateError) -> Deflater {
     if let stream { return stream }
-    let made = try DeflateStream(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
+    let made = try Deflater(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
     stream = made
     return made
   }

@@ -33,12 +33,21 @@ import WSProtoTestSupport
     return client
   }
 
+  /// 64 bytes at random, zeros, and the same 64 bytes again, or others, `distance` behind the first.
+  static func apart(distance: Int, same: Bool, seed: UInt64) -> [UInt8] {
+    let block = [UInt8].random(64, seed: seed)
+    return block + [UInt8](repeating: 0, count: distance - 64) + (same ? block : .random(64, seed: ~seed))
+  }
+
   /// That it reaches back as far as the window does, and no further.
   static func usesWindow(of bits: Int, _ connection: WSConnection) throws {
-    let within = twice(distance: reach(bits), seed: 1)
-    let beyond = twice(distance: 1 << bits, seed: 2)
-    #expect(try connection.send(BytesMessage(data: Bytes(within))).count < within.count * 3 / 4)
-    #expect(try connection.send(BytesMessage(data: Bytes(beyond))).count >= beyond.count)
+    func sent(_ distance: Int, _ same: Bool, _ seed: UInt64) throws -> Int {
+      try connection.send(BytesMessage(data: Bytes(apart(distance: distance, same: same, seed: seed)))).count
+    }
+    let within = try sent(reach(bits), false, 1) - sent(reach(bits), true, 2)
+    #expect(within > 40, "\(within)")
+    let beyond = try sent(1 << bits + 1, false, 3) - sent(1 << bits + 1, true, 4)
+    #expect(abs(beyond) < 40, "\(beyond)")
   }
 
   /// That it reads what a peer sends that uses the whole window, also that of the message before.

@@ -11,8 +11,8 @@ import WSProto
   )
   func roundTrip(windowBits: Int, takeover: Bool) throws {
     var generator = SeededGenerator(state: UInt64(windowBits))
-    let deflater = try DeflateStream(windowBits: windowBits, memoryLevel: 1 + windowBits % 9)
-    let inflater = try InflateStream(windowBits: windowBits)
+    let deflater = try Deflater(windowBits: windowBits, memoryLevel: 1 + windowBits % 9)
+    let inflater = try Inflater(windowBits: windowBits)
     for size in [0, 1, 5, 125, 126, 1_000, 0, 0, 20_000, 70_000, 3, 150_000] {
       let text =
         Bool.random(using: &generator)
@@ -36,7 +36,7 @@ import WSProto
   }
 
   private static func outcome(_ chunks: [[UInt8]], limit: Int, after history: [UInt8]) throws -> Outcome {
-    let stream = try InflateStream()
+    let stream = try Inflater()
     _ = try stream.message(history)
     do {
       return .text(try stream.message(chunks, limit: limit))
@@ -98,7 +98,7 @@ import WSProto
     let text = [UInt8].json(30_000, seed: 4)
     let payload = try DeflateStream(windowBits: 15).message([text])
     for chunk in [1, 3, 64, 1_000, .max] {
-      let stream = try InflateStream(windowBits: windowBits)
+      let stream = try Inflater(windowBits: windowBits)
       do {
         #expect(try stream.message(payload, chunk: chunk) == text)
       } catch InflateError.invalid {

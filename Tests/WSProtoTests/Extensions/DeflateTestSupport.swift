@@ -14,7 +14,34 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-extension DeflateStream {
+/// What compresses messages: zlib, or what the trait ISAL puts in its place.
+protocol MessageDeflating {
+  func compress(
+    _ input: UnsafeRawBufferPointer,
+    finishMessage: Bool,
+    into output: inout [UInt8]
+  ) throws(DeflateError)
+}
+
+/// What inflates messages.
+protocol MessageInflating {
+  func inflate(
+    _ input: UnsafeRawBufferPointer,
+    into output: inout [UInt8],
+    limit: Int
+  ) throws(InflateError)
+  func finishMessage() throws(InflateError)
+  func reset()
+}
+
+extension DeflateStream: MessageDeflating {}
+extension InflateStream: MessageInflating {}
+#if ISAL
+  extension ISALDeflateStream: MessageDeflating {}
+  extension ISALInflateStream: MessageInflating {}
+#endif
+
+extension MessageDeflating {
   /// Compresses one message, given in parts.
   func message(_ parts: [[UInt8]]) throws -> [UInt8] {
     var output: [UInt8] = []
@@ -27,7 +54,7 @@ extension DeflateStream {
   func message(_ text: String) throws -> [UInt8] { try message([Array(text.utf8)]) }
 }
 
-extension InflateStream {
+extension MessageInflating {
   /// Decompresses one message, fed in chunks of `chunk` bytes, with `limit` for the whole of it.
   func message(_ payload: [UInt8], chunk: Int = .max, limit: Int = 1 << 24) throws -> [UInt8] {
     try message(payload.cut { min(chunk, $0) }, limit: limit)

@@ -76,6 +76,16 @@ import Testing
     } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
   }
 
+  /// That these bytes are ``text``, compressed.
+  private static func expectCompressed(_ data: [UInt8]) throws {
+    #if ISAL
+      // Which of the many encodings is chosen is zlib's or ISA-L's affair.
+      #expect(try InflateStream().message(data) == text && data.count < text.count)
+    #else
+      #expect(data == compressed)
+    #endif
+  }
+
   @Test(
     "frames go out compressed, RSV1 on the first; control frames as they are",
     .requirement("7692-6-rsv1-first"),
@@ -91,10 +101,12 @@ import Testing
     #expect(ping.rsv == .none && ping.data == Self.text)
     var copy = deflate
     let whole = try frame(&copy, .binary, Self.text[...], true)
-    #expect(whole.rsv == Self.rsv1 && whole.data == Self.compressed)
+    #expect(whole.rsv == Self.rsv1)
+    try Self.expectCompressed(whole.data)
     let first = try frame(&deflate, .binary, Self.text[..<12], false)
     let last = try frame(&deflate, .continuation, Self.text[12...], true)
-    #expect(first.rsv == Self.rsv1 && last.rsv == .none && first.data + last.data == Self.compressed)
+    #expect(first.rsv == Self.rsv1 && last.rsv == .none)
+    try Self.expectCompressed(first.data + last.data)
   }
 
   @Test(
