@@ -15,6 +15,8 @@ let instrumented: [SwiftSetting] = features + [.unsafeFlags(["-sanitize=fuzzer,a
 let package = Package(
   name: "wsproto-fuzzing",
   platforms: [.macOS(.v26)],
+  // As in the library's package: with ISA-L, while the twin stays with zlib.
+  traits: [.trait(name: "ISAL")],
   dependencies: [
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: [])
   ],
@@ -24,6 +26,7 @@ let package = Package(
       pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]
     ),
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
     .target(
       name: "CWSProtoKernels",
       cSettings: [.unsafeFlags(["-fsanitize=fuzzer-no-link,address"])]
@@ -32,7 +35,8 @@ let package = Package(
     .target(
       name: "WSProto",
       dependencies: [
-        "CZlib", "CWSProtoKernels", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "CZlib", "CWSProtoKernels", .target(name: "CISAL", condition: .when(traits: ["ISAL"])),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: instrumented
     ),
