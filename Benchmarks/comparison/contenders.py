@@ -16,15 +16,19 @@ SWIFT_PRODUCTS = ["wsproto-bench-inputs", "wsproto-bench", "peer-nio"]
 
 
 class Contender:
-    """A program that measures one stack; `slow` ones get shorter inputs of the same messages."""
+    """A program that measures one stack; `slow` ones get shorter inputs of the same messages.
 
-    def __init__(self, name, command, operations, slow=False, arguments=(), version=""):
+    A `given` one is the user's own (--peer): what it lacks is found by trying, and its version is what it prints.
+    """
+
+    def __init__(self, name, command, operations, slow=False, arguments=(), version="", given=False):
         self.name = name
         self.command = [str(part) for part in command]
         self.operations = operations
         self.slow = slow
         self.arguments = list(arguments)
         self.version = version
+        self.given = given
 
 
 def run(command, **more):
@@ -54,6 +58,19 @@ def install(packages):
     if why and run((["sudo", "-n"] if os.geteuid() != 0 else []) + ["apt-get", "update", "-q"]) is None:
         why = run(command)
     return why
+
+
+def given(text, published):
+    """The contender of `--peer NAME=PROGRAM`; a published stack's name is spelt as in published.json."""
+    name, separator, program = text.partition("=")
+    name = {stack.lower(): stack for stack in published}.get(name.strip().lower(), name.strip())
+    # Names that begin like ours are taken for ours by the tables.
+    if not separator or not name or not program or "|" in name or name.startswith("WSProto"):
+        sys.exit(f"error: --peer {text}: NAME=PROGRAM is wanted, and a name that is not ours")
+    path = shutil.which(os.path.expanduser(program))
+    if path is None:
+        sys.exit(f"error: --peer {text}: {program} is no program")
+    return Contender(name, [os.path.abspath(path)], [], given=True)
 
 
 def newer(output, sources):
@@ -130,7 +147,7 @@ def prepare(jobs=2):
         Contender("wslay", [BIN / "peer-wslay"], ["decode", "encode"], version=debian_version("libwslay-dev")))
 
     for name in ("uWebSockets", "tungstenite", "tokio-websockets", "fastwebsockets"):
-        missing[name] = "neither in Debian nor on PyPI; shown as published figures scaled by the floor"
+        missing[name] = "neither in Debian nor on PyPI (--peer brings one of your own); published figures, scaled, stand in"
 
     add(None, Contender("NIOWebSocket", [swift / "peer-nio"], ["decode", "encode", "handshake"], slow=True,
                         version=swift_version("swift-nio")))

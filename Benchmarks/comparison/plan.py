@@ -19,6 +19,8 @@ class Cell:
     def takes(self, contender):
         if self.only is not None and contender.name not in self.only:
             return False
+        if contender.given:
+            return True
         role = "client" if "client" in self.arguments else "server"
         return self.operation in contender.operations or f"{self.operation}-{role}" in contender.operations
 

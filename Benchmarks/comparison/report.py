@@ -61,11 +61,26 @@ class Results:
                 for size, by_name in self.sections.get("decode, server, binary", {}).items() if "feed only" in by_name}
 
 
+BEST_OF = "best of "
+
+
+def stacks_of(name):
+    """The stacks that a published row stands for: one, or those it gives the best of."""
+    return name.removeprefix(BEST_OF).split(" and ") if name.startswith(BEST_OF) else [name]
+
+
+def published_stacks():
+    return sorted({stack for rows in PUBLISHED["stacks"].values() for name in rows for stack in stacks_of(name)})
+
+
 def scaled(section, by_size, floor):
-    """Published figures times this machine's floor over that machine's, for stacks that are not built here."""
+    """Published figures times this machine's floor over that machine's, for stacks that were not measured here."""
     rows = {}
+    measured = {name for by_name in by_size.values() for name in by_name}
     there = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
     for name, figures in PUBLISHED["stacks"].get(section, {}).items():
+        if measured.issuperset(stacks_of(name)):
+            continue
         row = {size: figure * floor[size] / there[size] for size, figure in zip(PUBLISHED["sizes"], figures)
                if figure is not None and size in by_size and size in floor}
         if row:
@@ -133,6 +148,10 @@ def markdown(results, goals, scaling, contenders, missing, failures, settings, c
              "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
              "our best figure in that column (above 1: we are faster). Floors in italics. What is measured, and how, is "
              "in [Benchmarks/README.md](../README.md).", ""]
+    given = [contender.name for contender in contenders if contender.given]
+    if given:
+        lines += [f"Built outside of `compare`, and given to it with `--peer`: {', '.join(given)}. They read the same inputs "
+                  "and were held to the same checksums; how they were built is for whoever gave them to say.", ""]
     for path in charts:
         lines += [f"![{path.stem}]({path.name})", ""]
     lines += goals
@@ -140,10 +159,13 @@ def markdown(results, goals, scaling, contenders, missing, failures, settings, c
         lines += table(section, results.sections[section], results.floor())
     lines += deflate_ratios(results)
     lines += scaling
-    lines += ["¹ Not built here: a figure measured on another machine, scaled by the feed-only floors of both "
-              "(comparison/published.json).", "", "## Contenders", ""]
+    if any(scaled(section, results.sections[section], results.floor()) for section in results.order):
+        lines += ["¹ Not measured here: a figure measured on another machine, scaled by the feed-only floors of both "
+                  "(comparison/published.json).", ""]
+    lines += ["## Contenders", ""]
     for contender in contenders:
-        lines.append(f"- {contender.name} {contender.version}".rstrip())
+        outside = " (built outside of this script, `--peer`)" if contender.given else ""
+        lines.append(f"- {contender.name} {contender.version}".rstrip() + outside)
     for name, why in missing.items():
         lines.append(f"- missing: {name}: {why}")
     for name, why in failures.items():
