@@ -60,11 +60,14 @@ class Goals:
         return min((r for r in ratios if r is not None), default=None)
 
     def rows(self):
-        """(what, [(size, measured, goal, 'at least' or 'at most', unit)])."""
+        """(what, [(size, measured, goal, 'at least' or 'at most', unit)]); without a goal for information."""
         binary, ascii, mixed = (f"decode, server, {kind}" for kind in ("binary", "ascii", "mixed"))
 
         def row(what, goals, measure, least=True, unit="×"):
             return what, [(size, measure(size), goal, least, unit) for size, goal in zip(SIZES, goals) if goal is not None]
+
+        def information(what, measure):
+            return what, [(size, measure(size), None, True, "×") for size in SIZES]
 
         def over_other(what, section, name, goals, api="borrowed"):
             return row(f"{what} over {self.called(section, name)}", goals,
@@ -82,9 +85,11 @@ class Goals:
                   lambda s: self.worst_over("Boost.Beast", s))
         yield row("borrowed decode over NIOWebSocket, the worst of all kinds", [100, 50, 30, 35, 30, 20],
                   lambda s: self.worst_over("NIOWebSocket", s))
+        yield information("the same, binary alone (NIOWebSocket does not validate text), no goal",
+                          lambda s: over(self.ns(binary, "NIOWebSocket", s), self.ours(binary, s)))
         yield row("one frame a read, borrowed", [40, 40, None, None, None, None],
                   lambda s: self.ours("decode, server, one frame a read, binary", s), least=False, unit=" ns")
-        yield row("server encode, small", [12, 12, None, None, None, None],
+        yield row("server encode, small (4 to 12 ns)", [12, 12, None, None, None, None],
                   lambda s: self.ours("encode, server", s), least=False, unit=" ns")
         yield row("server encode, time over memcpy", [None, None, 1.15, 1.15, 1.15, 1.15],
                   lambda s: over(self.ours("encode, server", s), self.ns("encode, server", "memcpy", s)), least=False)
@@ -115,6 +120,8 @@ def verdict(value, goal, least, unit):
     """A cell, and whether the goal is reached; `None`: not measured."""
     if value is None:
         return "not measured", None
+    if goal is None:
+        return f"{number(value, unit)}{unit}", None
     sign = "≥" if least else "≤"
     reached = value >= goal if least else value <= goal
     text = f"{number(value, unit)}{unit} ({sign} {goal:g})"
@@ -149,7 +156,7 @@ def markdown(results):
         missed += sum(ok is False for _, ok in wanted.values())
         if 0 in found:
             single.append(f"{what[0].upper()}{what[1:]}: {found[0][0]}.")
-        elif any(ok is not None for _, ok in wanted.values()):
+        elif any(measured is not None for size, measured, *_ in cells if size in wanted):
             lines.append(f"| {what} | " + " | ".join(found[s][0] if s in found else "–" for s in sizes) + " |")
     sentence, none = allocations()
     single += ["", sentence]
