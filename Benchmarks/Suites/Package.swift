@@ -13,14 +13,17 @@ let package = Package(
     .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
   ],
   targets: [
+    // A link to the comparison's: its package as a dependency would bring the peers.
+    .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
     .executableTarget(
       name: "WSProtoSuites",
       dependencies: [
+        "CAllocationCounter",
         .product(name: "Benchmark", package: "benchmark"),
         .product(name: "WSProto", package: "swift-wsproto"),
       ],
       path: "Benchmarks/WSProtoSuites",
       plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
-    )
+    ),
   ]
 )
