@@ -52,6 +52,8 @@ public struct Measurement {
   public var chunk: ReadSize = .bytes(65536)
   /// Processor seconds to measure for, at least.
   public var minSeconds = 0.5
+  /// Exactly so many passes after the one that warms up, whatever they take; `nil`: as many as fill `minSeconds`.
+  public var exactPasses: Int?
   /// Whether the report is a JSON object on one line.
   public var json = false
   /// What every pass must find; `nil`: only that all passes agree.
@@ -65,7 +67,7 @@ public struct Measurement {
     self.api = api
   }
 
-  /// One pass to warm up, then passes until `minSeconds` of processor time are spent.
+  /// One pass to warm up, then passes until `minSeconds` of processor time are spent, or `exactPasses`.
   public func run(_ pass: (inout Totals) throws -> Void) throws {
     var first = Totals()
     try pass(&first)
@@ -88,7 +90,7 @@ public struct Measurement {
       guard totals == first else { throw BenchError("two passes differ") }
       passes += 1
       elapsed = processSeconds() - start
-    } while elapsed < minSeconds
+    } while exactPasses.map { passes < $0 } ?? (elapsed < minSeconds)
     let allocations = wsb_allocations() - allocationsBefore
     let messages = Double(passes) * Double(first.messages)
     report(

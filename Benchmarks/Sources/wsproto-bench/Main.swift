@@ -36,13 +36,21 @@ struct CommonOptions: ParsableArguments {
   @Option(help: "Processor seconds to measure for, at least; one pass at least is made.")
   var minSeconds: Double = 0.5
 
+  @Option(help: "Exactly so many passes instead, after the one that warms up.")
+  var passes: Int?
+
   @Flag(help: "One JSON object a line.")
   var json = false
+
+  func validate() throws {
+    guard passes.map({ $0 >= 1 }) ?? true else { throw ValidationError("--passes is at least 1") }
+  }
 
   func measurement(operation: String, api: String) -> Measurement {
     var measurement = Measurement(peer: "WSProto", version: "", operation: operation, api: api)
     measurement.role = role.rawValue
     measurement.minSeconds = minSeconds
+    measurement.exactPasses = passes
     measurement.json = json
     return measurement
   }
