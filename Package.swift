@@ -86,7 +86,9 @@ for target in package.targets {
   switch target.type {
   case .system: break
   case .regular where target.name.hasPrefix("C"):
-    if isCI { target.cSettings = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)] }
+    if isCI {
+      target.cSettings = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+    }
   default:
     target.swiftSettings =
       (target.swiftSettings ?? []) + [
