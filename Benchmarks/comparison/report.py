@@ -65,12 +65,12 @@ BEST_OF = "best of "
 
 
 def stacks_of(name):
-    """The stacks that a published row stands for: one, or those it gives the best of."""
+    """The stacks that a name stands for: one, or those that it means the best of."""
     return name.removeprefix(BEST_OF).split(" and ") if name.startswith(BEST_OF) else [name]
 
 
 def published_stacks():
-    return sorted({stack for rows in PUBLISHED["stacks"].values() for name in rows for stack in stacks_of(name)})
+    return sorted({name for rows in PUBLISHED["stacks"].values() for name in rows})
 
 
 def scaled(section, by_size, floor):
@@ -79,7 +79,7 @@ def scaled(section, by_size, floor):
     measured = {name for by_name in by_size.values() for name in by_name}
     there = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
     for name, figures in PUBLISHED["stacks"].get(section, {}).items():
-        if measured.issuperset(stacks_of(name)):
+        if name in measured:
             continue
         row = {size: figure * floor[size] / there[size] for size, figure in zip(PUBLISHED["sizes"], figures)
                if figure is not None and size in by_size and size in floor}
@@ -142,6 +142,16 @@ def deflate_ratios(results):
     return lines + [""] if lines else []
 
 
+CONTENDERS = "## Contenders"
+
+
+def replace_scaling(text, scaling):
+    """A page with another section on scaling, which stands before the contenders."""
+    before, heading, contenders = text.partition(CONTENDERS + "\n")
+    before = before.partition("## Scaling\n")[0]
+    return before + "\n".join(scaling) + "\n" + heading + contenders
+
+
 def markdown(results, goals, scaling, contenders, missing, failures, settings, charts):
     lines = ["# Comparison", "",
              f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
@@ -152,17 +162,16 @@ def markdown(results, goals, scaling, contenders, missing, failures, settings, c
     if given:
         lines += [f"Built outside of `compare`, and given to it with `--peer`: {', '.join(given)}. They read the same inputs "
                   "and were held to the same checksums; how they were built is for whoever gave them to say.", ""]
-    for path in charts:
-        lines += [f"![{path.stem}]({path.name})", ""]
-    lines += goals
+    pictures = [line for path in charts for line in (f"![{path.stem}]({path.name})", "")]
+    # The summary, the goals, then all the rest.
+    lines += pictures[:2] + goals + pictures[2:]
     for section in results.order:
         lines += table(section, results.sections[section], results.floor())
     lines += deflate_ratios(results)
-    lines += scaling
     if any(scaled(section, results.sections[section], results.floor()) for section in results.order):
         lines += ["¹ Not measured here: a figure measured on another machine, scaled by the feed-only floors of both "
                   "(comparison/published.json).", ""]
-    lines += ["## Contenders", ""]
+    lines += scaling + [CONTENDERS, ""]
     for contender in contenders:
         outside = " (built outside of this script, `--peer`)" if contender.given else ""
         lines.append(f"- {contender.name} {contender.version}".rstrip() + outside)
