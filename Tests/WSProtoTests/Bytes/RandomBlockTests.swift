@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test(
-    "a connection draws anew from the system, and every block is another one",
+    "every block is another one, also where a new seed is drawn",
     .requirement("6455-5.3-unpredictable")
   )
   func seeds() {
