@@ -66,14 +66,14 @@ struct CallbackExtension: Extension {
     )
   }
 
-  mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {
+  mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
     guard let finalize = table.finalize else { return }
     let (fine, message) = withUTF8(accepted) { text in
       Output.collect { finalize(table.context, text.baseAddress, text.count, $0) }
     }
     if !fine {
       let why = String(decoding: message, as: UTF8.self)
-      throw RemoteProtocolError(why.isEmpty ? "the parameters of \(name) are not acceptable" : why)
+      throw NegotiationError(why.isEmpty ? "the parameters of \(name) are not acceptable" : why)
     }
   }
 
@@ -83,7 +83,7 @@ struct CallbackExtension: Extension {
     rsv: RsvBits,
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits {
-    guard let hook = table.frame_inbound_header else { return .none }
+    guard let hook = table.frame_inbound_header else { return [] }
     var bits = rsv.c
     try check(
       hook(table.context, Int32(context.role.rawValue), opcode.rawValue, &bits, payloadLength)

@@ -144,7 +144,11 @@ public func extensionFinalize(
     guard let answer = header(accepted) else {
       throw RemoteProtocolError("Bad header, 'Sec-WebSocket-Extensions'", detail: "RFC 6455 §9.1")
     }
-    try box(`extension`).value.finalize(answer)
+    do throws(NegotiationError) {
+      try box(`extension`).value.finalize(answer)
+    } catch {
+      throw RemoteProtocolError(error)
+    }
   }
 }
 

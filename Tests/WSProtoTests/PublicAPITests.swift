@@ -22,9 +22,9 @@ import WSProto
       return []
     }
 
-    mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {
+    mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
       guard accepted.parameters.isEmpty else {
-        throw RemoteProtocolError("no parameters", detail: "x-reversing")
+        throw NegotiationError("no parameters", detail: "x-reversing")
       }
       isOn = true
     }
@@ -59,7 +59,7 @@ import WSProto
     ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) {
       if data.count == 7 { throw LocalProtocolError("seven bytes", .extension) }
       var marked = rsv
-      marked.rsv2 = true
+      marked.insert(.rsv2)
       return (marked, Array(data.reversed()))
     }
   }
@@ -257,7 +257,7 @@ import WSProto
     #expect(text == Frame(opcode: .text, payload: .text("hé"), frameFinished: true, messageFinished: false))
     #expect(messages.opcode == .text)
     #expect(try decoder.processBuffer()?.opcode == .ping)
-    #expect(Header(fin: true, opcode: .text, payloadLength: 3).rsv == .none)
+    #expect(Header(fin: true, opcode: .text, payloadLength: 3).rsv == [])
   }
 
   @Test("a borrowed event can be copied to stay, through WSConnection's own door")

@@ -27,7 +27,7 @@ enum FuzzExtensions {
     }
     for header in parsed {
       var copy = client
-      do throws(RemoteProtocolError) {
+      do throws(NegotiationError) {
         try copy.finalize(header)
         check(copy, text)
       } catch {

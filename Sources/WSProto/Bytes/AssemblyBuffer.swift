@@ -29,6 +29,21 @@ struct AssemblyBuffer: ~Copyable {
     count += added
   }
 
+  /// Makes room for `room` more bytes and appends those that `body` has written to it; `body` returns their count.
+  mutating func append<Failure: Error>(
+    upTo room: Int,
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+  ) throws(Failure) {
+    guard room > 0 else { return }
+    let target = reserve(room).base + count
+    let written = try body(UnsafeMutableRawBufferPointer(start: target, count: room))
+    precondition(0...room ~= written, "more bytes were written than there was room for")
+    count += written
+  }
+
+  /// Drops the last `excess` bytes, or all there are.
+  mutating func removeLast(_ excess: Int) { count -= min(max(0, excess), count) }
+
   private mutating func reserve(_ added: Int) -> ByteStorage {
     // A storage that was handed over is used again once nobody holds it any more.
     if count == 0, !isKnownUniquelyReferenced(&storage) { storage = nil }

@@ -140,3 +140,21 @@ extension Bytes: CustomStringConvertible {
     return count > 16 ? text + " …" : text
   }
 }
+
+/// Calls `body` with the bytes of a sequence: in place if they're contiguous, else from an array of them.
+@inlinable
+func withBytes<S: Sequence, Failure: Error>(
+  of data: S,
+  _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+) throws(Failure) where S.Element == UInt8 {
+  var result: Result<Void, Failure>?
+  data.withContiguousStorageIfAvailable { buffer in
+    do throws(Failure) {
+      result = .success(try body(UnsafeRawBufferPointer(buffer)))
+    } catch {
+      result = .failure(error)
+    }
+  }
+  if let result { return try result.get() }
+  try Array(data).span.bytes.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes) }
+}

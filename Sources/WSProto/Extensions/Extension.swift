@@ -51,7 +51,7 @@ public protocol Extension: Sendable, Hashable {
   mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]?
 
   /// Client: takes the server's answer. Throws if it is not a legal answer to the offer, which fails the handshake.
-  mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError)
+  mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError)
 
   /// A frame's header has arrived. Returns the reserved bits that this extension understands on it; a bit that no
   /// extension claims fails the connection. Throws to refuse the frame with a close code.
@@ -95,7 +95,7 @@ extension Extension {
   public mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? { nil }
 
   /// Takes any answer.
-  public mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {}
+  public mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {}
 
   /// Claims no bit.
   public mutating func frameInboundHeader(
@@ -103,7 +103,7 @@ extension Extension {
     opcode: Opcode,
     rsv: RsvBits,
     payloadLength: UInt64
-  ) throws(ParseFailed) -> RsvBits { .none }
+  ) throws(ParseFailed) -> RsvBits { [] }
 
   /// Passes the data on.
   public mutating func frameInboundPayloadData(

@@ -101,7 +101,7 @@ extension PerMessageDeflate {
       throw LocalProtocolError("the message cannot be compressed: \(error)", .extension)
     }
     var rsv = rsv
-    if isFirst { rsv.rsv1 = true }
+    if isFirst { rsv.insert(.rsv1) }
     return (rsv, output)
   }
 }

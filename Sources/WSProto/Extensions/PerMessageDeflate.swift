@@ -154,9 +154,9 @@ public struct PerMessageDeflate: Extension {
   /// Takes the server's answer, which must be a legal one to an offer of ``offers()``. The parameters are then those
   /// negotiated.
   ///
-  /// - Throws: `RemoteProtocolError` for a parameter that is unknown, repeated, malformed, out of range, or no answer to
+  /// - Throws: `NegotiationError` for a parameter that is unknown, repeated, malformed, out of range, or no answer to
   ///   what was offered, and for a window of 8 bits to compress with (RFC 7692 §7). Nothing has changed then.
-  public mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {
+  public mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
     do throws(PerMessageDeflateParameters.Violation) {
       let answer = try PerMessageDeflateParameters(parsing: accepted.parameters, answer: true)
       let offer = try offer(for: answer)
@@ -171,7 +171,7 @@ public struct PerMessageDeflate: Extension {
       serverMaxWindowBits = answer.serverMaxWindowBits.maximum
       settle()
     } catch {
-      throw RemoteProtocolError(
+      throw NegotiationError(
         "unacceptable parameters of \(Self.name)",
         detail: "\(error.message) (RFC 7692 §7)"
       )

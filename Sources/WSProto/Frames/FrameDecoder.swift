@@ -39,14 +39,13 @@ public final class FrameDecoder {
   /// The next frame, or the next part of one; `nil` when more bytes are needed.
   ///
   /// - Throws: `ParseFailed`, again on every later call: nothing that follows a violation is read.
-  public func processBuffer() throws(ParseFailed) -> Frame? { try processBuffer(for: nil) }
+  public func processBuffer() throws(ParseFailed) -> Frame? { try processBuffer(checkOrder: nil) }
 
-  /// The next frame for messages that `decoder` puts together: one out of their order fails with its header, before
-  /// anything is made of its payload.
-  func processBuffer(for decoder: MessageDecoder?) throws(ParseFailed) -> Frame? {
+  /// The next frame; `checkOrder` is asked about its header before anything is made of its payload.
+  func processBuffer(checkOrder: ((Opcode) throws(ParseFailed) -> Void)?) throws(ParseFailed) -> Frame? {
     if let failure { throw failure }
     do throws(ParseFailed) {
-      return try readFrame(decoder)
+      return try readFrame(checkOrder)
     } catch {
       failure = error
       buffer.removeAll()
@@ -54,12 +53,13 @@ public final class FrameDecoder {
     }
   }
 
-  private func readFrame(_ decoder: MessageDecoder?) throws(ParseFailed) -> Frame? {
+  private func readFrame(_ checkOrder: ((Opcode) throws(ParseFailed) -> Void)?) throws(ParseFailed) -> Frame?
+  {
     guard let storage = buffer.window else { return nil }
     if !reader.inPayload {
       guard try reader.readHeader(storage.base, &buffer.head, buffer.tail) else { return nil }
       try transform.checkReservedBits(reader.header)
-      try decoder?.checkOrder(reader.header.opcode)
+      try checkOrder?(reader.header.opcode)
       try checkFrameSize(reader.header, limits: limits)
       isFirstPart = true
       switch reader.header.opcode {

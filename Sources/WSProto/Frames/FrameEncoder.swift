@@ -23,7 +23,7 @@ public struct FrameEncoder: ~Copyable {
   public mutating func encode(
     _ opcode: Opcode,
     fin: Bool = true,
-    rsv: RsvBits = .none,
+    rsv: RsvBits = [],
     payload: RawSpan,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
@@ -37,7 +37,7 @@ public struct FrameEncoder: ~Copyable {
   public mutating func encode(
     _ opcode: Opcode,
     fin: Bool = true,
-    rsv: RsvBits = .none,
+    rsv: RsvBits = [],
     payload: UnsafeRawBufferPointer,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
@@ -62,7 +62,7 @@ public struct FrameEncoder: ~Copyable {
   public mutating func header(
     _ opcode: Opcode,
     fin: Bool = true,
-    rsv: RsvBits = .none,
+    rsv: RsvBits = [],
     payloadLength: Int
   ) throws(LocalProtocolError) -> FrameHeaderBytes {
     if opcode.isControl { try Self.checkControl(fin: fin, length: payloadLength) }
@@ -81,7 +81,7 @@ public struct FrameEncoder: ~Copyable {
     -> FrameHeaderBytes
   {
     FrameHeaderBytes(
-      firstByte: (fin ? 0x80 : 0) | rsv.bits << 4 | opcode.rawValue,
+      firstByte: (fin ? 0x80 : 0) | rsv.rawValue << 4 | opcode.rawValue,
       length: length,
       masked: masks,
       key: masks ? keys.nextKey() : 0

@@ -16,7 +16,7 @@ public struct Header: Sendable, Hashable {
   /// A header; nothing is checked until it is encoded.
   public init(
     fin: Bool,
-    rsv: RsvBits = .none,
+    rsv: RsvBits = [],
     opcode: Opcode,
     payloadLength: UInt64,
     maskingKey: UInt32? = nil
@@ -29,14 +29,12 @@ public struct Header: Sendable, Hashable {
   }
 }
 
-/// Sizes of §5.2 and §5.5, in bytes.
-package enum FrameSizes {
-  /// The longest payload whose length fits the header's seven bits, and the longest of a control frame.
-  static let maxShortPayload = 125
-  /// The longest payload of the 16-bit form.
-  static let maxMediumPayload = 65535
-  /// Two bytes, eight of length, four of key.
-  static let maxHeader = 14
-  /// The longest reason of a Close frame: a control payload without its code.
-  static let maxCloseReason = 123
+/// Limits on a single frame, checked on its header alone (RFC 6455 §10.4).
+func checkFrameSize(_ header: Header, limits: Limits) throws(ParseFailed) {
+  if header.payloadLength > UInt64(clamping: limits.maxFramePayload), !header.opcode.isControl {
+    throw ParseFailed(
+      "a frame of \(header.payloadLength) bytes, more than the limit of \(limits.maxFramePayload)",
+      .messageTooBig
+    )
+  }
 }

@@ -234,15 +234,15 @@ extension H11Handshake {
   }
 }
 
-extension HTTP1Head {
-  /// Whether any of the fields of this kind lists `element`, in any case.
-  func contains(_ id: HTTP1FieldID, element: StaticString) -> Bool {
-    guard present.contains(id) else { return false }
-    return fields.contains { $0.id == id && value(of: $0, hasElement: element) }
+extension HTTP1HeadWriter {
+  /// Appends the part of a 101 response that is the same for all, and the accept token for `key`
+  /// (RFC 6455 §4.2.2 item 5). The caller goes on with more fields or with the end.
+  static func appendSwitchingProtocols(key: Span<UInt8>, to out: inout [UInt8]) {
+    append(
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+      to: &out
+    )
+    appendAcceptToken(key: key, to: &out)
+    appendLineEnd(to: &out)
   }
-}
-
-extension String {
-  /// RFC 9110 §5.6.2.
-  var isHTTPToken: Bool { !isEmpty && utf8.allSatisfy(HTTP1Bytes.isToken) }
 }

@@ -51,7 +51,11 @@ public final class FrameProtocol {
   }
 
   private func readFrame() throws(ParseFailed) -> Frame? {
-    guard !closed, let frame = try frameDecoder.processBuffer(for: messageDecoder) else { return nil }
+    guard !closed,
+      let frame = try frameDecoder.processBuffer(checkOrder: {
+        [messageDecoder] (opcode) throws(ParseFailed) in try messageDecoder.checkOrder(opcode)
+      })
+    else { return nil }
     switch frame.opcode {
     case .text, .binary, .continuation: return try messageDecoder.processFrame(frame)
     case .ping, .pong: return frame

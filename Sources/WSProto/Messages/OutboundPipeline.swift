@@ -150,7 +150,7 @@ final class OutboundHooks {
     fin: Bool,
     compress: Bool
   ) throws(LocalProtocolError) -> (RsvBits, [UInt8]) {
-    var rsv = RsvBits.none
+    var rsv = RsvBits()
     var data = [UInt8](payload)
     let context = FrameContext(role: role, compress: compress)
     for index in extensions.indices {

@@ -25,7 +25,7 @@ import Testing
     }
     for opcode in [Opcode.text, .binary, .continuation, .ping] {
       var deflate = try PerMessageDeflate.negotiated(role)
-      let claimed = try deflate.frameInboundHeader(context, opcode: opcode, rsv: .none, payloadLength: 1)
+      let claimed = try deflate.frameInboundHeader(context, opcode: opcode, rsv: [], payloadLength: 1)
       #expect(claimed == Self.rsv1)
       #expect(try deflate.frameInboundPayloadData(context, Self.text) == Self.text)
       #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
@@ -39,15 +39,15 @@ import Testing
     _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
     var data = try deflate.frameInboundPayloadData(context, Array(Self.compressed[..<3]))
     #expect(try deflate.frameInboundComplete(context, fin: false) == nil)
-    _ = try deflate.frameInboundHeader(context, opcode: .ping, rsv: .none, payloadLength: 2)
+    _ = try deflate.frameInboundHeader(context, opcode: .ping, rsv: [], payloadLength: 2)
     #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
     #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
-    _ = try deflate.frameInboundHeader(context, opcode: .continuation, rsv: .none, payloadLength: 3)
+    _ = try deflate.frameInboundHeader(context, opcode: .continuation, rsv: [], payloadLength: 3)
     data += try deflate.frameInboundPayloadData(context, Array(Self.compressed[3...]))
     #expect(try deflate.frameInboundComplete(context, fin: true) == [])
     #expect(data == Self.text)
     // The message has ended: the next one is not compressed.
-    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: .none, payloadLength: 3)
+    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: [], payloadLength: 3)
     #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
   }
 
@@ -95,17 +95,17 @@ import Testing
     let context = FrameContext(role: role)
     func frame(_ deflate: inout PerMessageDeflate, _ opcode: Opcode, _ data: ArraySlice<UInt8>, _ fin: Bool)
       throws -> (rsv: RsvBits, data: [UInt8])
-    { try deflate.frameOutbound(context, opcode: opcode, rsv: .none, data: Array(data), fin: fin) }
+    { try deflate.frameOutbound(context, opcode: opcode, rsv: [], data: Array(data), fin: fin) }
     var deflate = try PerMessageDeflate.negotiated(role)
     let ping = try frame(&deflate, .ping, Self.text[...], true)
-    #expect(ping.rsv == .none && ping.data == Self.text)
+    #expect(ping.rsv == [] && ping.data == Self.text)
     var copy = deflate
     let whole = try frame(&copy, .binary, Self.text[...], true)
     #expect(whole.rsv == Self.rsv1)
     try Self.expectCompressed(whole.data)
     let first = try frame(&deflate, .binary, Self.text[..<12], false)
     let last = try frame(&deflate, .continuation, Self.text[12...], true)
-    #expect(first.rsv == Self.rsv1 && last.rsv == .none)
+    #expect(first.rsv == Self.rsv1 && last.rsv == [])
     try Self.expectCompressed(first.data + last.data)
   }
 
@@ -123,7 +123,7 @@ import Testing
     var sizes: [Int] = []
     for _ in 0..<2 {
       let data = [UInt8].json(500, seed: 3)
-      let (rsv, sent) = try server.frameOutbound(toServer, opcode: .binary, rsv: .none, data: data, fin: true)
+      let (rsv, sent) = try server.frameOutbound(toServer, opcode: .binary, rsv: [], data: data, fin: true)
       sizes.append(sent.count)
       _ = try client.frameInboundHeader(
         toClient,
@@ -141,12 +141,12 @@ import Testing
   func valueSemantics() throws {
     var one = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client)
-    _ = try one.frameOutbound(context, opcode: .text, rsv: .none, data: Array("Hello".utf8), fin: true)
+    _ = try one.frameOutbound(context, opcode: .text, rsv: [], data: Array("Hello".utf8), fin: true)
     var two = one
     // Same history, so the same bytes from both, whoever goes first.
     for data in [Array("Hello".utf8), Array("world".utf8), Array("Hello world".utf8)] {
-      let a = try one.frameOutbound(context, opcode: .text, rsv: .none, data: data, fin: true).data
-      let b = try two.frameOutbound(context, opcode: .text, rsv: .none, data: data, fin: true).data
+      let a = try one.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
+      let b = try two.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
       #expect(a == b)
     }
     _ = try one.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 7)
@@ -165,15 +165,15 @@ import Testing
   func laziness() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client)
-    _ = try deflate.frameOutbound(context, opcode: .ping, rsv: .none, data: [1], fin: true)
+    _ = try deflate.frameOutbound(context, opcode: .ping, rsv: [], data: [1], fin: true)
     let plain = FrameContext(role: .client, compress: false)
-    let sent = try deflate.frameOutbound(plain, opcode: .text, rsv: .none, data: [0x61], fin: true)
-    #expect(sent.rsv == .none && sent.data == [0x61])
-    _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: .none, payloadLength: 1)
+    let sent = try deflate.frameOutbound(plain, opcode: .text, rsv: [], data: [0x61], fin: true)
+    #expect(sent.rsv == [] && sent.data == [0x61])
+    _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: [], payloadLength: 1)
     _ = try deflate.frameInboundPayloadData(context, [0x61])
     _ = try deflate.frameInboundComplete(context, fin: true)
     #expect(deflate.hooks.contexts == (false, false))
-    _ = try deflate.frameOutbound(context, opcode: .text, rsv: .none, data: [0x61], fin: true)
+    _ = try deflate.frameOutbound(context, opcode: .text, rsv: [], data: [0x61], fin: true)
     #expect(deflate.hooks.contexts == (false, true))
     _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 1)
     _ = try deflate.frameInboundPayloadData(context, [0x00])

@@ -167,7 +167,7 @@ import WSProto
     #expect(server.accept(header) == nil)
     #expect(server == before && !server.enabled())
     var client = PerMessageDeflate()
-    #expect(throws: RemoteProtocolError.self) { try client.finalize(header) }
+    #expect(throws: NegotiationError.self) { try client.finalize(header) }
     #expect(client == PerMessageDeflate() && !client.enabled())
   }
 
@@ -184,7 +184,7 @@ import WSProto
     func refuses(_ client: PerMessageDeflate, _ answer: String) throws -> Bool {
       var changed = client
       let header = try Self.header(answer)
-      #expect(throws: RemoteProtocolError.self) { try changed.finalize(header) }
+      #expect(throws: NegotiationError.self) { try changed.finalize(header) }
       return changed == client
     }
     // A value is needed in an answer; 8 bits to compress with are beyond zlib.
@@ -218,7 +218,7 @@ import WSProto
         try copy.finalize(header)
         #expect(copy.enabled())
       } else {
-        #expect(throws: RemoteProtocolError.self) { try copy.finalize(header) }
+        #expect(throws: NegotiationError.self) { try copy.finalize(header) }
       }
     }
     var copy = client

@@ -10,7 +10,7 @@ import WSProtoTestSupport
     client: Bool,
     _ opcode: Opcode,
     fin: Bool = true,
-    rsv: RsvBits = .none,
+    rsv: RsvBits = [],
     _ payload: [UInt8],
     key: [UInt8] = WireFrame.someMask
   ) throws(LocalProtocolError) -> [UInt8] {

@@ -107,8 +107,8 @@ struct TaggingExtension: Extension {
     return []
   }
 
-  mutating func finalize(_ accepted: ExtensionHeader) throws(RemoteProtocolError) {
-    guard accepted.parameters.isEmpty else { throw RemoteProtocolError("x-tagging takes no parameters") }
+  mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
+    guard accepted.parameters.isEmpty else { throw NegotiationError("x-tagging takes no parameters") }
     isOn = true
   }
 
@@ -119,7 +119,7 @@ struct TaggingExtension: Extension {
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits {
     if payloadLength == 13 { throw ParseFailed("thirteen is refused", .policyViolation) }
-    return opcode.isControl ? .none : RsvBits(false, false, true)
+    return opcode.isControl ? [] : .rsv3
   }
 
   func frameInboundPayloadData(_ context: FrameContext, _ data: [UInt8]) throws(ParseFailed) -> [UInt8] {

@@ -8,13 +8,10 @@ import Testing
   @Test("each combination reads back, alone and from a first byte (RFC 6455 §5.2)", arguments: UInt8(0)...7)
   func combinations(value: UInt8) {
     let (one, two, three) = (value & 4 != 0, value & 2 != 0, value & 1 != 0)
-    var bits = RsvBits(one, two, three)
+    let bits = RsvBits(one, two, three)
     #expect((bits.rsv1, bits.rsv2, bits.rsv3) == (one, two, three))
     for rest: UInt8 in [0, 0x8F] { #expect(RsvBits(firstByte: value << 4 | rest) == bits) }
-    bits.rsv1.toggle()
-    bits.rsv2.toggle()
-    bits.rsv3.toggle()
-    #expect(bits == RsvBits(!one, !two, !three))
+    #expect(bits.symmetricDifference([.rsv1, .rsv2, .rsv3]) == RsvBits(!one, !two, !three))
   }
 
   @Test("subset and union are those of sets, for all pairs")
@@ -28,6 +25,6 @@ import Testing
         #expect(union == RsvBits(firstByte: (left | right) << 4))
       }
     }
-    #expect(RsvBits.none == RsvBits(false, false, false))
+    #expect(RsvBits() == RsvBits(false, false, false))
   }
 }

@@ -18,44 +18,6 @@ extension ProtocolError: CustomStringConvertible {
   }
 }
 
-/// The caller asked for something that is not legal in this state or not legal at all. Nothing was sent, the state is
-/// unchanged.
-public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What kind of rule was violated.
-  public enum Violation: Sendable, Hashable {
-    /// The event cannot be sent, or data cannot be received, in the connection's state.
-    case state(ConnectionState)
-    /// The code must not be in a Close frame, or a reason came without a code (RFC 6455 §7.4).
-    case closeCode
-    /// A control frame's payload is longer than 125 bytes (§5.5).
-    case controlPayloadTooLong
-    /// A message under way goes on in its type until it is finished (§5.4).
-    case messageType
-    /// A subprotocol that was not requested (§4.2.2).
-    case subprotocol
-    /// A header field, a target, a host or a status that must not be in an HTTP head (RFC 9112 §2–§5).
-    case head
-    /// More or less of a rejection's body than its framing declares (RFC 9112 §6).
-    case bodyFraming
-    /// An extension refused to encode.
-    case `extension`
-  }
-
-  /// What kind of rule was violated.
-  public var violation: Violation
-  /// The violation in words.
-  public var message: String
-
-  /// An error.
-  public init(_ message: String, _ violation: Violation) {
-    self.message = message
-    self.violation = violation
-  }
-
-  /// The message.
-  public var description: String { message }
-}
-
 /// The peer sent something in the handshake that the standard does not allow.
 public struct RemoteProtocolError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The violation in words.
@@ -71,6 +33,11 @@ public struct RemoteProtocolError: Error, Sendable, Hashable, CustomStringConver
     self.message = message
     self.detail = detail
     self.eventHint = eventHint
+  }
+
+  /// What an extension has found wrong with the peer's part of the negotiation.
+  public init(_ error: NegotiationError, eventHint: Event? = nil) {
+    self.init(error.message, detail: error.detail, eventHint: eventHint)
   }
 
   /// The message and the detail.

@@ -100,3 +100,8 @@ enum HTTP1Bytes {
     UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
   }
 }
+
+extension String {
+  /// RFC 9110 §5.6.2.
+  var isHTTPToken: Bool { !isEmpty && utf8.allSatisfy(HTTP1Bytes.isToken) }
+}

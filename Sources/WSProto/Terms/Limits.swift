@@ -27,3 +27,11 @@ public struct Limits: Sendable, Hashable {
     maxMessageWireBytes = bytes.addingReportingOverflow(64 << 10).overflow ? .max : bytes + (64 << 10)
   }
 }
+
+/// How messages are handed to the caller.
+public enum MessageDelivery: Sendable, Hashable {
+  /// As the bytes arrive, like wsproto: parts with `messageFinished == false`, then the last one.
+  case chunks
+  /// Each message once, when it is complete; memory grows to ``Limits/maxMessageBytes`` at most.
+  case wholeMessages
+}

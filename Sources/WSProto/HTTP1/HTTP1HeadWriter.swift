@@ -164,23 +164,12 @@ enum HTTP1HeadWriter {
   /// Appends the empty line that ends a head.
   static func appendEnd(to out: inout [UInt8]) { appendLineEnd(to: &out) }
 
-  /// Appends the part of a 101 response that is the same for all, and the accept token for `key`
-  /// (RFC 6455 §4.2.2 item 5). The caller goes on with more fields or with the end.
-  static func appendSwitchingProtocols(key: Span<UInt8>, to out: inout [UInt8]) {
-    append(
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-      to: &out
-    )
-    appendAcceptToken(key: key, to: &out)
-    appendLineEnd(to: &out)
-  }
-
   @inline(__always)
   static func append(_ text: StaticString, to out: inout [UInt8]) {
     out.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  private static func appendLineEnd(to out: inout [UInt8]) {
+  static func appendLineEnd(to out: inout [UInt8]) {
     out.append(HTTP1Bytes.carriageReturn)
     out.append(HTTP1Bytes.lineFeed)
   }

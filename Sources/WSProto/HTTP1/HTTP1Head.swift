@@ -140,3 +140,11 @@ func trimmed(_ range: Range<Int>, in bytes: Span<UInt8>) -> Range<Int> {
   while start < end, HTTP1Bytes.isWhitespace(bytes[end &- 1]) { end &-= 1 }
   return start..<end
 }
+
+extension HTTP1Head {
+  /// Whether any of the fields of this kind lists `element`, in any case.
+  func contains(_ id: HTTP1FieldID, element: StaticString) -> Bool {
+    guard present.contains(id) else { return false }
+    return fields.contains { $0.id == id && value(of: $0, hasElement: element) }
+  }
+}

@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How messages are handed to the caller.
-public enum MessageDelivery: Sendable, Hashable {
-  /// As the bytes arrive, like wsproto: parts with `messageFinished == false`, then the last one.
-  case chunks
-  /// Each message once, when it is complete; memory grows to ``Limits/maxMessageBytes`` at most.
-  case wholeMessages
-}
-
 /// The settings of a connection.
 public struct Configuration: Sendable {
   /// What a peer may make this end hold or do.

@@ -68,7 +68,11 @@ public func clientExtensionsHandshake(
     if inUse.contains(where: { $0.name == answer.name }) {
       throw RemoteProtocolError("the extension \(answer.name) was accepted twice")
     }
-    try found.finalize(answer)
+    do throws(NegotiationError) {
+      try found.finalize(answer)
+    } catch {
+      throw RemoteProtocolError(error)
+    }
     inUse.append(found)
   }
   return inUse

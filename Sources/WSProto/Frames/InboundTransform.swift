@@ -35,12 +35,12 @@ enum InboundTransform {
   func checkReservedBits(_ header: Header) throws(ParseFailed) {
     let allowed: RsvBits
     switch self {
-    case .none: allowed = .none
+    case .none: allowed = []
     case .deflate:
       // RFC 7692 §6: RSV1 on the first frame of a data message only.
       switch header.opcode {
       case .text, .binary: allowed = RsvBits(true, false, false)
-      case .continuation, .close, .ping, .pong: allowed = .none
+      case .continuation, .close, .ping, .pong: allowed = []
       }
     case .hooks(let hooks): allowed = try hooks.header(header)
     }
@@ -62,7 +62,7 @@ final class InboundHooks {
   }
 
   func header(_ header: Header) throws(ParseFailed) -> RsvBits {
-    var allowed = RsvBits.none
+    var allowed = RsvBits()
     let context = FrameContext(role: role)
     for index in extensions.indices {
       allowed.formUnion(

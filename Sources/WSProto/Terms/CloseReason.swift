@@ -57,6 +57,9 @@ public struct CloseReason: RawRepresentable, Sendable, Hashable {
   @inlinable public var isSendable: Bool { isReceivable }
 }
 
+/// What RFC 6455 §7.4 calls a status code, and this package by wsproto's name: ``CloseReason``.
+public typealias CloseCode = CloseReason
+
 extension CloseReason: ExpressibleByIntegerLiteral {
   /// `let code: CloseReason = 4001`
   @inlinable public init(integerLiteral value: UInt16) { self.init(value) }
