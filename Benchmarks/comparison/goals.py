@@ -160,5 +160,4 @@ def markdown(results):
     single += ["", sentence]
     reached += none is True
     missed += none is False
-    notes = (ROOT / "goals-notes.md").read_text().splitlines() + [""] if missed else []
-    return lines + [""] + single + ["", f"{reached} reached, {missed} missed.", ""] + notes
+    return lines + [""] + single + ["", f"{reached} reached, {missed} missed.", ""]

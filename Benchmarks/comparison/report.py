@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table and the charts."""
+"""The tables and the chart."""
 
 import json
 import platform
@@ -142,36 +142,27 @@ def deflate_ratios(results):
     return lines + [""] if lines else []
 
 
-CONTENDERS = "## Contenders"
-
-
-def replace_scaling(text, scaling):
-    """A page with another section on scaling, which stands before the contenders."""
-    before, heading, contenders = text.partition(CONTENDERS + "\n")
-    before = before.partition("## Scaling\n")[0]
-    return before + "\n".join(scaling) + "\n" + heading + contenders
-
-
-def markdown(results, goals, scaling, contenders, missing, failures, settings, charts):
+def markdown(results, goals, contenders, missing, failures, settings, summary):
     lines = ["# Comparison", "",
              f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
              "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
              "our best figure in that column (above 1: we are faster). Floors in italics. What is measured, and how, is "
-             "in [Benchmarks/README.md](../README.md).", ""]
+             "in [Benchmarks/README.md](../README.md); what the missed goals come from, in [goals.md](goals.md); how the cost "
+             "grows with sizes, fragments, reads and connections, in [scaling.md](scaling.md).", ""]
     given = [contender.name for contender in contenders if contender.given]
     if given:
         lines += [f"Built outside of `compare`, and given to it with `--peer`: {', '.join(given)}. They read the same inputs "
                   "and were held to the same checksums; how they were built is for whoever gave them to say.", ""]
-    pictures = [line for path in charts for line in (f"![{path.stem}]({path.name})", "")]
-    # The summary, the goals, then all the rest.
-    lines += pictures[:2] + goals + pictures[2:]
+    if summary:
+        lines += [f"![summary]({summary.name})", ""]
+    lines += goals
     for section in results.order:
         lines += table(section, results.sections[section], results.floor())
     lines += deflate_ratios(results)
     if any(scaled(section, results.sections[section], results.floor()) for section in results.order):
         lines += ["¹ Not measured here: a figure measured on another machine, scaled by the feed-only floors of both "
                   "(comparison/published.json).", ""]
-    lines += scaling + [CONTENDERS, ""]
+    lines += ["## Contenders", ""]
     for contender in contenders:
         outside = " (built outside of this script, `--peer`)" if contender.given else ""
         lines.append(f"- {contender.name} {contender.version}".rstrip() + outside)
@@ -182,33 +173,13 @@ def markdown(results, goals, scaling, contenders, missing, failures, settings, c
     return "\n".join(lines) + "\n"
 
 
-# Of our ways to receive, the two that differ: the others' lines would lie on these.
+# Of our ways to receive, the two that differ: the others' bars would be as long as these.
 CHARTED = {"WSProto", "WSProto borrowed", "WSProto whole"}
 NAMES_OF_OURS = {"WSProto borrowed": "WSProto, borrowed", "WSProto whole": "WSProto, owned"}
 
 
 def charted(name):
     return not name.startswith("WSProto") or name in CHARTED
-
-
-def rate_chart(section, by_size, floor, folder, name):
-    sizes = sorted(by_size)
-    series = {}
-    for size in sizes:
-        for contender, record in by_size[size].items():
-            if charted(contender):
-                series.setdefault(contender, []).append((size, record["gb_per_s"]))
-    for contender, row in scaled(section, by_size, floor).items():
-        series[contender] = [(size, size / ns) for size, ns in row.items()]
-    order = sorted(series, key=lambda n: (not n.startswith("WSProto"), -series[n][-1][1]))
-    if len(sizes) < 2:
-        return None
-    svg = chart.line_chart(section[0].upper() + section[1:], "Payload a second of CPU time; higher is better.",
-                           "message size", "GB/s",
-                           [(n, series[n], None if n in FLOORS else n.startswith("WSProto")) for n in order])
-    path = folder / f"{name}.svg"
-    path.write_text(svg)
-    return path
 
 
 def summary_chart(section, by_size, floor, folder):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the cost grows with message size, fragments, read size and connections."""
+"""How the cost grows with message size, fragments, read size and connections: the plots of results/scaling.md."""
 
 import json
 import os
@@ -38,6 +38,7 @@ def powers(start, end, factor):
 
 
 def run(folder, quick):
+    """Draws the plots; the figures in them, sweep → line → points."""
     seconds = 0.02 if quick else 0.1
     total = (4 if quick else 64) << 20
     figures = {}
@@ -103,18 +104,4 @@ def run(folder, quick):
     lines = sweep("connections", counts, [*apis[2:], floor], by_connections, chart.count_label)
     draw("connections", "Cost of a 125 B message, one frame a read, by connections in turn", "connections", "ns a byte",
          a_byte(lines, lambda _: 125), chart.count_label, ("a message", 125, chart.time_label))
-    (folder / "scaling.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (folder / "scaling.md").write_text("\n".join(section(folder)))
-
-
-def section(folder):
-    """The plots that are there, each above the sentences that explain its bends (scaling-notes.md)."""
-    lines = ["## Scaling", ""]
-    for note in (ROOT / "scaling-notes.md").read_text().split("\n## ")[1:]:
-        name, _, text = note.partition("\n")
-        if (folder / f"scaling-{name}.svg").exists():
-            for plot in (name, f"{name}-a-message"):
-                if (folder / f"scaling-{plot}.svg").exists():
-                    lines += [f"![{plot}](scaling-{plot}.svg)", ""]
-            lines += [text.strip(), ""]
-    return lines if len(lines) > 2 else []
+    return figures
