@@ -9,6 +9,7 @@ import Testing
 @Suite struct RandomBlockTests {
   @Test(
     "a million keys are distinct and unbiased in each byte (RFC 6455 §5.3, §10.3)",
+    .threat(15),
     .requirement("6455-5.3-unpredictable")
   )
   func distribution() {
@@ -65,7 +66,11 @@ import Testing
     #expect(sizes() == [RandomBlock.blockSize, RandomBlock.blockSize])
   }
 
-  @Test("no byte is given out twice, be it to a key or to a nonce", .requirement("6455-5.3-unpredictable"))
+  @Test(
+    "no byte is given out twice, be it to a key or to a nonce",
+    .threat(15),
+    .requirement("6455-5.3-unpredictable")
+  )
   func noReuse() {
     let (source, _) = Self.counting()
     var random = RandomBlock(source)

@@ -69,7 +69,8 @@ import Testing
   }
 
   @Test(
-    "a declared length reserves no more than four times what has come (THREATS 4)",
+    "a declared length reserves no more than four times what has come",
+    .threat(4),
     arguments: [UInt64(0), 1 << 20, 1 << 62, .max]
   )
   func expected(length: UInt64) {

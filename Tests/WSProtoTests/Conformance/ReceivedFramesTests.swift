@@ -16,6 +16,7 @@ import WSProtoTestSupport
 
   @Test(
     "a frame with a mask for a client, or without one for a server, closes the connection with 1002 (RFC 6455 §5.1)",
+    .threat(14),
     .requirement("6455-5.1-server-refuses", "6455-5.1-client-refuses"),
     arguments: ConnectionType.allCases,
     Opcode.allCases
@@ -31,6 +32,7 @@ import WSProtoTestSupport
 
   @Test(
     "each of the 65,662 lengths that have a shorter form is refused in the longer one (RFC 6455 §5.2)",
+    .threat(4),
     .requirement("6455-5.2-minimal-receive"),
     arguments: ConnectionType.allCases
   )
@@ -76,6 +78,7 @@ import WSProtoTestSupport
 
   @Test(
     "a length in a longer form closes the connection with 1002, before its payload is there (RFC 6455 §5.2)",
+    .threat(4, 5),
     .requirement("6455-5.2-minimal-receive", "6455-5.2-msb"),
     arguments: ConnectionType.allCases,
     [

@@ -153,7 +153,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("pings that nobody takes are held as the bytes they are, and answered one by one (THREATS 16)")
+  @Test("pings that nobody takes are held as the bytes they are, and answered one by one")
   func pingFlood() throws {
     let client = Connection(.client)
     let flood = [[UInt8]](repeating: [0x89, 0x00], count: 1000).flatMap { $0 }

@@ -116,7 +116,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "parameters of permessage-deflate that are no legal ones decline the offer, and fail a client (THREATS 6)",
+    "illegal parameters of permessage-deflate decline the offer, and fail a client",
+    .threat(6),
     .requirement(
       "7692-7.1-unknown",
       "7692-7.1-client-unknown",
@@ -345,7 +346,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "size limits hold while inflating: a small frame gives no more than the limit (THREATS 1)",
+    "size limits hold while inflating: a small frame gives no more than the limit",
+    .threat(1),
     arguments: MessageDelivery.all
   )
   func inflateLimit(delivery: MessageDelivery) throws {
@@ -374,7 +376,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("nothing is allocated on the word of a declared length", arguments: MessageDelivery.all)
+  @Test("nothing is allocated on the word of a declared length", .threat(4), arguments: MessageDelivery.all)
   func declaredLength(delivery: MessageDelivery) throws {
     var limits = Limits(maxMessageBytes: .max)
     limits.maxFramePayload = .max

@@ -136,7 +136,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a rejection says `Connection: close`, and a request pipelined behind it is dropped (THREATS 12)",
+    "a rejection says `Connection: close`, and a request pipelined behind it is dropped",
+    .threat(12),
     arguments: [403, 426]
   )
   func pipelined(status: Int) throws {

@@ -117,6 +117,7 @@ import Testing
 
   @Test(
     "the work is linear: no byte is looked at more than a few times",
+    .threat(8),
     arguments: [
       "b" + String(repeating: " ", count: 50_000), "b;a=\"" + String(repeating: "\\c", count: 50_000),
       "b;a=\"" + String(repeating: "c", count: 50_000) + "\"", String(repeating: ",", count: 50_000),

@@ -15,7 +15,8 @@ import Testing
   // MARK: Bombs
 
   @Test(
-    "THREATS 1: a message of the limit arrives, one byte more closes with 1009",
+    "a message of the limit arrives, one byte more closes with 1009",
+    .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
   )
@@ -40,7 +41,8 @@ import Testing
   }
 
   @Test(
-    "THREATS 1: the memory that a bomb takes is bounded by the limit, not by the bomb",
+    "the memory that a bomb takes is bounded by the limit, not by the bomb",
+    .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
   )
@@ -63,7 +65,7 @@ import Testing
     }
   }
 
-  @Test("THREATS 1: limits of 0 and 1 hold too", arguments: Door.all)
+  @Test("the message limits 0 and 1 hold for compressed messages too", .threat(1), arguments: Door.all)
   func tinyLimits(door: Door) throws {
     for (text, limit, fits) in [("", 0, true), ("a", 0, false), ("a", 1, true), ("ab", 1, false)] {
       let payload = try DeflateStream().message(text)

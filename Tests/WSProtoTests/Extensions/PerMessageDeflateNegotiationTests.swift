@@ -142,7 +142,8 @@ import WSProto
     ]
 
   @Test(
-    "THREATS 6: a malformed parameter declines the offer, changes nothing, and fails a client",
+    "a malformed parameter declines the offer, changes nothing, and fails a client",
+    .threat(6),
     .requirement(
       "7692-7.1-unknown",
       "7692-7.1-client-unknown",

@@ -69,7 +69,8 @@ import Testing
   }
 
   @Test(
-    "THREATS 7: RSV1 is legal on the first frame of a data message if negotiated, no other bit ever (RFC 7692 §6)",
+    "RSV1 is legal on the first frame of a data message if negotiated, no other bit ever (RFC 7692 §6)",
+    .threat(7),
     .requirement(
       "7692-6-rsv1-first",
       "7692-6-rsv1-not-others",
@@ -140,7 +141,8 @@ import Testing
   }
 
   @Test(
-    "THREATS 20: a message that must not be compressed goes out as it is, RSV1 clear",
+    "a message that must not be compressed goes out as it is, RSV1 clear",
+    .threat(20),
     .requirement("7692-6.1-uncompressed", "7692-8-secrets", "7692-6.2-mixed"),
     arguments: [false, true]
   )

@@ -115,7 +115,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.2: a reserved bit that no extension uses is refused at the header, whatever the opcode (THREATS 7)",
+    "RFC 6455 §5.2: a reserved bit that no extension uses is refused at the header, whatever the opcode",
+    .threat(7),
     .requirement("6455-5.2-rsv-receive"),
     arguments: Opcode.allCases,
     UInt8(1)...7
@@ -130,7 +131,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a frame longer than the limit is refused at the header alone (THREATS 3, 5)",
+    "a frame longer than the limit is refused at the header alone",
+    .threat(3, 5),
     .requirement("6455-10.4-limits"),
     arguments: [0, 10, 70000]
   )
@@ -182,7 +184,7 @@ import WSProtoTestSupport
     #expect(throws: ParseFailed.self) { try decoder.processBuffer() }
   }
 
-  @Test("nothing is allocated on the word of a declared length (THREATS 4)")
+  @Test("nothing is allocated on the word of a declared length", .threat(4))
   func noReservation() throws {
     var limits = Limits()
     limits.maxFramePayload = .max

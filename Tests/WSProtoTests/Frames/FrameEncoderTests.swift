@@ -138,7 +138,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.3: masking keys are unique but for chance, and no bit of them is biased (THREATS 15)",
+    "RFC 6455 §5.3: masking keys are unique but for chance, and no bit of them is biased",
+    .threat(15),
     .requirement("6455-5.3-fresh", "6455-5.3-unpredictable")
   )
   func keys() throws {

@@ -131,7 +131,7 @@ import Testing
     ("0\r\n\r\r", .bareCarriageReturn),
   ]
 
-  @Test("chunked framing that RFC 9112 §7.1 forbids is refused", arguments: badChunks)
+  @Test("chunked framing that RFC 9112 §7.1 forbids is refused", .threat(12), arguments: badChunks)
   func badChunk(text: String, error: HTTP1Error) {
     #expect(read(text, .chunked).error == error)
   }

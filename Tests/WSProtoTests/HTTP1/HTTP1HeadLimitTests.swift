@@ -5,7 +5,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct HTTP1HeadLimitTests {
-  @Test("a head of exactly the limit is read, one byte more is refused")
+  @Test("a head of exactly the limit is read, one byte more is refused", .threat(10))
   func exactLimit() {
     let bytes = Array(browserRequest.utf8)
     for pieces in [1, 7, Int.max] {
@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  @Test("fields are counted; 2000 of them are refused")
+  @Test("fields are counted; 2000 of them are refused", .threat(10))
   func fieldCount() {
     func request(_ count: Int) -> [UInt8] {
       Array("GET / HTTP/1.1\r\n".utf8)
@@ -41,6 +41,7 @@ import Testing
 
   @Test(
     "a head of up to 20 MB fed a byte at a time is refused at the limit, each byte looked at twice at most",
+    .threat(9),
     arguments: ["a", "\r\n", "a: b\r\n", "\r", "a: \t"]
   )
   func twentyMegabytes(pattern: String) {
@@ -63,7 +64,7 @@ import Testing
     #expect(reader.bytesExamined <= 2 * 65536)
   }
 
-  @Test("a 20 MB head that comes at once is looked at up to the limit only")
+  @Test("a 20 MB head that comes at once is looked at up to the limit only", .threat(9))
   func twentyMegabytesAtOnce() {
     var reader = HTTP1HeadReader(.request)
     reader.receive(Array("GET / HTTP/1.1\r\n".utf8) + [UInt8](repeating: 0x61, count: 20_000_000))

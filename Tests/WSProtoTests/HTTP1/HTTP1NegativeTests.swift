@@ -142,19 +142,26 @@ import Testing
     #expect(readHead(bytes, as: kind, pieces: 1).result == .failure(row.error))
   }
 
-  @Test("request lines that RFC 9112 §2 and §3 forbid", arguments: requestLines)
+  @Test("request lines that RFC 9112 §2 and §3 forbid", .threat(12), arguments: requestLines)
   func requestLine(row: Row) { expect(row, row.text, as: .request) }
 
   @Test("status lines that RFC 9112 §4 forbids", arguments: statusLines)
   func statusLine(row: Row) { expect(row, row.text, as: .response) }
 
-  @Test("fields that RFC 9112 §5 and §6 forbid, in a request and in a response", arguments: fields)
+  @Test(
+    "fields that RFC 9112 §5 and §6 forbid, in a request and in a response",
+    .threat(12),
+    arguments: fields
+  )
   func field(row: Row) {
     expect(row, Array("GET / HTTP/1.1\r\n".utf8) + row.text, as: .request)
     expect(row, Array("HTTP/1.1 403 Forbidden\r\n".utf8) + row.text, as: .response)
   }
 
-  @Test("every byte in a name, a value, a method and a target is judged by its class (RFC 9110 §5.1, §5.5)")
+  @Test(
+    "every byte in a name, a value, a method and a target is judged by its class (RFC 9110 §5.1, §5.5)",
+    .threat(10)
+  )
   func everyByte() {
     let tokens = Set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
     for byte in UInt8.min...UInt8.max {

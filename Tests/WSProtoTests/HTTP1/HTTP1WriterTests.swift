@@ -91,7 +91,10 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     #expect(out == [1])
   }
 
-  @Test("no CR, LF or NUL ever leaves that is not the writer's own, whatever is asked for (RFC 9112 §11.1)")
+  @Test(
+    "no CR, LF or NUL ever leaves that is not the writer's own, whatever is asked for (RFC 9112 §11.1)",
+    .threat(11)
+  )
   func nothingIsInjected() {
     let alphabet: [Unicode.Scalar] = [
       "a", " ", ":", "\r", "\n", "\0", "\t", "é", "\u{7f}", "\u{85}", "\u{2028}",

@@ -44,6 +44,7 @@ import WSProtoTestSupport
 
   @Test(
     "a server refuses with a hint of its own, whole and byte by byte, and reads nothing more (RFC 6455 §4.2.1)",
+    .threat(10, 12),
     .requirement(
       "6455-4.2.1-get",
       "6455-4.2.1-host",
@@ -342,7 +343,7 @@ import WSProtoTestSupport
     #expect(throws: LocalProtocolError.self) { try undecided.send(AcceptConnection()) }
   }
 
-  // MARK: Injection, THREATS 11
+  // MARK: Injection
 
   private static let pieces = [
     "a", "/", "x-1", " ", "\r", "\n", "\r\n", "\0", "\r\nSet-Cookie: a=b", "é", ":", ",", "\t", "\"",
@@ -380,7 +381,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "no CR, LF or NUL leaves in a head that is not the writer's own, whatever the events hold (THREATS 11)"
+    "no CR, LF or NUL leaves in a head that is not the writer's own, whatever the events hold",
+    .threat(11)
   )
   func injection() throws {
     var random = TestRandom(seed: 11)

@@ -126,7 +126,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("the limits of the configuration hold (THREATS 5)")
+  @Test("the limits of the configuration hold at a frame's header", .threat(3, 5))
   func limits() {
     let receiver = FrameProtocol(
       client: true,

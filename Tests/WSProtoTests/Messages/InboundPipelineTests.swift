@@ -137,7 +137,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "endless empty continuations end with 1008 at the limit, however they come (THREATS 2)",
+    "endless empty continuations end with 1008 at the limit, however they come",
+    .threat(2),
     arguments: [1, 2, 100]
   )
   func emptyFragments(limit: Int) {
@@ -151,7 +152,7 @@ import WSProtoTestSupport
     #expect(outcome.code == 1008 && outcome.partial == .bytes([7]))
   }
 
-  @Test("the defaults end an endless run of empty fragments, and hold nothing meanwhile (THREATS 2)")
+  @Test("the defaults end an endless run of empty fragments, and hold nothing meanwhile", .threat(2))
   func endless() throws {
     let connection = Connection(.client)
     try connection.receiveData(WireFrame(1, [], fin: false).bytes)
@@ -175,7 +176,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "message limits hold at the header of the frame that goes beyond them (THREATS 3, 5)",
+    "message limits hold at the header of the frame that goes beyond them",
+    .threat(3, 5),
     .requirement("6455-10.4-limits")
   )
   func messageLimit() {
@@ -195,7 +197,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RSV1 only where permessage-deflate was negotiated, on the first data frame only (THREATS 7, RFC 7692 §6)",
+    "RSV1 only where permessage-deflate was negotiated, on the first data frame only (RFC 7692 §6)",
+    .threat(7),
     .requirement("6455-5.2-rsv-receive", "7692-6-rsv1-unnegotiated", "7692-6-rsv1-not-others"),
     arguments: [true, false],
     UInt8(0)...7

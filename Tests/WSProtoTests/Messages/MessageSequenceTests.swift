@@ -40,7 +40,7 @@ import Testing
     #expect(sequence.fragments == 1 && sequence.wireBytes == 0)
   }
 
-  @Test("fragments are counted: the limit passes, one more is 1008 (THREATS 2)", arguments: [1, 2, 50])
+  @Test("fragments are counted: the limit passes, one more is 1008", .threat(2), arguments: [1, 2, 50])
   func fragments(limit: Int) throws {
     var limits = Limits()
     limits.maxMessageFragments = limit
@@ -51,7 +51,7 @@ import Testing
     #expect(error?.code == .policyViolation)
   }
 
-  @Test("headers of further frames are charged to the message (THREATS 2)")
+  @Test("headers of further frames are charged to the message", .threat(2))
   func overhead() throws {
     var limits = Limits()
     limits.maxMessageWireBytes = 100
@@ -66,7 +66,8 @@ import Testing
   }
 
   @Test(
-    "the message limit holds for the first frame as for the sum (THREATS 3)",
+    "the message limit holds for the first frame as for the sum",
+    .threat(3),
     arguments: [101, 1 << 40, (1 << 63) - 1] as [UInt64]
   )
   func size(length: UInt64) throws {
@@ -94,7 +95,7 @@ import Testing
     #expect(throws: ParseFailed.self) { try checkFrameSize(header, limits: limits) }
   }
 
-  @Test("a frame's size is checked on its header, control frames apart (THREATS 5)")
+  @Test("a frame's size is checked on its header, control frames apart", .threat(5))
   func frameSize() throws {
     var limits = Limits()
     limits.maxFramePayload = 10

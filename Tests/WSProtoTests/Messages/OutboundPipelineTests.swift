@@ -47,7 +47,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a compressed message has RSV1 on its first frame only (RFC 7692 §6.1), unless marked not to be (THREATS 20)",
+    "a compressed message has RSV1 on its first frame only (RFC 7692 §6.1); one marked not to be compressed has none",
+    .threat(20),
     .requirement("7692-6-rsv1-first", "7692-6.1-uncompressed")
   )
   func compression() throws {
