@@ -93,26 +93,31 @@ struct CallbackExtension: Extension {
 
   mutating func frameInboundPayloadData(
     _ context: FrameContext,
-    _ data: [UInt8]
-  ) throws(ParseFailed) -> [UInt8] {
-    guard let hook = table.frame_inbound_payload_data else { return data }
-    let (code, output) = data.withUnsafeBufferPointer { data in
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    guard let hook = table.frame_inbound_payload_data else {
+      output += data
+      return
+    }
+    let (code, given) = data.withUnsafeBufferPointer { data in
       Output.collect {
         hook(table.context, Int32(context.role.rawValue), data.baseAddress, data.count, $0)
       }
     }
+    output += given
     try check(code)
-    return output
   }
 
   mutating func frameInboundComplete(
     _ context: FrameContext,
-    fin: Bool
-  ) throws(ParseFailed) -> [UInt8]? {
-    guard let hook = table.frame_inbound_complete else { return nil }
-    let (code, output) = Output.collect { hook(table.context, Int32(context.role.rawValue), fin, $0) }
+    fin: Bool,
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    guard let hook = table.frame_inbound_complete else { return }
+    let (code, given) = Output.collect { hook(table.context, Int32(context.role.rawValue), fin, $0) }
+    output += given
     try check(code)
-    return output
   }
 
   mutating func frameOutbound(

@@ -7,6 +7,8 @@ import WSProto
 final class ExtensionBox {
   var value: any Extension
   let arena = Arena()
+  /// Of the frame whose header came last, for the hooks that follow it.
+  var opcode = Opcode.continuation
 
   init(_ value: any Extension) { self.value = value }
 }
@@ -164,8 +166,10 @@ public func extensionFrameInboundHeader(
 ) -> Bool {
   attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
     guard let opcode = Opcode(rawValue: opcode) else { throw ParseFailed("\(opcode) is no opcode") }
-    rsv.pointee = try box(`extension`).value.frameInboundHeader(
-      FrameContext(role: role(type)),
+    let box = box(`extension`)
+    box.opcode = opcode
+    rsv.pointee = try box.value.frameInboundHeader(
+      FrameContext(role: role(type), opcode: opcode),
       opcode: opcode,
       rsv: RsvBits(c: rsv.pointee),
       payloadLength: payloadLength
@@ -184,7 +188,9 @@ public func extensionFrameInboundPayloadData(
 ) -> Bool {
   attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
     let box = box(`extension`)
-    let result = try box.value.frameInboundPayloadData(FrameContext(role: role(type)), [UInt8](data.raw))
+    var result: [UInt8] = []
+    let context = FrameContext(role: role(type), opcode: box.opcode)
+    try box.value.frameInboundPayloadData(context, [UInt8](data.raw), into: &result)
     box.arena.reset()
     output.pointee = box.arena.copy(result)
   }
@@ -201,9 +207,13 @@ public func extensionFrameInboundComplete(
 ) -> Bool {
   attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
     let box = box(`extension`)
-    let result = try box.value.frameInboundComplete(FrameContext(role: role(type)), fin: fin)
+    var result: [UInt8] = []
+    let context = FrameContext(role: role(type), opcode: box.opcode)
+    // wsproto's gives bytes, though none, at the end of what it has inflated.
+    let inflates = fin && (box.value as? PerMessageDeflate)?.inflates(box.opcode) == true
+    try box.value.frameInboundComplete(context, fin: fin, into: &result)
     box.arena.reset()
-    output.pointee = result.map { box.arena.copy($0) } ?? wsproto_bytes()
+    output.pointee = result.isEmpty && !inflates ? wsproto_bytes() : box.arena.copy(result)
   }
 }
 
@@ -226,7 +236,7 @@ public func extensionFrameOutbound(
     }
     let box = box(`extension`)
     let result = try box.value.frameOutbound(
-      FrameContext(role: role(type)),
+      FrameContext(role: role(type), opcode: opcode),
       opcode: opcode,
       rsv: RsvBits(c: rsv.pointee),
       data: [UInt8](data.raw),

@@ -168,19 +168,25 @@ package struct SlowDecoder {
 
   private mutating func takeData(_ byte: UInt8) throws {
     guard isCompressed, let inflater else { return try deliver(byte) }
-    var output: [UInt8] = []
+    var output = AssemblyBuffer()
     var failure: Failure?
+    let budget = min(limits.maxMessageBytes - messageBytes, .max - 1)
     do {
       let input = [byte]
       try input.withUnsafeBytes {
-        try inflater.inflate($0, into: &output, limit: limits.maxMessageBytes - messageBytes)
+        var rest = $0
+        repeat {
+          try inflater.inflate(&rest, into: &output, atMost: budget + 1 - output.count)
+        } while output.count <= budget && (!rest.isEmpty || inflater.mayHaveMore)
       }
-    } catch InflateError.tooBig {
-      failure = Failure(code: 1009)
     } catch {
       failure = Failure(code: 1007)
     }
-    for byte in output { try deliver(byte) }
+    if output.count > budget {
+      output.removeLast(1)
+      failure = Failure(code: 1009)
+    }
+    for byte in output.take() { try deliver(byte) }
     if let failure { throw failure }
   }
 

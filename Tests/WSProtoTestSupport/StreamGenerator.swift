@@ -43,12 +43,12 @@ package struct StreamGenerator<Random: RandomNumberGenerator> {
     if isText, chance(20) { payload.append(contentsOf: [0xF0, 0x9F, 0x98].prefix(below(3) + 1)) }
     var compressed = false
     if let deflater, chance(2) {
-      var output: [UInt8] = []
+      var output = AssemblyBuffer()
       let made: Void? = try? payload.withUnsafeBytes {
         try deflater.compress($0, finishMessage: true, into: &output)
       }
       if made != nil {
-        payload = output
+        payload = [UInt8](output.take())
         compressed = true
       }
     }

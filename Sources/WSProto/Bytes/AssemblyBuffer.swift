@@ -4,18 +4,31 @@
 ///
 /// Grows with what has arrived, never with what a header declares. The storage is kept between messages, unless a
 /// ``Bytes`` took it over.
-struct AssemblyBuffer: ~Copyable {
+package struct AssemblyBuffer: ~Copyable {
   // 0 <= count <= storage.byteCapacity; [0, count) is initialised.
   private var storage: ByteStorage?
-  private(set) var count = 0
+  package private(set) var count = 0
 
-  init() {}
+  package init() {}
 
   /// The first byte; `nil` when nothing was ever appended.
   var base: UnsafeMutableRawPointer? { storage?.base }
 
   /// Of the storage, in bytes.
   var capacity: Int { storage?.byteCapacity ?? 0 }
+
+  /// What can be appended without new storage, in bytes.
+  mutating func spareCapacity() -> Int {
+    // A storage that was handed over is not written to as long as somebody holds it.
+    guard let capacity = storage?.byteCapacity else { return 0 }
+    return count > 0 || isKnownUniquelyReferenced(&storage) ? capacity - count : 0
+  }
+
+  /// Appends one byte.
+  mutating func append(_ byte: UInt8) {
+    (reserve(1).base + count).storeBytes(of: byte, as: UInt8.self)
+    count += 1
+  }
 
   /// Appends `source` XORed with `key` (RFC 6455 §5.3): the copy and the unmasking in one pass.
   mutating func append(_ source: UnsafeRawPointer, count added: Int, key: UInt32) {
@@ -30,7 +43,7 @@ struct AssemblyBuffer: ~Copyable {
   }
 
   /// Makes room for `room` more bytes and appends those that `body` has written to it; `body` returns their count.
-  mutating func append<Failure: Error>(
+  package mutating func append<Failure: Error>(
     upTo room: Int,
     _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
   ) throws(Failure) {
@@ -42,7 +55,7 @@ struct AssemblyBuffer: ~Copyable {
   }
 
   /// Drops the last `excess` bytes, or all there are.
-  mutating func removeLast(_ excess: Int) { count -= min(max(0, excess), count) }
+  package mutating func removeLast(_ excess: Int) { count -= min(max(0, excess), count) }
 
   private mutating func reserve(_ added: Int) -> ByteStorage {
     // A storage that was handed over is used again once nobody holds it any more.
@@ -56,10 +69,10 @@ struct AssemblyBuffer: ~Copyable {
   }
 
   /// Forgets the bytes; keeps the storage for the next message.
-  mutating func clear() { count = 0 }
+  package mutating func clear() { count = 0 }
 
   /// Hands the bytes over; the storage is shared with them from now on.
-  mutating func take() -> Bytes {
+  package mutating func take() -> Bytes {
     defer { count = 0 }
     guard let storage, count > 0 else { return Bytes() }
     return Bytes(sharing: storage, offset: 0, count: count)

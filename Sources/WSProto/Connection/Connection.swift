@@ -56,8 +56,7 @@ public final class Connection {
       type,
       given: extensions,
       deflate: nil,
-      inbound: InboundTransform(role: type, extensions: extensions),
-      outbound: OutboundTransform(role: type, extensions: extensions),
+      inUse: ExtensionsInUse(extensions),
       trailingData: trailingData,
       configuration: configuration
     )
@@ -70,13 +69,11 @@ public final class Connection {
     trailingData: Bytes,
     configuration: Configuration
   ) {
-    let enabled = deflate.enabled()
     self.init(
       type,
       given: [],
       deflate: deflate,
-      inbound: enabled ? .deflate(deflate.makeInbound(role: type)) : .none,
-      outbound: enabled ? .deflate(deflate.makeOutbound(role: type)) : .none,
+      inUse: ExtensionsInUse(deflate),
       trailingData: trailingData,
       configuration: configuration
     )
@@ -86,8 +83,7 @@ public final class Connection {
     _ type: ConnectionType,
     given: [any Extension],
     deflate: PerMessageDeflate?,
-    inbound: InboundTransform,
-    outbound: OutboundTransform,
+    inUse: ExtensionsInUse,
     trailingData: Bytes,
     configuration: Configuration
   ) {
@@ -95,8 +91,16 @@ public final class Connection {
     self.given = given
     self.deflate = deflate
     machine = ConnectionStateMachine(state: .open)
-    self.inbound = InboundPipeline(role: type, transform: inbound, configuration: configuration)
-    self.outbound = OutboundPipeline(role: type, transform: outbound, configuration: configuration)
+    inbound = InboundPipeline(
+      role: type,
+      transform: InboundTransform(role: type, inUse),
+      configuration: configuration
+    )
+    outbound = OutboundPipeline(
+      role: type,
+      transform: OutboundTransform(role: type, inUse),
+      configuration: configuration
+    )
     trailingData.withUnsafeBytes { buffer.append($0) }
   }
 

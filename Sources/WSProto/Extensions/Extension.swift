@@ -4,8 +4,11 @@
 public struct FrameContext: Sendable, Hashable {
   /// The role of this end.
   public var role: ConnectionType
-  /// How many more bytes the message under way may have after the hook; a hook that expands its input fails with
-  /// 1009 rather than go beyond. `Int.max` for outbound hooks.
+  /// The opcode of the frame, as on the wire: a later frame of a message is a ``Opcode/continuation``. Control frames come
+  /// between the frames of a message (RFC 6455 §5.4).
+  public var opcode: Opcode
+  /// How many more bytes the message under way may have after the hook; a hook that expands its input gives so many, and
+  /// fails with 1009 if there are more. `Int.max` for outbound hooks.
   public var remainingMessageBytes: Int
   /// Outbound: whether the message may be compressed, as its first part has said; see ``Message/compress``.
   public var compress: Bool
@@ -13,12 +16,15 @@ public struct FrameContext: Sendable, Hashable {
   /// Whether this end is the client.
   public var client: Bool { role == .client }
 
-  /// The role of the other end.
-  var peer: ConnectionType { client ? .server : .client }
-
   /// A context.
-  public init(role: ConnectionType, remainingMessageBytes: Int = .max, compress: Bool = true) {
+  public init(
+    role: ConnectionType,
+    opcode: Opcode,
+    remainingMessageBytes: Int = .max,
+    compress: Bool = true
+  ) {
     self.role = role
+    self.opcode = opcode
     self.remainingMessageBytes = remainingMessageBytes
     self.compress = compress
   }
@@ -62,14 +68,28 @@ public protocol Extension: Sendable, Hashable {
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits
 
-  /// A part of the payload of a frame, unmasked; returns what takes its place.
+  /// A part of the payload of a frame, unmasked; appends what takes its place to `output`. How a payload is cut into parts
+  /// means nothing, and must not change what comes out.
+  ///
+  /// Parts have at most 1 KiB where they come from the wire; what an extension behind this one in the list gives comes
+  /// as it is given. So a hook that makes a thousand bytes of each holds a megabyte, not a message.
+  ///
+  /// Throws to fail the connection with a close code; what was appended before is delivered first.
   mutating func frameInboundPayloadData(
     _ context: FrameContext,
-    _ data: [UInt8]
-  ) throws(ParseFailed) -> [UInt8]
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed)
 
-  /// The frame is complete; `fin` is its FIN bit. Returns bytes to append.
-  mutating func frameInboundComplete(_ context: FrameContext, fin: Bool) throws(ParseFailed) -> [UInt8]?
+  /// The frame is complete; `fin` is its FIN bit. Appends what is still due of its payload to `output`: the extensions in
+  /// front of this one in the list get it as a part of the payload, before their own end of the frame.
+  ///
+  /// Throws to fail the connection with a close code; what was appended before is delivered first.
+  mutating func frameInboundComplete(
+    _ context: FrameContext,
+    fin: Bool,
+    into output: inout [UInt8]
+  ) throws(ParseFailed)
 
   /// A frame is about to be sent. Returns the reserved bits and the payload to send.
   mutating func frameOutbound(
@@ -108,14 +128,16 @@ extension Extension {
   /// Passes the data on.
   public mutating func frameInboundPayloadData(
     _ context: FrameContext,
-    _ data: [UInt8]
-  ) throws(ParseFailed) -> [UInt8] { data }
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) { output += data }
 
   /// Appends nothing.
   public mutating func frameInboundComplete(
     _ context: FrameContext,
-    fin: Bool
-  ) throws(ParseFailed) -> [UInt8]? { nil }
+    fin: Bool,
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {}
 
   /// Passes bits and data on.
   public mutating func frameOutbound(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The frame hooks (RFC 7692 §6). A connection that negotiated nothing else goes past them: see `DeflateCodec`.
+// The frame hooks (RFC 7692 §6), for a connection that negotiated other extensions too. Where permessage-deflate is the
+// only one, the same two directions work without them: see ExtensionsInUse.
 extension PerMessageDeflate {
   /// Notes whether a message is compressed: RSV1 on its first frame.
   ///
@@ -13,17 +14,14 @@ extension PerMessageDeflate {
   ) throws(ParseFailed) -> RsvBits {
     switch opcode {
     case .text, .binary:
-      hooks.inboundIsControl = false
       // A message inside another is for others to refuse; it must not change how this one is read.
       if hooks.inboundCompressed == nil { hooks.inboundCompressed = rsv.rsv1 }
     case .continuation:
-      hooks.inboundIsControl = false
       if rsv.rsv1 { throw ParseFailed("RSV1 on a continuation frame (RFC 7692 §6.1)") }
     case .close, .ping, .pong:
-      hooks.inboundIsControl = true
       if rsv.rsv1 { throw ParseFailed("RSV1 on a control frame (RFC 7692 §6)") }
     }
-    return RsvBits(true, false, false)
+    return .rsv1
   }
 
   /// Inflates a part of a compressed message, to at most `context.remainingMessageBytes`.
@@ -31,42 +29,58 @@ extension PerMessageDeflate {
   /// - Throws: `ParseFailed`: 1009 for more than that, 1007 for what is no DEFLATE.
   public mutating func frameInboundPayloadData(
     _ context: FrameContext,
-    _ data: [UInt8]
-  ) throws(ParseFailed) -> [UInt8] {
-    guard hooks.inflatesFrame else { return data }
-    var output: [UInt8] = []
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    guard hooks.inflates(context.opcode) else {
+      output += data
+      return
+    }
+    var slice = AssemblyBuffer()
+    var left = max(0, context.remainingMessageBytes)
     do throws(InflateError) {
-      let stream = try hooks.inflater(windowBits: direction(from: context.peer).windowBits)
+      let inbound = try inbound(context.role)
       try data.span.bytes.withUnsafeBytes { (bytes) throws(InflateError) in
-        try stream.inflate(bytes, into: &output, limit: context.remainingMessageBytes)
+        var input = bytes
+        repeat {
+          // One byte beyond the budget tells "all of it" from "more".
+          let atMost = min(left < .max ? left + 1 : left, Self.sliceSize)
+          defer {
+            let count = min(slice.count, left)
+            output.append(contentsOf: UnsafeRawBufferPointer(start: slice.base, count: count))
+            left -= slice.count
+            slice.clear()
+          }
+          try inbound.inflate(&input, into: &slice, atMost: atMost)
+        } while left >= 0 && (!input.isEmpty || inbound.mayHaveMore)
       }
     } catch {
-      throw ParseFailed(error, tooBig: "a message of more bytes than the limit")
+      throw ParseFailed(error)
     }
-    return output
+    if left < 0 { throw ParseFailed("a message of more bytes than the limit", .messageTooBig) }
   }
+
+  /// Inflated in one go.
+  private static let sliceSize = 64 << 10
 
   /// Ends a compressed message; it has given all its bytes already.
   ///
   /// - Throws: `ParseFailed` (1007) where the compressed data is not complete.
   public mutating func frameInboundComplete(
     _ context: FrameContext,
-    fin: Bool
-  ) throws(ParseFailed) -> [UInt8]? {
+    fin: Bool,
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
     // Control frames may come between the frames of a message (RFC 6455 §5.4).
-    guard fin, !hooks.inboundIsControl else { return nil }
-    let inflates = hooks.inflatesFrame
+    guard fin, !context.opcode.isControl else { return }
+    let inflates = hooks.inflates(context.opcode)
     hooks.inboundCompressed = nil
-    guard inflates else { return nil }
+    guard inflates else { return }
     do throws(InflateError) {
-      let direction = direction(from: context.peer)
-      let stream = try hooks.inflater(windowBits: direction.windowBits)
-      try stream.finishMessage()
-      if direction.noContextTakeover { stream.reset() }
+      try inbound(context.role).finishMessage()
     } catch {
-      throw ParseFailed(error, tooBig: "a message of more bytes than the limit")
+      throw ParseFailed(error)
     }
-    return []
   }
 
   /// Compresses data frames, unless the first frame of the message was sent with `context.compress` unset.
@@ -81,84 +95,62 @@ extension PerMessageDeflate {
   ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) {
     guard !opcode.isControl else { return (rsv, data) }
     let isFirst = opcode != .continuation
-    if isFirst { hooks.outboundCompressed = context.compress }
-    let compresses = hooks.outboundCompressed
-    if fin { hooks.outboundCompressed = false }
-    guard compresses else { return (rsv, data) }
-    var output: [UInt8] = []
-    do throws(DeflateError) {
-      let direction = direction(from: context.role)
-      let stream = try hooks.deflater(
-        windowBits: direction.windowBits,
-        level: level,
-        memoryLevel: memoryLevel
-      )
-      try data.span.bytes.withUnsafeBytes { (bytes) throws(DeflateError) in
-        try stream.compress(bytes, finishMessage: fin, into: &output)
-      }
-      if fin, direction.noContextTakeover { stream.reset() }
-    } catch {
-      throw LocalProtocolError("the message cannot be compressed: \(error)", .extension)
+    var outbound: OutboundDeflate?
+    if isFirst ? context.compress : hooks.outboundCompressed {
+      outbound = try self.outbound(context.role)
+      if isFirst, outbound?.compresses(data.count, whole: fin) == false { outbound = nil }
     }
-    var rsv = rsv
-    if isFirst { rsv.insert(.rsv1) }
-    return (rsv, output)
+    hooks.outboundCompressed = outbound != nil && !fin
+    guard let outbound else { return (rsv, data) }
+    var output = AssemblyBuffer()
+    try data.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try outbound.compress(bytes, finished: fin, into: &output)
+    }
+    let compressed = [UInt8](UnsafeRawBufferPointer(start: output.base, count: output.count))
+    return (isFirst ? rsv.union(.rsv1) : rsv, compressed)
   }
+  /// The direction to inflate with, owned by this copy alone.
+  private mutating func inbound(_ role: ConnectionType) throws(InflateError) -> InboundDeflate {
+    if isKnownUniquelyReferenced(&hooks.inbound), let inbound = hooks.inbound { return inbound }
+    let own = try hooks.inbound?.copy() ?? makeInbound(role: role, pool: hooks.pool)
+    hooks.inbound = own
+    return own
+  }
+
+  /// The direction to compress with, owned by this copy alone; `nil` if there's none.
+  private mutating func outbound(_ role: ConnectionType) throws(LocalProtocolError) -> OutboundDeflate? {
+    if isKnownUniquelyReferenced(&hooks.outbound), let outbound = hooks.outbound { return outbound }
+    let own = try hooks.outbound?.copy() ?? makeOutbound(role: role, pool: hooks.pool)
+    hooks.outbound = own
+    return own
+  }
+
+  /// Whether a frame's payload is inflated, for the C interface.
+  package func inflates(_ opcode: Opcode) -> Bool { hooks.inflates(opcode) }
 }
 
-/// What the frame hooks of ``PerMessageDeflate`` keep between frames, with value semantics: a stream that another copy
-/// holds too is copied before it moves.
+/// What the frame hooks of ``PerMessageDeflate`` keep between frames, with value semantics: a direction that another
+/// copy holds too is copied before it moves.
 ///
-/// `@unchecked`: the streams are classes without locks, but a stream is only changed by its single owner, and a shared
-/// one is only read.
+/// `@unchecked`: the directions are classes without locks, but one is only changed by its single owner, and a shared one
+/// is only read. A pool is there only in the copies that a connection has made for itself.
 struct PerMessageDeflateHooks: @unchecked Sendable {
-  /// Whether the frame under way is a control frame.
-  var inboundIsControl = false
   /// Whether the message under way is compressed; `nil` between messages.
   var inboundCompressed: Bool?
   /// Whether the message that is being sent is compressed.
   var outboundCompressed = false
+  var inbound: InboundDeflate?
+  var outbound: OutboundDeflate?
+  /// Where contexts come from.
+  var pool: DeflatePool?
 
-  private var inflater: Inflater?
-  private var deflater: Deflater?
-
-  var inflatesFrame: Bool { !inboundIsControl && inboundCompressed == true }
-
-  /// Whether contexts exist, for tests: inbound and outbound.
-  var contexts: (inbound: Bool, outbound: Bool) { (inflater != nil, deflater != nil) }
-
-  /// The stream to inflate with, owned by this copy alone.
-  mutating func inflater(windowBits: Int) throws(InflateError) -> Inflater {
-    if isKnownUniquelyReferenced(&inflater), let inflater { return inflater }
-    let own: Inflater
-    if let inflater { own = try inflater.copy() } else { own = try Inflater(windowBits: windowBits) }
-    inflater = own
-    return own
-  }
-
-  /// The stream to compress with, owned by this copy alone.
-  mutating func deflater(
-    windowBits: Int,
-    level: Int,
-    memoryLevel: Int
-  ) throws(DeflateError) -> Deflater {
-    if isKnownUniquelyReferenced(&deflater), let deflater { return deflater }
-    let own: Deflater
-    if let deflater {
-      own = try deflater.copy()
-    } else {
-      own = try Deflater(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
-    }
-    deflater = own
-    return own
-  }
+  func inflates(_ opcode: Opcode) -> Bool { inboundCompressed == true && !opcode.isControl }
 }
 
 extension ParseFailed {
   /// What inflating has failed with, as the peer is told.
-  init(_ error: InflateError, tooBig: @autoclosure () -> String) {
+  init(_ error: InflateError) {
     switch error {
-    case .tooBig: self.init(tooBig(), .messageTooBig)
     case .invalid: self.init("compressed data that cannot be inflated", .invalidFramePayloadData)
     case .outOfMemory, .unsupportedParameter: self.init("no memory to inflate with", .internalError)
     }

@@ -60,20 +60,6 @@ public struct PerMessageDeflate: Extension {
     fallbackOffers = []
   }
 
-  /// The extension as what it is, if it is this one.
-  ///
-  /// What `as?` does, without the runtime's search for other ways to convert, which takes a good part of the time of
-  /// a handshake.
-  init?(_ other: any Extension) {
-    func load<E: Extension>(_ other: E) -> PerMessageDeflate? {
-      guard E.self == PerMessageDeflate.self else { return nil }
-      // The same type: what lies there is a PerMessageDeflate.
-      return withUnsafePointer(to: other) { UnsafeRawPointer($0).load(as: PerMessageDeflate.self) }
-    }
-    guard let same = load(other) else { return nil }
-    self = same
-  }
-
   /// - Parameters:
   ///   - clientNoContextTakeover: the client is to compress each message on its own: less memory, less compression.
   ///   - clientMaxWindowBits: the largest window of the client, 9...15; `nil` is 15. A server can hold a client to less
@@ -252,22 +238,35 @@ public struct PerMessageDeflate: Extension {
     }
   }
 
-  func makeInbound(role: ConnectionType) -> InboundDeflate {
+  func makeInbound(role: ConnectionType, pool: DeflatePool?) -> InboundDeflate {
     let direction = direction(from: role == .client ? .server : .client)
     return InboundDeflate(
       windowBits: direction.windowBits,
-      noContextTakeover: direction.noContextTakeover
+      noContextTakeover: direction.noContextTakeover,
+      pool: pool
     )
   }
 
-  func makeOutbound(role: ConnectionType) -> OutboundDeflate {
+  /// `nil` if what this end sends can't be compressed: with a window of 8 bits.
+  func makeOutbound(role: ConnectionType, pool: DeflatePool?) -> OutboundDeflate? {
     let direction = direction(from: role)
-    return OutboundDeflate(
+    let settings = DeflateSettings(
       windowBits: direction.windowBits,
-      noContextTakeover: direction.noContextTakeover,
       level: level,
       memoryLevel: memoryLevel
     )
+    guard settings.areSupported else { return nil }
+    return OutboundDeflate(settings, noContextTakeover: direction.noContextTakeover, pool: pool)
+  }
+
+  /// The list of a connection, with copies of permessage-deflate that take their contexts from the pool.
+  static func using(_ pool: DeflatePool?, in extensions: [any Extension]) -> [any Extension] {
+    guard let pool else { return extensions }
+    return extensions.map { one in
+      guard var deflate = ExtensionsInUse.deflate(one) else { return one }
+      deflate.hooks.pool = pool
+      return deflate
+    }
   }
 }
 

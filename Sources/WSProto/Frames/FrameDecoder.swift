@@ -74,36 +74,62 @@ public final class FrameDecoder {
     buffer.head += count
     if key != 0 { Masking.apply(key, to: storage.base + start, count: count) }
     let header = reader.header
-    var payload = UnsafeRawBufferPointer(start: storage.base + start, count: count)
     if header.opcode.isControl {
       // At most 125 bytes: the header was checked.
-      control.append(contentsOf: payload)
+      control.append(contentsOf: UnsafeRawBufferPointer(start: storage.base + start, count: count))
       guard !reader.inPayload else { return nil }
       let whole = control
       control = []
-      let data = try whole.span.bytes.withUnsafeBytes { (bytes) throws(ParseFailed) in
-        try hooks.payload(bytes, frameFinished: true, fin: true, budget: FrameSizes.maxShortPayload)
+      var data = AssemblyBuffer()
+      try whole.span.bytes.withUnsafeBytes { (bytes) throws(ParseFailed) in
+        try hooks.payload(
+          bytes,
+          opcode: header.opcode,
+          frameFinished: true,
+          fin: true,
+          budget: FrameSizes.maxShortPayload,
+          into: &data
+        )
       }
       return Frame(
         opcode: header.opcode,
-        payload: .bytes(Bytes(data)),
+        payload: .bytes(data.take()),
         frameFinished: true,
         messageFinished: true
       )
     }
     // Never negative: the sum is checked below.
     let budget = limits.maxMessageBytes - messageBytes
-    let data = try hooks.payload(payload, frameFinished: !reader.inPayload, fin: header.fin, budget: budget)
-    payload = UnsafeRawBufferPointer(start: nil, count: 0)
+    var data = AssemblyBuffer()
+    var failed: ParseFailed?
+    do throws(ParseFailed) {
+      try hooks.payload(
+        UnsafeRawBufferPointer(start: storage.base + start, count: count),
+        opcode: header.opcode,
+        frameFinished: !reader.inPayload,
+        fin: header.fin,
+        budget: budget,
+        into: &data
+      )
+    } catch {
+      failed = error
+    }
     if data.count > budget {
-      throw ParseFailed("a message of more than \(limits.maxMessageBytes) bytes", .messageTooBig)
+      data.removeLast(data.count - budget)
+      failed = ParseFailed("a message of more than \(limits.maxMessageBytes) bytes", .messageTooBig)
+    }
+    if let failed {
+      // What came out before the failure comes first.
+      if data.count == 0 { throw failed }
+      failure = failed
+      buffer.removeAll()
     }
     messageBytes += data.count
     defer { isFirstPart = false }
     return Frame(
       opcode: isFirstPart ? header.opcode : .continuation,
-      payload: .bytes(Bytes(data)),
-      frameFinished: !reader.inPayload,
+      payload: .bytes(data.take()),
+      frameFinished: failed == nil && !reader.inPayload,
       messageFinished: header.fin
     )
   }

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the negotiated extensions do to inbound frames: nothing, permessage-deflate on a path of its own, or any
-/// list of extensions through their hooks.
+/// What the negotiated extensions do to inbound frames.
 enum InboundTransform {
   case none
   case deflate(InboundDeflate)
   case hooks(InboundHooks)
 
-  init(role: ConnectionType, extensions: [any Extension]) {
-    guard !extensions.isEmpty else {
-      self = .none
-      return
-    }
-    if extensions.count == 1, let deflate = PerMessageDeflate(extensions[0]), deflate.enabled() {
-      self = .deflate(deflate.makeInbound(role: role))
-      return
-    }
-    let enabled = extensions.filter { $0.enabled() }
-    if enabled.isEmpty {
-      self = .none
-    } else if enabled.count == 1, let deflate = enabled[0] as? PerMessageDeflate {
-      self = .deflate(deflate.makeInbound(role: role))
-    } else {
-      self = .hooks(InboundHooks(role: role, extensions: enabled))
+  init(role: ConnectionType, _ extensions: ExtensionsInUse, pool: DeflatePool? = nil) {
+    switch extensions {
+    case .none: self = .none
+    case .deflate(let deflate): self = .deflate(deflate.makeInbound(role: role, pool: pool))
+    case .hooks(let list): self = .hooks(InboundHooks(role: role, extensions: list, pool: pool))
     }
   }
 
@@ -56,14 +44,14 @@ final class InboundHooks {
   private let role: ConnectionType
   private var extensions: [any Extension]
 
-  init(role: ConnectionType, extensions: [any Extension]) {
+  init(role: ConnectionType, extensions: [any Extension], pool: DeflatePool? = nil) {
     self.role = role
-    self.extensions = extensions
+    self.extensions = PerMessageDeflate.using(pool, in: extensions)
   }
 
   func header(_ header: Header) throws(ParseFailed) -> RsvBits {
     var allowed = RsvBits()
-    let context = FrameContext(role: role)
+    let context = FrameContext(role: role, opcode: header.opcode)
     for index in extensions.indices {
       allowed.formUnion(
         try extensions[index].frameInboundHeader(
@@ -78,24 +66,39 @@ final class InboundHooks {
   }
 
   /// A part of a payload, and the frame's end if `frameFinished`; `budget` is what the message may still grow by.
+  ///
+  /// An extension gets all that those behind it in the list give, what they give at the end of the frame included, before
+  /// its own end of the frame.
+  /// - Throws: what a hook has thrown. What came out before that went through the other hooks and stays in `output`. If
+  ///   one of them refuses that, its error counts: it is about bytes that came earlier. So what is delivered, and what
+  ///   the connection fails with, is the same however the payload was cut.
   func payload(
     _ data: UnsafeRawBufferPointer,
+    opcode: Opcode,
     frameFinished: Bool,
     fin: Bool,
-    budget: Int
-  ) throws(ParseFailed) -> [UInt8] {
-    let context = FrameContext(role: role, remainingMessageBytes: budget)
+    budget: Int,
+    into output: inout AssemblyBuffer
+  ) throws(ParseFailed) {
+    let context = FrameContext(role: role, opcode: opcode, remainingMessageBytes: budget)
     var data = [UInt8](data)
+    var failure: ParseFailed?
     for index in extensions.indices.reversed() {
-      data = try extensions[index].frameInboundPayloadData(context, data)
-    }
-    if frameFinished {
-      var tail: [UInt8] = []
-      for index in extensions.indices.reversed() {
-        if let more = try extensions[index].frameInboundComplete(context, fin: fin) { tail += more }
+      var given: [UInt8] = []
+      do throws(ParseFailed) {
+        try extensions[index].frameInboundPayloadData(context, data, into: &given)
+        // Behind a failure the frame has no end.
+        if frameFinished, failure == nil {
+          try extensions[index].frameInboundComplete(context, fin: fin, into: &given)
+        }
+      } catch {
+        failure = error
       }
-      data += tail
+      data = given
     }
-    return data
+    data.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress { output.append(base, count: bytes.count, key: 0) }
+    }
+    if let failure { throw failure }
   }
 }

@@ -164,7 +164,7 @@ extension H11Handshake {
     guard let received, let key = received.head.first(.secWebSocketKey) else { return }
     let offers = received.offers
     // Moved out of its box where it is alone, as it nearly always is.
-    var deflate = event.extensions.count == 1 ? PerMessageDeflate(event.extensions[0]) : nil
+    var deflate = event.extensions.count == 1 ? ExtensionsInUse.deflate(event.extensions[0]) : nil
     var extensions = deflate == nil ? event.extensions : []
     received.head.withValue(of: key) { HTTP1HeadWriter.appendSwitchingProtocols(key: $0, to: &output) }
     try writing { () throws(HTTP1WriteError) in

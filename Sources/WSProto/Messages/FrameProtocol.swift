@@ -24,7 +24,7 @@ public final class FrameProtocol {
     let role: ConnectionType = client ? .client : .server
     outbound = OutboundPipeline(
       role: role,
-      transform: OutboundTransform(role: role, extensions: extensions),
+      transform: OutboundTransform(role: role, ExtensionsInUse(extensions)),
       configuration: configuration
     )
   }

@@ -71,30 +71,45 @@ extension InboundPipeline {
     finished: Bool
   ) throws(ParseFailed) {
     // Never negative: what the message has given is within the limit.
-    let budget = limits.maxMessageBytes - messageBytes
-    let already = scratch.count
-    switch transform {
-    case .none: break
-    case .deflate(let deflate):
-      do throws(InflateError) {
-        try deflate.inflate(bytes, into: &scratch, limit: budget)
-        if finished { try deflate.finishMessage() }
-      } catch {
-        let failed = ParseFailed(error, tooBig: messageTooBig.message)
-        // What came out before the error is validated and delivered first: events don't depend on how the bytes
-        // were split.
-        if scratch.count == already { throw failed }
-        failure = failed
+    let budget = min(limits.maxMessageBytes - messageBytes, .max - 1)
+    var given = AssemblyBuffer()
+    var failed: ParseFailed?
+    do throws(ParseFailed) {
+      switch transform {
+      case .none: break
+      case .deflate(let deflate):
+        do throws(InflateError) {
+          var input = bytes
+          repeat {
+            try deflate.inflate(&input, into: &given, atMost: budget - given.count + 1)
+          } while given.count <= budget && (!input.isEmpty || deflate.mayHaveMore)
+          if finished, given.count <= budget { try deflate.finishMessage() }
+        } catch {
+          throw ParseFailed(error)
+        }
+      case .hooks(let hooks):
+        try hooks.payload(
+          bytes,
+          opcode: reader.header.opcode,
+          frameFinished: frameFinished,
+          fin: reader.header.fin,
+          budget: budget,
+          into: &given
+        )
       }
-    case .hooks(let hooks):
-      let data = try hooks.payload(
-        bytes,
-        frameFinished: frameFinished,
-        fin: reader.header.fin,
-        budget: budget
-      )
-      if data.count > budget { throw messageTooBig }
-      scratch.append(contentsOf: data)
+    } catch {
+      failed = error
+    }
+    if given.count > budget {
+      given.removeLast(given.count - budget)
+      failed = messageTooBig
+    }
+    scratch.append(contentsOf: UnsafeRawBufferPointer(start: given.base, count: given.count))
+    if let failed {
+      // What came out before the error is validated and delivered first: events don't depend on how the bytes were
+      // split.
+      if given.count == 0 { throw failed }
+      failure = failed
     }
   }
 

@@ -238,9 +238,18 @@ struct InboundPipeline: ~Copyable {
       clearsBuffers = true
     }
     if case .hooks(let hooks) = transform {
-      control = try withBytes(of: part, window: base) { (bytes) throws(ParseFailed) in
-        try hooks.payload(bytes, frameFinished: true, fin: true, budget: FrameSizes.maxShortPayload)
+      var given = AssemblyBuffer()
+      try withBytes(of: part, window: base) { (bytes) throws(ParseFailed) in
+        try hooks.payload(
+          bytes,
+          opcode: reader.header.opcode,
+          frameFinished: true,
+          fin: true,
+          budget: FrameSizes.maxShortPayload,
+          into: &given
+        )
       }
+      control = [UInt8](given.take())
       part = InboundPart(kind: .ping, source: .control, count: control.count)
       clearsBuffers = true
     }

@@ -9,7 +9,7 @@ struct OutboundPipeline: ~Copyable {
   /// Whether the message under way is compressed; decided by its first part.
   private var compresses = false
   /// Compressed payloads; its capacity is kept.
-  private var scratch: [UInt8] = []
+  private var scratch = AssemblyBuffer()
 
   init(role: ConnectionType, transform: OutboundTransform, configuration: Configuration) {
     encoder = FrameEncoder(client: role == .client, randomSource: configuration.randomSource)
@@ -46,26 +46,27 @@ struct OutboundPipeline: ~Copyable {
     let isFirst = opcodeUnderWay == nil
     let sent = isFirst ? opcode : .continuation
     // The first part decides for the message.
-    let compresses = isFirst ? compress : self.compresses
+    var compresses = isFirst ? compress : self.compresses
+    if isFirst, compresses, case .deflate(let deflate) = transform {
+      compresses = deflate.compresses(payload.count, whole: finished)
+    }
     switch transform {
     case .none:
       try encoder.encode(sent, fin: finished, payload: payload, into: &output)
     case .deflate(let deflate):
       if compresses {
-        // Moved out while the encoder works, back for the next message.
-        var data = scratch
-        scratch = []
-        data.removeAll(keepingCapacity: true)
-        try deflate.compress(payload, finished: finished, into: &data)
+        scratch.clear()
+        try deflate.compress(payload, finished: finished, into: &scratch)
         // RFC 7692 §6.1: RSV1 on the first frame only.
         try encoder.encode(
           sent,
           fin: finished,
           rsv: RsvBits(isFirst, false, false),
-          payload: data.span.bytes,
+          payload: UnsafeRawBufferPointer(start: scratch.base, count: scratch.count),
           into: &output
         )
-        if data.capacity <= Self.retainedBytes { scratch = data }
+        scratch.clear()
+        scratch.trim(keeping: Self.retainedBytes)
       } else {
         try encoder.encode(sent, fin: finished, payload: payload, into: &output)
       }
@@ -105,63 +106,4 @@ struct OutboundPipeline: ~Copyable {
 
   /// What an idle connection may hold on to, in bytes.
   private static let retainedBytes = 256 << 10
-}
-
-/// What the negotiated extensions do to outbound frames.
-enum OutboundTransform {
-  case none
-  case deflate(OutboundDeflate)
-  case hooks(OutboundHooks)
-
-  init(role: ConnectionType, extensions: [any Extension]) {
-    guard !extensions.isEmpty else {
-      self = .none
-      return
-    }
-    if extensions.count == 1, let deflate = PerMessageDeflate(extensions[0]), deflate.enabled() {
-      self = .deflate(deflate.makeOutbound(role: role))
-      return
-    }
-    let enabled = extensions.filter { $0.enabled() }
-    if enabled.isEmpty {
-      self = .none
-    } else if enabled.count == 1, let deflate = enabled[0] as? PerMessageDeflate {
-      self = .deflate(deflate.makeOutbound(role: role))
-    } else {
-      self = .hooks(OutboundHooks(role: role, extensions: enabled))
-    }
-  }
-}
-
-/// Runs the outbound hooks of a list of extensions, in order: the first is the nearest to the application
-/// (RFC 6455 §9.1).
-final class OutboundHooks {
-  private let role: ConnectionType
-  private var extensions: [any Extension]
-
-  init(role: ConnectionType, extensions: [any Extension]) {
-    self.role = role
-    self.extensions = extensions
-  }
-
-  func frame(
-    _ opcode: Opcode,
-    _ payload: UnsafeRawBufferPointer,
-    fin: Bool,
-    compress: Bool
-  ) throws(LocalProtocolError) -> (RsvBits, [UInt8]) {
-    var rsv = RsvBits()
-    var data = [UInt8](payload)
-    let context = FrameContext(role: role, compress: compress)
-    for index in extensions.indices {
-      (rsv, data) = try extensions[index].frameOutbound(
-        context,
-        opcode: opcode,
-        rsv: rsv,
-        data: data,
-        fin: fin
-      )
-    }
-    return (rsv, data)
-  }
 }

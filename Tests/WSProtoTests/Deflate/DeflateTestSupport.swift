@@ -14,59 +14,55 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// What compresses messages: zlib, or what the trait ISAL puts in its place.
-protocol MessageDeflating {
-  func compress(
-    _ input: UnsafeRawBufferPointer,
-    finishMessage: Bool,
-    into output: inout [UInt8]
-  ) throws(DeflateError)
-}
-
-/// What inflates messages.
-protocol MessageInflating {
-  func inflate(
-    _ input: UnsafeRawBufferPointer,
-    into output: inout [UInt8],
-    limit: Int
-  ) throws(InflateError)
-  func finishMessage() throws(InflateError)
-  func reset()
-}
-
-extension DeflateStream: MessageDeflating {}
-extension InflateStream: MessageInflating {}
-#if ISAL
-  extension ISALDeflateStream: MessageDeflating {}
-  extension ISALInflateStream: MessageInflating {}
-#endif
-
-extension MessageDeflating {
-  /// Compresses one message, given in parts.
-  func message(_ parts: [[UInt8]]) throws -> [UInt8] {
-    var output: [UInt8] = []
+extension MessageDeflater {
+  /// Compresses one message, given in parts, which are each what goes into a frame.
+  func frames(_ parts: [[UInt8]]) throws -> [[UInt8]] {
+    var frames: [[UInt8]] = []
     for (index, part) in parts.enumerated() {
+      var output = AssemblyBuffer()
       try part.withUnsafeBytes { try compress($0, finishMessage: index == parts.count - 1, into: &output) }
+      frames.append([UInt8](output.take()))
     }
-    return output
+    return frames
   }
+
+  func message(_ parts: [[UInt8]]) throws -> [UInt8] { Array(try frames(parts).joined()) }
 
   func message(_ text: String) throws -> [UInt8] { try message([Array(text.utf8)]) }
 }
 
-extension MessageInflating {
+/// The message is longer than it may be.
+struct TooBig: Error, Equatable {}
+
+extension MessageInflater {
   /// Decompresses one message, fed in chunks of `chunk` bytes, with `limit` for the whole of it.
   func message(_ payload: [UInt8], chunk: Int = .max, limit: Int = 1 << 24) throws -> [UInt8] {
     try message(payload.cut { min(chunk, $0) }, limit: limit)
   }
 
   func message(_ chunks: [[UInt8]], limit: Int = 1 << 24) throws -> [UInt8] {
-    var output: [UInt8] = []
-    for chunk in chunks {
-      try chunk.withUnsafeBytes { try inflate($0, into: &output, limit: limit - output.count) }
-    }
+    var output = AssemblyBuffer()
+    for chunk in chunks { try feed(chunk, into: &output, limit: limit) }
     try finishMessage()
-    return output
+    return [UInt8](output.take())
+  }
+
+  /// Feeds a part of a message as a receiver does that may take `limit` bytes of it: beyond them it reads one byte, to see
+  /// that there is more.
+  ///
+  /// - Throws: `TooBig`, with `limit` bytes in `output`, or what the stream throws.
+  func feed(_ chunk: [UInt8], into output: inout AssemblyBuffer, limit: Int) throws {
+    let limit = min(limit, .max - 1)
+    try chunk.withUnsafeBytes { bytes in
+      var rest = bytes
+      repeat {
+        try inflate(&rest, into: &output, atMost: limit + 1 - output.count)
+      } while output.count <= limit && (!rest.isEmpty || mayHaveMore)
+    }
+    if output.count > limit {
+      output.removeLast(output.count - limit)
+      throw TooBig()
+    }
   }
 }
 
