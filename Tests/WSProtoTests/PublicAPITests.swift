@@ -39,15 +39,21 @@ import WSProto
       return RsvBits(false, true, false)
     }
 
-    mutating func frameInboundPayloadData(_ context: FrameContext, _ data: [UInt8]) throws(ParseFailed)
-      -> [UInt8]
-    {
+    mutating func frameInboundPayloadData(
+      _ context: FrameContext,
+      _ data: [UInt8],
+      into output: inout [UInt8]
+    ) throws(ParseFailed) {
       guard data.count <= context.remainingMessageBytes else { throw ParseFailed("too much", .messageTooBig) }
-      return Array(data.reversed())
+      output += data.reversed()
     }
 
-    mutating func frameInboundComplete(_ context: FrameContext, fin: Bool) throws(ParseFailed) -> [UInt8]? {
-      context.client ? [] : nil
+    mutating func frameInboundComplete(
+      _ context: FrameContext,
+      fin: Bool,
+      into output: inout [UInt8]
+    ) throws(ParseFailed) {
+      if context.opcode == .pong { output.append(0) }
     }
 
     mutating func frameOutbound(
@@ -94,6 +100,9 @@ import WSProto
     #expect(client.nextEvent() == .textMessage(TextMessage(data: "abc")))
     try server.receiveData(client.send(Ping(payload: [1, 2])))
     #expect(server.nextEvent() == .ping(Ping(payload: [1, 2])))
+    // A hook knows the opcode: this one adds a byte to each pong.
+    try server.receiveData(client.send(Pong(payload: [1, 2])))
+    #expect(server.nextEvent() == .pong(Pong(payload: [1, 2, 0])))
   }
 
   @Test("an extension may refuse a frame with a close code, and refuse to encode")

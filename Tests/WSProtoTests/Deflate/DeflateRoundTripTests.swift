@@ -33,6 +33,7 @@ import WSProto
   private enum Outcome: Equatable {
     case text([UInt8])
     case error(InflateError)
+    case tooBig
   }
 
   private static func outcome(_ chunks: [[UInt8]], limit: Int, after history: [UInt8]) throws -> Outcome {
@@ -42,6 +43,8 @@ import WSProto
       return .text(try stream.message(chunks, limit: limit))
     } catch let error as InflateError {
       return .error(error)
+    } catch is TooBig {
+      return .tooBig
     }
   }
 
@@ -76,6 +79,7 @@ import WSProto
         #expect(text.count <= limit)
         seen["text", default: 0] += 1
       case .error(let error): seen["\(error)", default: 0] += 1
+      case .tooBig: seen["tooBig", default: 0] += 1
       }
       let single = try Self.outcome(payload.cut { _ in 1 }, limit: limit, after: history)
       #expect(single == whole, "\(payload)")

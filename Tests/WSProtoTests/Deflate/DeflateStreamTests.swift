@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
-import WSProto
+
+@testable import WSProto
 
 @Suite struct DeflateStreamTests {
   static let hello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
@@ -49,36 +50,50 @@ import WSProto
     #expect(try deflater.message("") == [0x00])
   }
 
-  @Test("an empty last part flushes the parts before it; empty parts alone are an empty message")
+  @Test("an empty part has nothing to flush; at the end of a message it is one octet (RFC 7692 §7.2.3.6)")
   func emptyParts() throws {
     let hello = Array("Hello".utf8)
-    #expect(try DeflateStream().message([hello, []]) == Self.hello)
-    #expect(try DeflateStream().message([[], hello, [], []]) == Self.hello)
-    #expect(try DeflateStream().message([[], [], []]) == [0x00])
+    let flushed = Self.hello + [0x00, 0x00, 0xFF, 0xFF]
+    #expect(try DeflateStream().frames([hello, []]) == [flushed, [0x00]])
+    #expect(try DeflateStream().frames([[], hello, [], []]) == [[], flushed, [], [0x00]])
+    #expect(try DeflateStream().frames([[], [], []]) == [[], [], [0x00]])
   }
 
-  @Test("a part in the middle of a message is not flushed")
-  func noFlushBetweenParts() throws {
-    let stream = try DeflateStream()
-    var output: [UInt8] = []
-    try Array("Hel".utf8).withUnsafeBytes { try stream.compress($0, finishMessage: false, into: &output) }
-    #expect(output.isEmpty)
-    try Array("lo".utf8).withUnsafeBytes { try stream.compress($0, finishMessage: true, into: &output) }
-    #expect(output == Self.hello)
+  @Test(
+    "D3: each part of a message carries its data, and only the message is without its tail (RFC 7692 §7.2.1)",
+    .requirement("7692-7.2.1-tail"),
+    arguments: [-1, 0, 1, 9]
+  )
+  func parts(level: Int) throws {
+    let deflater = try Deflater(level: level)
+    let inflater = try InflateStream()
+    for sizes in [[3, 2], [1, 1, 1], [0, 5, 0, 70_000, 0], [2_000_000, 1], [1 << 20, 1 << 20, 0]] {
+      let parts = sizes.enumerated().map { [UInt8].json($1, seed: UInt64($0)) }
+      let frames = try deflater.frames(parts)
+      var seen = AssemblyBuffer()
+      for (part, frame) in zip(parts, frames) {
+        // A peer that has this frame has all of this part.
+        try inflater.feed(frame, into: &seen, limit: .max)
+        #expect([UInt8](seen.take()) == part, "\(sizes)")
+      }
+      try inflater.finishMessage()
+      #expect(Array(frames.joined().suffix(4)) != [0x00, 0x00, 0xFF, 0xFF], "\(sizes)")
+    }
   }
 
-  @Test("output is appended to what the array holds")
+  @Test("output is appended to what the buffer holds")
   func appends() throws {
-    var output: [UInt8] = [1, 2, 3]
+    var output = AssemblyBuffer()
+    for byte in [1, 2, 3] as [UInt8] { output.append(byte) }
     let stream = try DeflateStream()
     try Array("Hello".utf8).withUnsafeBytes { try stream.compress($0, finishMessage: true, into: &output) }
-    #expect(output == [1, 2, 3] + Self.hello)
+    #expect([UInt8](output.take()) == [1, 2, 3] + Self.hello)
   }
 
   @Test("a reset drops an unfinished message")
   func resetInsideMessage() throws {
     let stream = try DeflateStream()
-    var output: [UInt8] = []
+    var output = AssemblyBuffer()
     let lost = [UInt8].random(50_000, seed: 1)
     try lost.withUnsafeBytes { try stream.compress($0, finishMessage: false, into: &output) }
     stream.reset()
@@ -103,7 +118,7 @@ import WSProto
   func copies() throws {
     let first = try DeflateStream()
     _ = try first.message("Hello")
-    var head: [UInt8] = []
+    var head = AssemblyBuffer()
     try Array("Hel".utf8).withUnsafeBytes { try first.compress($0, finishMessage: false, into: &head) }
     let second = try first.copy()
     #expect(try second.message("p me") != first.message("lo"))
@@ -114,18 +129,46 @@ import WSProto
     #expect(try third.message("Hello").count < Self.hello.count)
   }
 
-  @Test("an array that keeps its capacity is not allocated again by later messages")
+  @Test("a buffer that keeps its storage is not allocated again by later messages")
   func steadyState() throws {
     let stream = try DeflateStream()
-    var output: [UInt8] = []
+    var output = AssemblyBuffer()
     var addresses: Set<UnsafeRawPointer?> = []
     for seed in 0..<20 as Range<UInt64> {
-      output.removeAll(keepingCapacity: true)
+      output.clear()
       let text = [UInt8].json(16 << 10, seed: seed)
       try text.withUnsafeBytes { try stream.compress($0, finishMessage: true, into: &output) }
-      output.withUnsafeBytes { _ = addresses.insert($0.baseAddress) }
+      addresses.insert(output.base)
     }
     #expect(addresses.count == 1)
+  }
+
+  @Test(
+    "no message and no part becomes longer than the bound that is told before",
+    arguments: [-1, 0, 1, 9],
+    [(15, 8), (9, 1), (9, 9), (12, 5)]
+  )
+  func bound(level: Int, memory: (windowBits: Int, level: Int)) throws {
+    let deflater = try Deflater(windowBits: memory.windowBits, level: level, memoryLevel: memory.level)
+    let random = [UInt8].random(3 << 20, seed: 12)
+    // What could be stored, but that a match, or three, here and there makes the library try codes.
+    var mixed: [UInt8] = []
+    for index in 0..<4_000 { mixed += random[(index * 61)..<(index * 61 + 61)] + [1, 2, 3, 4] }
+    let inputs: [[UInt8]] = [random, mixed, .json(70_000, seed: 3)]
+    for input in inputs {
+      for size in [0, 1, 5, 125, 1_000, 16_384, 65_536, 1 << 20, 1 << 20 + 1, 3 << 20] where size <= input.count {
+        for finished in [false, true] {
+          let before = deflater.bound(size)
+          var output = AssemblyBuffer()
+          try input.prefix(size).withUnsafeBytes {
+            try deflater.compress($0, finishMessage: finished, into: &output)
+          }
+          #expect(output.count <= before, "\(size)")
+          #expect(before <= Deflater.bound(size), "\(size)")
+        }
+      }
+    }
+    #expect(deflater.bound(.max) == .max && Deflater.bound(.max) == .max)
   }
 
   @Test("incompressible input of every size about zlib's buffers survives, with every memory level")

@@ -53,16 +53,23 @@ extension MessageInflater {
   /// - Throws: `TooBig`, with `limit` bytes in `output`, or what the stream throws.
   func feed(_ chunk: [UInt8], into output: inout AssemblyBuffer, limit: Int) throws {
     let limit = min(limit, .max - 1)
-    try chunk.withUnsafeBytes { bytes in
+    var failure: InflateError?
+    chunk.withUnsafeBytes { bytes in
       var rest = bytes
-      repeat {
-        try inflate(&rest, into: &output, atMost: limit + 1 - output.count)
-      } while output.count <= limit && (!rest.isEmpty || mayHaveMore)
+      do throws(InflateError) {
+        repeat {
+          try inflate(&rest, into: &output, atMost: limit + 1 - output.count)
+        } while output.count <= limit && (!rest.isEmpty || mayHaveMore)
+      } catch {
+        failure = error
+      }
     }
+    // What came out came before the error.
     if output.count > limit {
       output.removeLast(output.count - limit)
       throw TooBig()
     }
+    if let failure { throw failure }
   }
 }
 

@@ -16,63 +16,81 @@ import Testing
     arguments: ConnectionType.allCases
   )
   func reservedBit(role: ConnectionType) throws {
-    let context = FrameContext(role: role)
     for opcode in [Opcode.ping, .pong, .close, .continuation] {
+      let context = FrameContext(role: role, opcode: opcode)
       var deflate = try PerMessageDeflate.negotiated(role)
       #expect(throws: ParseFailed.self) {
         try deflate.frameInboundHeader(context, opcode: opcode, rsv: Self.rsv1, payloadLength: 1)
       }
     }
     for opcode in [Opcode.text, .binary, .continuation, .ping] {
+      let context = FrameContext(role: role, opcode: opcode)
       var deflate = try PerMessageDeflate.negotiated(role)
       let claimed = try deflate.frameInboundHeader(context, opcode: opcode, rsv: [], payloadLength: 1)
       #expect(claimed == Self.rsv1)
-      #expect(try deflate.frameInboundPayloadData(context, Self.text) == Self.text)
-      #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
+      #expect(try deflate.payload(context, Self.text) == Self.text)
+      #expect(try deflate.complete(context, fin: true) == [])
     }
   }
 
   @Test("a compressed message in two frames with a ping between them", arguments: ConnectionType.allCases)
   func fragments(role: ConnectionType) throws {
-    let context = FrameContext(role: role)
+    let first = FrameContext(role: role, opcode: .binary)
+    let second = FrameContext(role: role, opcode: .continuation)
+    let ping = FrameContext(role: role, opcode: .ping)
     var deflate = try PerMessageDeflate.negotiated(role)
-    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
-    var data = try deflate.frameInboundPayloadData(context, Array(Self.compressed[..<3]))
-    #expect(try deflate.frameInboundComplete(context, fin: false) == nil)
-    _ = try deflate.frameInboundHeader(context, opcode: .ping, rsv: [], payloadLength: 2)
-    #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
-    #expect(try deflate.frameInboundComplete(context, fin: true) == nil)
-    _ = try deflate.frameInboundHeader(context, opcode: .continuation, rsv: [], payloadLength: 3)
-    data += try deflate.frameInboundPayloadData(context, Array(Self.compressed[3...]))
-    #expect(try deflate.frameInboundComplete(context, fin: true) == [])
+    _ = try deflate.frameInboundHeader(first, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
+    var data = try deflate.payload(first, Array(Self.compressed[..<3]))
+    // Before the first part was read to its end, too: the hook knows the frame by its opcode (C10).
+    _ = try deflate.frameInboundHeader(ping, opcode: .ping, rsv: [], payloadLength: 2)
+    #expect(try deflate.payload(ping, [1, 2]) == [1, 2])
+    #expect(try deflate.complete(ping, fin: true) == [])
+    #expect(try deflate.complete(first, fin: false) == [])
+    _ = try deflate.frameInboundHeader(second, opcode: .continuation, rsv: [], payloadLength: 3)
+    data += try deflate.payload(second, Array(Self.compressed[3...]))
+    #expect(try deflate.complete(second, fin: true) == [])
     #expect(data == Self.text)
     // The message has ended: the next one is not compressed.
-    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: [], payloadLength: 3)
-    #expect(try deflate.frameInboundPayloadData(context, [1, 2]) == [1, 2])
+    _ = try deflate.frameInboundHeader(first, opcode: .binary, rsv: [], payloadLength: 3)
+    #expect(try deflate.payload(first, [1, 2]) == [1, 2])
   }
 
-  @Test("errors carry the code to close with: 1007 for broken data, 1009 beyond the budget")
+  @Test(
+    "errors carry the code to close with, and leave what came before: 1007 for broken data, 1009 beyond the budget"
+  )
   func errors() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
-    let context = FrameContext(role: .client, remainingMessageBytes: 23)
-    _ = try deflate.frameInboundHeader(context, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
-    var other = deflate
-    #expect(try other.frameInboundPayloadData(context, Self.compressed) == Self.text)
-    other = deflate
-    #expect {
-      try other.frameInboundPayloadData(
-        FrameContext(role: .client, remainingMessageBytes: 22),
-        Self.compressed
-      )
-    } throws: { ($0 as? ParseFailed)?.code == .messageTooBig }
-    other = deflate
-    #expect {
-      try other.frameInboundPayloadData(context, Self.text)
-    } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
+    func context(_ budget: Int) -> FrameContext {
+      FrameContext(role: .client, opcode: .binary, remainingMessageBytes: budget)
+    }
+    _ = try deflate.frameInboundHeader(context(23), opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
+    func outcome(_ data: [UInt8], _ budget: Int) -> (code: CloseReason?, given: [UInt8]) {
+      var other = deflate
+      var output: [UInt8] = [9]
+      do throws(ParseFailed) {
+        try other.frameInboundPayloadData(context(budget), data, into: &output)
+        return (nil, output)
+      } catch {
+        return (error.code, output)
+      }
+    }
+    #expect(outcome(Self.compressed, 23) == (nil, [9] + Self.text))
+    #expect(outcome(Self.compressed, .max) == (nil, [9] + Self.text))
+    for budget in [22, 1, 0, -1] {
+      let text = Array(Self.text.prefix(max(0, budget)))
+      #expect(outcome(Self.compressed, budget) == (.messageTooBig, [9] + text))
+    }
+    #expect(outcome(Self.text, 23) == (.invalidFramePayloadData, [9]))
+    let stored = PerMessageDeflateFailureTests.stored([1, 2, 3])
+    #expect(outcome(stored + [0x07], 23) == (.invalidFramePayloadData, [9, 1, 2, 3]))
+    // More than one slice of the inflater.
+    let long = try DeflateStream().message([[UInt8](repeating: 1, count: 200_000)])
+    #expect(outcome(long, .max).given.count == 200_001)
+    #expect(outcome(long, 199_999).code == .messageTooBig)
     // Ends inside a block.
-    _ = try deflate.frameInboundPayloadData(context, Array(Self.compressed[..<2]))
+    _ = try deflate.payload(context(23), Array(Self.compressed[..<2]))
     #expect {
-      try deflate.frameInboundComplete(context, fin: true)
+      try deflate.complete(context(23), fin: true)
     } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
   }
 
@@ -92,10 +110,12 @@ import Testing
     arguments: ConnectionType.allCases
   )
   func outbound(role: ConnectionType) throws {
-    let context = FrameContext(role: role)
     func frame(_ deflate: inout PerMessageDeflate, _ opcode: Opcode, _ data: ArraySlice<UInt8>, _ fin: Bool)
       throws -> (rsv: RsvBits, data: [UInt8])
-    { try deflate.frameOutbound(context, opcode: opcode, rsv: [], data: Array(data), fin: fin) }
+    {
+      let context = FrameContext(role: role, opcode: opcode)
+      return try deflate.frameOutbound(context, opcode: opcode, rsv: [], data: Array(data), fin: fin)
+    }
     var deflate = try PerMessageDeflate.negotiated(role)
     let ping = try frame(&deflate, .ping, Self.text[...], true)
     #expect(ping.rsv == [] && ping.data == Self.text)
@@ -106,7 +126,11 @@ import Testing
     let first = try frame(&deflate, .binary, Self.text[..<12], false)
     let last = try frame(&deflate, .continuation, Self.text[12...], true)
     #expect(first.rsv == Self.rsv1 && last.rsv == [])
-    try Self.expectCompressed(first.data + last.data)
+    #expect(try InflateStream().message(first.data + last.data) == Self.text)
+    // Each frame carries its data (D3).
+    var seen = AssemblyBuffer()
+    try InflateStream().feed(first.data, into: &seen, limit: .max)
+    #expect([UInt8](seen.take()) == Array(Self.text[..<12]))
   }
 
   @Test(
@@ -118,8 +142,8 @@ import Testing
     let ends = try PerMessageDeflate.negotiate(client: PerMessageDeflate(serverNoContextTakeover: reset))
     var server = ends.server
     var client = ends.client
-    let toServer = FrameContext(role: .server)
-    let toClient = FrameContext(role: .client)
+    let toServer = FrameContext(role: .server, opcode: .binary)
+    let toClient = FrameContext(role: .client, opcode: .binary)
     var sizes: [Int] = []
     for _ in 0..<2 {
       let data = [UInt8].json(500, seed: 3)
@@ -131,8 +155,8 @@ import Testing
         rsv: rsv,
         payloadLength: UInt64(sent.count)
       )
-      #expect(try client.frameInboundPayloadData(toClient, sent) == data)
-      #expect(try client.frameInboundComplete(toClient, fin: true) == [])
+      #expect(try client.payload(toClient, sent) == data)
+      #expect(try client.complete(toClient, fin: true) == [])
     }
     #expect(reset ? sizes[0] == sizes[1] : sizes[1] < sizes[0] / 4)
   }
@@ -140,7 +164,7 @@ import Testing
   @Test("a copy is a value of its own, in the middle of a message too")
   func valueSemantics() throws {
     var one = try PerMessageDeflate.negotiated(.client)
-    let context = FrameContext(role: .client)
+    let context = FrameContext(role: .client, opcode: .text)
     _ = try one.frameOutbound(context, opcode: .text, rsv: [], data: Array("Hello".utf8), fin: true)
     var two = one
     // Same history, so the same bytes from both, whoever goes first.
@@ -150,34 +174,38 @@ import Testing
       #expect(a == b)
     }
     _ = try one.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 7)
-    #expect(try one.frameInboundPayloadData(context, [0xF2, 0x48, 0xCD]).isEmpty == false)
+    #expect(try one.payload(context, [0xF2, 0x48, 0xCD]).isEmpty == false)
     var three = one
     // A copy that gets something else leaves the other alone.
-    #expect(try three.frameInboundPayloadData(context, [0xFF, 0xFF, 0xFF]).isEmpty == false)
-    let rest = try one.frameInboundPayloadData(context, [0xC9, 0xC9, 0x07, 0x00])
+    #expect(try three.payload(context, [0xFF, 0xFF, 0xFF]).isEmpty == false)
+    let rest = try one.payload(context, [0xC9, 0xC9, 0x07, 0x00])
     #expect(String(decoding: rest, as: UTF8.self).hasSuffix("lo"))
-    #expect(try one.frameInboundComplete(context, fin: true) == [])
+    #expect(try one.complete(context, fin: true) == [])
     #expect(one == two && one == three && one.hashValue == three.hashValue)
     #expect(one != PerMessageDeflate())
+  }
+
+  private static func contexts(_ deflate: PerMessageDeflate) -> (inbound: Bool, outbound: Bool) {
+    (deflate.hooks.inbound?.hasContext ?? false, deflate.hooks.outbound?.hasContext ?? false)
   }
 
   @Test("nothing is allocated from zlib before the first compressed frame")
   func laziness() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
-    let context = FrameContext(role: .client)
+    let context = FrameContext(role: .client, opcode: .text)
     _ = try deflate.frameOutbound(context, opcode: .ping, rsv: [], data: [1], fin: true)
-    let plain = FrameContext(role: .client, compress: false)
+    let plain = FrameContext(role: .client, opcode: .text, compress: false)
     let sent = try deflate.frameOutbound(plain, opcode: .text, rsv: [], data: [0x61], fin: true)
     #expect(sent.rsv == [] && sent.data == [0x61])
     _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: [], payloadLength: 1)
-    _ = try deflate.frameInboundPayloadData(context, [0x61])
-    _ = try deflate.frameInboundComplete(context, fin: true)
-    #expect(deflate.hooks.contexts == (false, false))
+    _ = try deflate.payload(context, [0x61])
+    _ = try deflate.complete(context, fin: true)
+    #expect(Self.contexts(deflate) == (false, false))
     _ = try deflate.frameOutbound(context, opcode: .text, rsv: [], data: [0x61], fin: true)
-    #expect(deflate.hooks.contexts == (false, true))
+    #expect(Self.contexts(deflate) == (false, true))
     _ = try deflate.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 1)
-    _ = try deflate.frameInboundPayloadData(context, [0x00])
-    #expect(deflate.hooks.contexts == (true, true))
+    _ = try deflate.payload(context, [0x00])
+    #expect(Self.contexts(deflate) == (true, true))
   }
 
   @Test("FrameProtocol sends and reads compressed messages", arguments: [false, true])

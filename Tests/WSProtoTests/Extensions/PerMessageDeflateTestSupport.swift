@@ -31,6 +31,22 @@ extension PerMessageDeflate {
   }
 }
 
+extension Extension {
+  /// What a part of a payload becomes.
+  mutating func payload(_ context: FrameContext, _ data: [UInt8]) throws(ParseFailed) -> [UInt8] {
+    var output: [UInt8] = []
+    try frameInboundPayloadData(context, data, into: &output)
+    return output
+  }
+
+  /// What comes at the end of a frame.
+  mutating func complete(_ context: FrameContext, fin: Bool) throws(ParseFailed) -> [UInt8] {
+    var output: [UInt8] = []
+    try frameInboundComplete(context, fin: fin, into: &output)
+    return output
+  }
+}
+
 /// What came out of a connection, the parts of a message joined.
 enum Seen: Equatable {
   case text(String)

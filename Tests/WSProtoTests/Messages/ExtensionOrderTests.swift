@@ -11,10 +11,11 @@ private struct Marking: Extension {
 
   mutating func frameInboundPayloadData(
     _ context: FrameContext,
-    _ data: [UInt8]
-  ) throws(ParseFailed) -> [UInt8] {
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
     guard data.last == mark else { throw ParseFailed("no mark \(mark)") }
-    return data.dropLast()
+    output += data.dropLast()
   }
 
   mutating func frameOutbound(

@@ -60,7 +60,7 @@ import WSProtoTestSupport
     #expect(deflate.accept(offer) != nil)
     var pipeline = OutboundPipeline(
       role: .server,
-      transform: OutboundTransform(role: .server, extensions: [deflate]),
+      transform: OutboundTransform(role: .server, ExtensionsInUse(deflate)),
       configuration: Configuration()
     )
     func send(_ pipeline: inout OutboundPipeline, _ text: String, fin: Bool, compress: Bool) throws -> [UInt8]
@@ -123,8 +123,12 @@ struct TaggingExtension: Extension {
     return opcode.isControl ? [] : .rsv3
   }
 
-  func frameInboundPayloadData(_ context: FrameContext, _ data: [UInt8]) throws(ParseFailed) -> [UInt8] {
-    data.map { $0 &- 1 }
+  func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    output += data.map { $0 &- 1 }
   }
 
   func frameOutbound(
