@@ -95,6 +95,8 @@ for target in package.targets {
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("MemberImportVisibility"),
+        // For spans that a property gives out: `Bytes.span`.
+        .enableExperimentalFeature("Lifetimes"),
       ] + (isCI ? [.treatAllWarnings(as: .error)] : [])
   }
 }

@@ -35,10 +35,10 @@ func serve(_ socket: Int32) {
           try connection.send(accept, into: &output)
         case .handshakeFailed(let error):
           if let answer = error.eventHint { try connection.send(answer, into: &output) }
-        case .textMessage(let text, _, let isLast):
-          try connection.sendText(text, messageFinished: isLast, into: &output)
-        case .bytesMessage(let bytes, _, let isLast):
-          try connection.sendBytes(bytes, messageFinished: isLast, into: &output)
+        case .textMessage(let part):
+          try connection.sendText(part.data, messageFinished: part.messageFinished, into: &output)
+        case .bytesMessage(let part):
+          try connection.sendBytes(part.data, messageFinished: part.messageFinished, into: &output)
         case .ping(let payload):
           try connection.sendPong(payload, into: &output)
         case .closeConnection(let code, _):

@@ -51,22 +51,22 @@ final class Endpoint {
     switch core {
     case .whole(let one): try one.receiveData(data)
     case .handshake(let one): try one.receiveData(data)
-    case .open(let one):
-      do throws(LocalProtocolError) {
-        try one.receiveData(data)
-      } catch {
-        throw .local(error)
-      }
+    case .open(let one): try one.receiveData(data)
     }
     settle()
   }
 
-  func receiveEndOfStream() throws(RemoteProtocolError) {
+  func receiveEndOfStream() throws(ProtocolError) {
     arena.reset()
     switch core {
     case .whole(let one): try one.receiveEndOfStream()
-    case .handshake(let one): try one.receiveEndOfStream()
-    case .open(let one): one.receiveEndOfStream()
+    case .handshake(let one):
+      do throws(RemoteProtocolError) {
+        try one.receiveEndOfStream()
+      } catch {
+        throw .remote(error)
+      }
+    case .open(let one): try one.receiveEndOfStream()
     }
   }
 
@@ -262,8 +262,8 @@ public func endpointReceiveEndOfStream(
   _ endpoint: OpaquePointer,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
-    () throws(RemoteProtocolError) in
+  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) {
+    () throws(ProtocolError) in
     try object(endpoint, as: Endpoint.self).receiveEndOfStream()
   }
 }

@@ -26,6 +26,8 @@ final class ErrorBox {
       case .head: WSPROTO_VIOLATION_HEAD
       case .bodyFraming: WSPROTO_VIOLATION_BODY_FRAMING
       case .extension: WSPROTO_VIOLATION_EXTENSION
+      // Neither is possible here: output grows, and calls from callbacks are refused before they reach the core.
+      case .outputTooSmall, .reentrance: WSPROTO_VIOLATION_STATE
       }
   }
 

@@ -93,18 +93,18 @@ struct DemoClient {
   private mutating func echo<Payload: DemoPayload>(_ parts: [Payload], compress: Bool = false) throws {
     for (index, part) in parts.enumerated() {
       let isLast = index == parts.count - 1
-      let sent = try send(
-        Message(data: part, messageFinished: isLast, compress: compress)
-      )
+      let sent = try send(part.event(messageFinished: isLast, compress: compress))
       if compress, sent >= part.size { throw failure("the message was not compressed") }
     }
     var received = Payload.empty
     while true {
       let unit = try receive()
       for event in unit.events {
-        guard let message = Payload.message(in: event) else { throw failure("something else came back") }
-        received.append(message.data)
-        if message.messageFinished {
+        guard let (data, messageFinished) = Payload.part(in: event) else {
+          throw failure("something else came back")
+        }
+        received.append(data)
+        if messageFinished {
           if compress, unit.wireBytes >= received.size { throw failure("the answer was not compressed") }
           let expected = parts.reduce(into: Payload.empty) { $0.append($1) }
           if received != expected { throw failure("the message came back changed") }
@@ -171,18 +171,22 @@ struct DemoClient {
 }
 
 /// A payload that the demonstration can compare.
-protocol DemoPayload: MessageData {
+protocol DemoPayload: Equatable {
   static var empty: Self { get }
   var size: Int { get }
   mutating func append(_ other: Self)
-  static func message(in event: Event) -> Message<Self>?
+  func event(messageFinished: Bool, compress: Bool) -> Event
+  static func part(in event: Event) -> (data: Self, messageFinished: Bool)?
 }
 
 extension String: DemoPayload {
   static var empty: String { "" }
   var size: Int { utf8.count }
-  static func message(in event: Event) -> TextMessage? {
-    if case .textMessage(let message) = event { message } else { nil }
+  func event(messageFinished: Bool, compress: Bool) -> Event {
+    .textMessage(TextMessage(data: self, messageFinished: messageFinished, compress: compress))
+  }
+  static func part(in event: Event) -> (data: String, messageFinished: Bool)? {
+    if case .textMessage(let message) = event { (message.data, message.messageFinished) } else { nil }
   }
 }
 
@@ -190,7 +194,10 @@ extension Bytes: DemoPayload {
   static var empty: Bytes { Bytes() }
   var size: Int { count }
   mutating func append(_ other: Bytes) { self = Bytes(Array(self) + other) }
-  static func message(in event: Event) -> BytesMessage? {
-    if case .bytesMessage(let message) = event { message } else { nil }
+  func event(messageFinished: Bool, compress: Bool) -> Event {
+    .bytesMessage(BytesMessage(data: self, messageFinished: messageFinished, compress: compress))
+  }
+  static func part(in event: Event) -> (data: Bytes, messageFinished: Bool)? {
+    if case .bytesMessage(let message) = event { (message.data, message.messageFinished) } else { nil }
   }
 }

@@ -70,9 +70,7 @@ struct EchoSession {
       outcome.received += count
       do throws(ProtocolError) {
         if count == 0 {
-          do throws(RemoteProtocolError) { try connection.receiveEndOfStream() } catch {
-            throw .remote(error)
-          }
+          try connection.receiveEndOfStream()
         } else {
           try connection.receiveData(buffer[..<count])
         }

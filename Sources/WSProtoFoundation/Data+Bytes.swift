@@ -22,7 +22,7 @@ extension Data {
   }
 }
 
-extension Message where Data == Bytes {
+extension BytesMessage {
   /// A binary message with a copy of `data`.
   public init(data: Foundation.Data, messageFinished: Bool = true, compress: Bool = true) {
     self.init(data: Bytes(data), messageFinished: messageFinished, compress: compress)
@@ -43,7 +43,7 @@ extension RejectData {
   }
 }
 
-extension WSConnection {
+extension WebSocketEndpoint {
   /// Takes bytes from the transport, one copy; see `receiveData(_:)` of the core.
   public func receiveData(_ data: Data) throws(ProtocolError) {
     try receiveData(data.bytes)
@@ -57,12 +57,5 @@ extension WSConnection {
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
     try sendBytes(data.bytes, messageFinished: messageFinished, compress: compress, into: &output)
-  }
-}
-
-extension Connection {
-  /// Takes bytes from the transport, one copy; see `receiveData(_:)` of the core.
-  public func receiveData(_ data: Data) throws(LocalProtocolError) {
-    try receiveData(data.bytes)
   }
 }

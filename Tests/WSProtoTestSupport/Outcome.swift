@@ -94,7 +94,7 @@ package struct OutcomeCollector {
   package mutating func end(_ code: UInt16, _ reason: String?) {
     if outcome.code != nil { outcome.violations.append("a second end") }
     outcome.code = code
-    outcome.reason = code == 1005 ? nil : reason
+    outcome.reason = reason?.isEmpty == true ? nil : reason
   }
 
   package mutating func add(_ event: Event) {
@@ -124,19 +124,19 @@ package struct OutcomeCollector {
 
   package mutating func add(_ event: borrowing BorrowedEvent) {
     switch event {
-    case .textMessage(let text, let frameFinished, let messageFinished):
+    case .textMessage(let part):
       message(
         text: true,
-        Array(String(copying: text).utf8),
-        frameFinished: frameFinished,
-        messageFinished: messageFinished
+        Array(String(copying: part.data).utf8),
+        frameFinished: part.frameFinished,
+        messageFinished: part.messageFinished
       )
-    case .bytesMessage(let bytes, let frameFinished, let messageFinished):
+    case .bytesMessage(let part):
       message(
         text: false,
-        Array(Bytes(copying: bytes)),
-        frameFinished: frameFinished,
-        messageFinished: messageFinished
+        Array(Bytes(copying: part.data)),
+        frameFinished: part.frameFinished,
+        messageFinished: part.messageFinished
       )
     case .ping(let bytes): control(.ping(Array(Bytes(copying: bytes))))
     case .pong(let bytes): control(.pong(Array(Bytes(copying: bytes))))

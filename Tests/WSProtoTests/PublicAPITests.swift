@@ -172,7 +172,7 @@ import WSProto
     #expect(events.count == 11)
     func isSendable(_ value: some Sendable) -> Bool { true }
     #expect(isSendable(events))
-    #expect(TextMessage(data: "a").event == .textMessage(Message(data: "a")))
+    #expect(TextMessage(data: "a").event == .textMessage(TextMessage(data: "a")))
   }
 
   @Test("six states and two roles, with wsproto's raw values")
@@ -282,8 +282,8 @@ import WSProto
       try server.receive(&bytes) { (event) throws(LocalProtocolError) in
         switch event {
         case .handshake(.request): try server.send(AcceptConnection(), into: &answer)
-        case .textMessage(let text, frameFinished: _, messageFinished: _): kept.append(String(copying: text))
-        case .bytesMessage(let data, _, _): kept.append(Bytes(copying: data).description)
+        case .textMessage(let part): kept.append(String(copying: part.data))
+        case .bytesMessage(let part): kept.append(Bytes(copying: part.data).description)
         case .closeConnection(let code, let reason): kept.append("\(code) \(String(copying: reason))")
         case .handshakeFailed(let error): kept.append(error.message)
         case .ping, .pong, .handshake: kept.append("?")

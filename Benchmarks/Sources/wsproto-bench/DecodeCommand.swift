@@ -217,10 +217,10 @@ struct MessageParts {
   @inline(__always)
   mutating func add(_ event: borrowing BorrowedEvent, to totals: inout Totals) throws(BenchError) {
     switch event {
-    case .bytesMessage(let bytes, _, let finished):
-      bytes.withUnsafeBytes { add($0, opcode: 2, finished: finished, to: &totals) }
-    case .textMessage(let text, _, let finished):
-      text.span.bytes.withUnsafeBytes { add($0, opcode: 1, finished: finished, to: &totals) }
+    case .bytesMessage(let part):
+      part.data.withUnsafeBytes { add($0, opcode: 2, finished: part.messageFinished, to: &totals) }
+    case .textMessage(let part):
+      part.data.span.bytes.withUnsafeBytes { add($0, opcode: 1, finished: part.messageFinished, to: &totals) }
     case .ping(let payload):
       payload.withUnsafeBytes { totals.add($0, opcode: 9) }
     case .pong(let payload):

@@ -69,10 +69,12 @@ struct DeflateCommand: ParsableCommand {
         var span = received.mutableBytes
         try client.receive(&span) { (event) throws(BenchError) in
           switch event {
-          case .bytesMessage(let bytes, _, let finished):
-            bytes.withUnsafeBytes { message.add($0, opcode: 2, finished: finished, to: &sum) }
-          case .textMessage(let text, _, let finished):
-            text.span.bytes.withUnsafeBytes { message.add($0, opcode: 1, finished: finished, to: &sum) }
+          case .bytesMessage(let part):
+            part.data.withUnsafeBytes { message.add($0, opcode: 2, finished: part.messageFinished, to: &sum) }
+          case .textMessage(let part):
+            part.data.span.bytes.withUnsafeBytes {
+              message.add($0, opcode: 1, finished: part.messageFinished, to: &sum)
+            }
           case .ping, .pong, .closeConnection, .handshake, .handshakeFailed:
             throw BenchError("not a message")
           }

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Tail-allocated bytes with a fixed capacity: one allocation, shared by a ``ReceiveBuffer`` and by the ``Bytes`` that
-/// were cut from it.
+/// Tail-allocated bytes with a fixed capacity: one allocation, shared by a buffer and by the ``Bytes`` that were cut
+/// from it.
 ///
-/// Bounds and sharing: `base` points to `capacity` bytes for as long as the object lives. The receive buffer writes
-/// only at or after the position it has handed out up to, ``Bytes`` reads only what was handed out, so no byte is
-/// written once a ``Bytes`` can see it. That is what makes sharing across threads sound.
+/// Bounds and sharing: `base` points to `byteCapacity` bytes for as long as the object lives. A buffer writes only
+/// behind what it has handed out, ``Bytes`` reads only what was handed out, so no byte is written once a ``Bytes`` can
+/// see it. That is what makes sharing across threads sound.
 @usableFromInline
 final class ByteStorage: ManagedBuffer<Int, UInt8> {
-  /// Storage for at least `minimumCapacity` bytes, not initialised.
+  /// Storage for at least `minimumCapacity` bytes, not initialised. It may be one that a connection has given back.
   static func make(minimumCapacity: Int) -> ByteStorage {
-    let made = create(minimumCapacity: minimumCapacity) { _ in minimumCapacity }
-    return unsafeDowncast(made, to: ByteStorage.self)
+    SpareStorage.smallest...SpareStorage.largest ~= minimumCapacity
+      ? SpareStorage.take(minimumCapacity) : allocate(minimumCapacity)
+  }
+
+  /// New storage.
+  static func allocate(_ capacity: Int) -> ByteStorage {
+    unsafeDowncast(create(minimumCapacity: capacity) { _ in capacity }, to: ByteStorage.self)
+  }
+
+  /// Gives a buffer's storage back: for others to use if nobody holds a part of it, else it goes with its last part.
+  static func giveBack(_ storage: inout ByteStorage?) {
+    if isKnownUniquelyReferenced(&storage), let unique = storage.take() { SpareStorage.keep(unique) }
+    storage = nil
   }
 
   /// The first byte. Valid while the object lives.

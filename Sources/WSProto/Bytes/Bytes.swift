@@ -119,6 +119,28 @@ extension Bytes: Hashable {
   }
 }
 
+extension Bytes {
+  /// The bytes, for as long as this value lives.
+  @inlinable
+  public var span: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      guard let storage else { return Span() }
+      let start = UnsafePointer((storage.base + offset).assumingMemoryBound(to: UInt8.self))
+      // In bounds by the invariant of `offset` and `count`; the storage lives as long as `self` holds it.
+      let span = Span(_unsafeStart: start, count: count)
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+}
+
+extension Bytes: ExpressibleByStringLiteral {
+  /// `Ping(payload: "abc")`: the UTF-8 bytes of the text.
+  public init(stringLiteral value: String) {
+    self.init(value)
+  }
+}
+
 extension Bytes: ExpressibleByArrayLiteral {
   /// `let payload: Bytes = [1, 2, 3]`
   public init(arrayLiteral elements: UInt8...) {

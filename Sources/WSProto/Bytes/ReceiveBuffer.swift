@@ -10,12 +10,9 @@ struct ReceiveBuffer: ~Copyable {
   /// The first byte of the storage, beside it so that the hot path counts no references; valid as long as it is held.
   private(set) var base: UnsafeMutableRawPointer?
   private var capacity = 0
-  /// Where the unread bytes begin; who reads advances it, never past ``tail``.
+  /// Where the unread bytes begin. The reader advances it, never past ``tail``.
   var head = 0
   private(set) var tail = 0
-  /// Whether the last read filled the room it was offered: then more is waiting.
-  private var wasFilled = false
-
   /// The least that is allocated, so that small chunks share one storage.
   private static let minimumCapacity = 2048
 
@@ -27,7 +24,6 @@ struct ReceiveBuffer: ~Copyable {
   /// Appends a copy of `bytes`; `expected` more of the frame under way are still to come after them.
   mutating func append(_ bytes: UnsafeRawBufferPointer, expected: UInt64 = 0) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
-    wasFilled = false
     let target = reserve(bytes.count, expected: expected)
     // `reserve` has made room for bytes.count after the tail.
     (target + tail).copyMemory(from: source, byteCount: bytes.count)
@@ -45,9 +41,11 @@ struct ReceiveBuffer: ~Copyable {
     let written = try body(UnsafeMutableRawBufferPointer(start: target + tail, count: count))
     precondition(written <= count, "more bytes were read than there was room for")
     tail += max(0, written)
-    wasFilled = written == count
     return written
   }
+
+  /// Forgets the last `count` bytes, which were appended just now.
+  mutating func dropLast(_ count: Int) { tail -= min(max(0, count), tail - head) }
 
   /// The first byte of a storage with room for `additional` bytes after the tail.
   @inline(__always)
@@ -78,6 +76,7 @@ struct ReceiveBuffer: ~Copyable {
     let made = ByteStorage.make(minimumCapacity: max(wanted, Self.minimumCapacity))
     let start = Self.alignedStart(made.base, unread)
     if let base, unread > 0 { (made.base + start).copyMemory(from: base + head, byteCount: unread) }
+    ByteStorage.giveBack(&storage)
     storage = made
     base = made.base
     capacity = made.byteCapacity
@@ -98,25 +97,39 @@ struct ReceiveBuffer: ~Copyable {
     )
   }
 
+  /// Stands in for ``base`` where there are no bytes. Never read or written.
+  nonisolated(unsafe) static let emptyWindow = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
+
   /// The storage that holds the unread bytes, which may be written in place; nil when there was never a byte.
   var window: ByteStorage? { storage }
 
   /// Forgets all bytes and gives the storage back.
   mutating func removeAll() {
-    storage = nil
+    ByteStorage.giveBack(&storage)
     base = nil
     capacity = 0
     head = 0
     tail = 0
   }
 
-  /// Gives a large storage back if nothing is left in it and nothing is known to follow at once, so that an idle
-  /// connection doesn't hold on to it.
+  /// The window was read as far as it goes: gives back what the unread bytes don't need.
   @inline(__always)
-  mutating func releaseIfLarge() {
-    if tail == head, !wasFilled, capacity > Self.retainedCapacity { removeAll() }
-  }
+  mutating func settle() { if capacity > Retention.receiveBuffer { settleLarge() } }
 
-  /// What an idle connection may hold on to, in bytes: room for reads of 16 KiB, with what ``grow(_:expected:)`` adds.
-  private static let retainedCapacity = (20 << 10) + alignment
+  @inline(never)
+  private mutating func settleLarge() {
+    let unread = tail - head
+    if unread == 0 { return removeAll() }
+    // A few bytes of a frame must not hold a large storage; twice their room is what they would have grown to.
+    guard capacity > 8 * max(unread, Retention.receiveBuffer), let base else { return }
+    let made = ByteStorage.make(minimumCapacity: 2 * unread + Self.alignment)
+    let start = Self.alignedStart(made.base, unread)
+    (made.base + start).copyMemory(from: base + head, byteCount: unread)
+    ByteStorage.giveBack(&storage)
+    storage = made
+    self.base = made.base
+    capacity = made.byteCapacity
+    head = start
+    tail = start + unread
+  }
 }

@@ -2,108 +2,59 @@
 
 // Received bytes → borrowed events.
 extension Connection {
-  /// Takes bytes from the transport and hands each event to `body` at once, from where its bytes are: no copy of
-  /// payloads inside the chunk, no allocation in steady state. The bytes are unmasked in place.
-  ///
-  /// `body` may send on this connection; it must not receive on it. If `body` throws, the bytes behind its event are
-  /// kept for the next call. Bytes that come after a Close, a failure or the end of the connection are ignored.
-  public func receive<Failure: Error>(
-    _ data: inout MutableRawSpan,
-    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
-  ) throws(Failure) {
-    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
-  }
-
-  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see `receive(_:_:)`.
-  public func receive<Failure: Error>(
-    _ buffer: inout [UInt8],
-    count: Int,
-    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
-  ) throws(Failure) {
-    var span = buffer.mutableSpan
-    try span.withUnsafeMutableBytes { (chunk) throws(Failure) in
-      try receive(UnsafeMutableRawBufferPointer(rebasing: chunk.prefix(count)), body)
-    }
-  }
-
-  /// Takes the bytes of `chunk`; see `receive(_:_:)`.
   public func receive<Failure: Error>(
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    let state = machine.state
-    guard state == .open || state == .localClosing else { return }
     beginReceiving()
     defer { endReceiving() }
-    if !buffer.isEmpty {
+    if !buffer.isEmpty || inbound.hasMore || endOfStream {
       // Bytes of the handshake's packet, of an earlier `body` that threw, or a message that lies in the buffer: goes
       // on there.
-      buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes)
-      return try drainWindow(body)
+      if takesInput { buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes) }
+      return try drainBuffer(body)
     }
-    guard let base = chunk.baseAddress, !chunk.isEmpty else {
-      // A failure that waits behind an event whose `body` threw needs no bytes.
-      guard let failed = inbound.takeFailure() else { return }
-      fail(failed)
-      return try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
-    }
+    guard takesInput, let base = chunk.baseAddress else { return }
     var position = 0
     do throws(Failure) {
       try drain(base, &position, chunk.count, keeps: false, body)
     } catch {
-      buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
+      if takesInput { buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position))) }
       throw error
     }
   }
 
-  /// Lets `read` write up to `count` bytes from the transport into the connection's own buffer, and hands each event to
-  /// `body`: not a single copy, even of messages that come in many reads.
-  ///
-  /// - Parameters:
-  ///   - count: the most bytes to read, and the room that `read` gets. The buffer is kept between reads up to 16 384;
-  ///     a larger one is kept only while reads fill it, and is otherwise allocated anew for each.
-  ///   - read: writes into the memory that it is given, for this call only, and returns how many bytes it has written,
-  ///     such as `recv(descriptor, $0.baseAddress, $0.count, 0)`.
-  ///   - body: as for `receive(_:_:)`.
-  /// - Returns: what `read` has returned.
   public func receive<Failure: Error>(
     upTo count: Int,
     reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) -> Int {
+    guard count > 0 else { return 0 }
     beginReceiving()
     defer { endReceiving() }
+    let takes = takesInput
     let written = try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
-    let state = machine.state
-    if state == .open || state == .localClosing {
-      try drainWindow(body)
-    } else {
-      buffer.removeAll()
-    }
+    // What comes after the end is read, so that the transport empties, and ignored.
+    if !takes { buffer.dropLast(written) }
+    try drainBuffer(body)
     return written
   }
 
-  /// Runs what lies in the buffer.
-  func drainBuffer<Failure: Error>(
+  /// Runs what lies in the buffer, then the end of the stream if it is due.
+  private func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    beginReceiving()
-    defer { endReceiving() }
-    try drainWindow(body)
-  }
-
-  @inline(__always)
-  private func drainWindow<Failure: Error>(
-    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
-  ) throws(Failure) {
-    guard !buffer.isEmpty, let base = buffer.base else { return }
-    var position = buffer.head
-    let end = buffer.tail
-    defer {
-      buffer.head = position
-      buffer.releaseIfLarge()
+    do {
+      let base = buffer.base ?? ReceiveBuffer.emptyWindow
+      var position = buffer.head
+      let end = buffer.tail
+      defer {
+        buffer.head = position
+        if machine.reading == .ignores { buffer.removeAll() } else { buffer.settle() }
+      }
+      try drain(base, &position, end, keeps: true, body)
     }
-    try drain(base, &position, end, keeps: true, body)
+    if takeEndOfStream() { try body(.closeConnection(.abnormalClosure, reason: "".utf8Span)) }
   }
 
   /// Runs the window to its end, each event through `body`.
@@ -119,19 +70,26 @@ extension Connection {
   ) throws(Failure) {
     while true {
       // `body` may send, but not receive: the pipeline stays as it is while whole frames follow each other.
-      if !inbound.busy {
+      if inbound.isBetween {
         while let frame = inbound.wholeFrame(base, at: position, end) {
           position = frame.end
           let bytes = UnsafeRawBufferPointer(start: base + frame.start, count: frame.count)
+          let offset = keeps ? nil : Optional(frame.start)
           if frame.isText {
             // The pipeline has validated it.
             let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
-            try body(.textMessage(text, frameFinished: true, messageFinished: true))
+            try body(
+              .textMessage(BorrowedMessage(text, frameFinished: true, messageFinished: true, offset: offset))
+            )
           } else {
-            try body(.bytesMessage(bytes.bytes, frameFinished: true, messageFinished: true))
+            try body(
+              .bytesMessage(
+                BorrowedMessage(bytes.bytes, frameFinished: true, messageFinished: true, offset: offset)
+              )
+            )
           }
         }
-        if position == end { return inbound.trim() }
+        if position == end { return inbound.settle() }
       }
       guard try drainStep(base, &position, end, keeps: keeps, body) else { return }
     }
@@ -146,56 +104,53 @@ extension Connection {
     keeps: Bool,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) -> Bool {
-    let part: InboundPart
-    switch inbound.step(base, &position, end, keeps: keeps) {
-    case .success(let found): part = found
-    case .failure(let failed):
+    let step = Result { () throws(ParseFailed) in try inbound.step(base, &position, end, keeps: keeps) }
+    guard case .success(let found) = step else {
+      guard case .failure(let failed) = step else { return false }
       fail(failed)
+      inbound.settle()
       position = end
       try body(.closeConnection(failed.code, reason: failed.message.utf8Span))
       return false
     }
-    if part.kind == .needsMore {
-      inbound.trim()
+    guard let part = found else {
+      inbound.settle()
       return false
     }
+    let isInChunk = part.payload.place == .window && !keeps
     try inbound.withBytes(of: part, window: base) { (bytes) throws(Failure) in
       // Text and reasons: the pipeline has validated them.
       let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
       switch part.kind {
-      case .needsMore: break
       case .binary:
         try body(
-          .bytesMessage(bytes.bytes, frameFinished: part.frameFinished, messageFinished: part.messageFinished)
+          .bytesMessage(
+            BorrowedMessage(
+              bytes.bytes,
+              frameFinished: part.payload.frameFinished,
+              messageFinished: part.messageFinished,
+              offset: isInChunk ? part.payload.offset : nil
+            )
+          )
         )
       case .text:
         try body(
-          .textMessage(text, frameFinished: part.frameFinished, messageFinished: part.messageFinished)
+          .textMessage(
+            BorrowedMessage(
+              text,
+              frameFinished: part.payload.frameFinished,
+              messageFinished: part.messageFinished,
+              offset: isInChunk ? part.payload.offset : nil
+            )
+          )
         )
       case .ping: try body(.ping(bytes.bytes))
       case .pong: try body(.pong(bytes.bytes))
       case .close:
-        machine.receiveClose()
+        machine.applyIfLegal(.receiveClose)
         try body(.closeConnection(part.code, reason: text))
       }
     }
     return true
-  }
-}
-
-extension InboundPipeline {
-  /// ``next(_:_:_:keeps:)`` with the failure as a value.
-  @inline(__always)
-  fileprivate mutating func step(
-    _ base: UnsafeMutableRawPointer,
-    _ position: inout Int,
-    _ end: Int,
-    keeps: Bool
-  ) -> Result<InboundPart, ParseFailed> {
-    do throws(ParseFailed) {
-      return .success(try next(base, &position, end, keeps: keeps))
-    } catch {
-      return .failure(error)
-    }
   }
 }

@@ -1,105 +1,179 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Events → bytes to send.
+// Events → bytes to send. Each call has two sinks: an array that grows, and memory of the caller's.
 extension Connection {
-  /// The bytes that put `event` on the wire; write all of them to the transport.
-  ///
-  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.
-  public func send(_ event: some EventConvertible) throws(LocalProtocolError) -> [UInt8] {
-    var output: [UInt8] = []
-    try send(event, into: &output)
-    return output
+  public func send(_ event: Event, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try encode(event) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
   }
 
-  /// Appends the bytes that put `event` on the wire to a buffer that the caller keeps: no allocation if it has room.
-  ///
-  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing was appended then.
-  public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
-    switch event.event {
+  public func send(_ event: Event, into output: inout OutputRawSpan) throws(LocalProtocolError) {
+    try checkRoom(sizeBound(of: event), output.freeCapacity)
+    try encode(event) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+  }
+
+  public func sendText(
+    _ text: UTF8Span,
+    messageFinished: Bool,
+    compress: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
+      frame.write(into: &output)
+    }
+  }
+
+  public func sendBytes(
+    _ bytes: RawSpan,
+    messageFinished: Bool,
+    compress: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
+      frame.write(into: &output)
+    }
+  }
+
+  public func sendText(
+    _ text: UTF8Span,
+    messageFinished: Bool,
+    compress: Bool,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    try checkRoom(sizeBound(ofPayload: text.count), output.freeCapacity)
+    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
+      try frame.write(into: &output)
+    }
+  }
+
+  public func sendBytes(
+    _ bytes: RawSpan,
+    messageFinished: Bool,
+    compress: Bool,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    try checkRoom(sizeBound(ofPayload: bytes.byteCount), output.freeCapacity)
+    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
+      try frame.write(into: &output)
+    }
+  }
+
+  public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try machine.check(.sendPong)
+    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try control(.pong, bytes) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    }
+  }
+
+  public func send(_ message: PreparedMessage, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try encode(message) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+  }
+
+  public func send(_ message: PreparedMessage, into output: inout OutputRawSpan) throws(LocalProtocolError) {
+    try checkRoom(sizeBound(ofPayload: message.payload.count), output.freeCapacity)
+    try encode(message) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+  }
+
+  public func sizeBound(of event: Event) -> Int {
+    switch event {
+    case .textMessage(let message): sizeBound(ofPayload: message.withUTF8 { $0.count })
+    case .bytesMessage(let message): sizeBound(ofPayload: message.data.count)
+    case .ping(let ping): sizeBound(ofPayload: ping.payload.count)
+    case .pong(let pong): sizeBound(ofPayload: pong.payload.count)
+    case .closeConnection: sizeBound(ofPayload: FrameSizes.maxShortPayload)
+    case .request, .acceptConnection, .rejectConnection, .rejectData: 0
+    }
+  }
+
+  public func sizeBound(ofPayload count: Int) -> Int { outbound.bound(count) }
+
+  // MARK: One frame each
+
+  private func encode(
+    _ event: Event,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    switch event {
     case .textMessage(let message):
-      try sendText(
-        message.data.utf8Span,
-        messageFinished: message.messageFinished,
-        compress: message.compress,
-        into: &output
-      )
+      try message.withUTF8 { (bytes) throws(LocalProtocolError) in
+        try data(.text, bytes, message.messageFinished, message.compress, write)
+      }
     case .bytesMessage(let message):
-      try machine.sendMessage()
       try message.data.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try sending { (outbound) throws(LocalProtocolError) in
-          try outbound.message(
-            .binary,
-            bytes,
-            finished: message.messageFinished,
-            compress: message.compress,
-            into: &output
-          )
-        }
+        try data(.binary, bytes, message.messageFinished, message.compress, write)
       }
     case .ping(let ping):
-      try machine.sendPing()
+      try machine.check(.sendPing)
       try ping.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try sending { (outbound) throws(LocalProtocolError) in
-          try outbound.control(.ping, bytes, into: &output)
-        }
+        try control(.ping, bytes, write)
       }
     case .pong(let pong):
-      try machine.sendPong()
+      try machine.check(.sendPong)
       try pong.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try sending { (outbound) throws(LocalProtocolError) in
-          try outbound.control(.pong, bytes, into: &output)
-        }
+        try control(.pong, bytes, write)
       }
     case .closeConnection(let close):
-      var next = machine
-      try next.sendClose()
-      try sending { (outbound) throws(LocalProtocolError) in
-        try outbound.close(code: close.code, reason: close.reason, into: &output)
+      try machine.check(.sendClose)
+      let payload = try ClosePayload.make(code: close.code, reason: close.reason)
+      try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+        try control(.close, bytes, write)
       }
-      machine = next
+      try machine.apply(.sendClose)
     case .request, .acceptConnection, .rejectConnection, .rejectData:
       throw LocalProtocolError("an event of the handshake cannot be sent in state \(state)", .state(state))
     }
   }
 
-  /// Appends a text message, or a part of one, from borrowed text; see ``send(_:into:)``.
-  public func sendText(
-    _ text: UTF8Span,
-    messageFinished: Bool = true,
-    compress: Bool = true,
-    into output: inout [UInt8]
+  private func encode(
+    _ message: PreparedMessage,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try machine.sendMessage()
-    try text.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (outbound) throws(LocalProtocolError) in
-        try outbound.message(.text, bytes, finished: messageFinished, compress: compress, into: &output)
-      }
-    }
+    try machine.check(.sendMessage)
+    // The frame points into what the message holds.
+    defer { withExtendedLifetime(message) {} }
+    try sending({ (outbound) throws(LocalProtocolError) in try outbound.prepared(message) }, write)
   }
 
-  /// Appends a binary message, or a part of one, from borrowed bytes, which must not be those of `output`; see
-  /// ``send(_:into:)``.
-  public func sendBytes(
-    _ bytes: RawSpan,
-    messageFinished: Bool = true,
-    compress: Bool = true,
-    into output: inout [UInt8]
+  @inline(__always)
+  private func encode(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try machine.sendMessage()
-    try bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (outbound) throws(LocalProtocolError) in
-        try outbound.message(.binary, bytes, finished: messageFinished, compress: compress, into: &output)
-      }
-    }
-  }
-
-  /// Appends the pong that answers a ping with this payload; see ``send(_:into:)``.
-  public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
-    try machine.sendPong()
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (outbound) throws(LocalProtocolError) in
-        try outbound.control(.pong, bytes, into: &output)
-      }
+      try data(opcode, bytes, finished, compress, write)
     }
+  }
+
+  @inline(__always)
+  private func data(
+    _ opcode: Opcode,
+    _ payload: UnsafeRawBufferPointer,
+    _ finished: Bool,
+    _ compress: Bool,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    try machine.check(.sendMessage)
+    try sending(
+      { (outbound) throws(LocalProtocolError) in
+        try outbound.message(opcode, payload, finished: finished, compress: compress)
+      },
+      write
+    )
+  }
+
+  @inline(__always)
+  private func control(
+    _ opcode: Opcode,
+    _ payload: UnsafeRawBufferPointer,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    try sending({ (outbound) throws(LocalProtocolError) in try outbound.control(opcode, payload) }, write)
+  }
+
+  /// Before anything moves: a frame that was compressed can't be made a second time.
+  private func checkRoom(_ needed: Int, _ free: Int) throws(LocalProtocolError) {
+    if free < needed { throw OutboundFrame.noRoom(needed, free) }
   }
 }

@@ -3,41 +3,30 @@
 /// One end of an open WebSocket connection, without its handshake (RFC 6455 §5–§7).
 ///
 /// Use it by itself where the handshake is done elsewhere: HTTP/2 (RFC 8441), HTTP/3 (RFC 9220), an HTTP server with
-/// an upgrade of its own, a test. ``WSConnection`` adds the HTTP/1.1 handshake.
-///
-/// The order of calls: ``receiveData(_:)-(RawSpan)`` with what came from the transport, then ``nextEvent()`` until it
-/// gives `nil`; or, without any copy, `receive(_:_:)`. What ``send(_:)`` returns goes to the transport, always. After
-/// a ``CloseConnection`` event answer with its `response()` if ``state`` is ``ConnectionState/remoteClosing``; when
-/// ``state`` is ``ConnectionState/closed``, close the transport.
-///
-/// A reference type to be kept wherever it suits: it isn't thread-safe, so give it to one actor, event loop or thread.
-/// Receiving and sending are separate inside: it's fine to send from the closure of `receive(_:_:)`.
-public final class Connection {
+/// an upgrade of its own, a test. ``WSConnection`` adds the HTTP/1.1 handshake. The calls are those of
+/// ``WebSocketEndpoint``.
+public final class Connection: WebSocketEndpoint {
   /// The role of this end.
   public let type: ConnectionType
 
-  /// Whether this end is the client.
-  public var client: Bool { type == .client }
-
   /// Those that the connection was made with, as negotiated. Only those ``Extension/enabled()`` are in use; their frame
   /// hooks work on copies, so nothing here moves with the frames.
-  public var extensions: [any Extension] { deflate.map { [$0] } ?? given }
-
-  private let given: [any Extension]
-  /// Out of a list and its box where it's the only one, which makes a handshake cheaper.
-  private let deflate: PerMessageDeflate?
+  public let extensions: [any Extension]
 
   // The runtime's exclusivity checks cost as much as decoding a small frame. They're replaced by the two flags: code
-  // of others (the closure of `receive`, hooks, a random source) runs only inside `receiving` and `sending`, which trap
-  // when they're entered twice. `machine` is touched by methods that call nothing.
+  // of others (the closure of `receive`, hooks, a random source) runs only between `begin…` and `end…`, which refuse to
+  // be entered twice. `machine` is touched by methods that call nothing.
   @exclusivity(unchecked) var machine: ConnectionStateMachine
   @exclusivity(unchecked) var inbound: InboundPipeline
-  @exclusivity(unchecked) private var outbound: OutboundPipeline
+  @exclusivity(unchecked) var outbound: OutboundPipeline
   @exclusivity(unchecked) var buffer = ReceiveBuffer()
   /// The transport has ended behind the bytes in `buffer`.
   @exclusivity(unchecked) var endOfStream = false
   @exclusivity(unchecked) private var isReceiving = false
   @exclusivity(unchecked) private var isSending = false
+
+  /// See ``WebSocketEndpoint/failure``.
+  public private(set) var failure: ParseFailed?
 
   /// An open connection.
   ///
@@ -46,105 +35,78 @@ public final class Connection {
   ///   - extensions: those negotiated; those not ``Extension/enabled()`` are ignored.
   ///   - trailingData: bytes that came after the handshake in the same read.
   ///   - configuration: limits, delivery, randomness.
-  public convenience init(
+  ///   - deflatePool: where the contexts of a compression without context takeover come from, and go back to after each
+  ///     message: one for all connections of an event loop.
+  public init(
     _ type: ConnectionType,
     extensions: [any Extension] = [],
     trailingData: Bytes = Bytes(),
-    configuration: Configuration = Configuration()
-  ) {
-    self.init(
-      type,
-      given: extensions,
-      deflate: nil,
-      inUse: ExtensionsInUse(extensions),
-      trailingData: trailingData,
-      configuration: configuration
-    )
-  }
-
-  /// An open connection that negotiated permessage-deflate or nothing.
-  convenience init(
-    _ type: ConnectionType,
-    deflate: PerMessageDeflate,
-    trailingData: Bytes,
-    configuration: Configuration
-  ) {
-    self.init(
-      type,
-      given: [],
-      deflate: deflate,
-      inUse: ExtensionsInUse(deflate),
-      trailingData: trailingData,
-      configuration: configuration
-    )
-  }
-
-  private init(
-    _ type: ConnectionType,
-    given: [any Extension],
-    deflate: PerMessageDeflate?,
-    inUse: ExtensionsInUse,
-    trailingData: Bytes,
-    configuration: Configuration
+    configuration: Configuration = Configuration(),
+    deflatePool: DeflatePool? = nil
   ) {
     self.type = type
-    self.given = given
-    self.deflate = deflate
+    self.extensions = extensions
     machine = ConnectionStateMachine(state: .open)
+    let inUse = ExtensionsInUse(extensions)
     inbound = InboundPipeline(
       role: type,
-      transform: InboundTransform(role: type, inUse),
+      transform: InboundTransform(role: type, inUse, pool: deflatePool),
       configuration: configuration
     )
     outbound = OutboundPipeline(
       role: type,
-      transform: OutboundTransform(role: type, inUse),
+      transform: OutboundTransform(role: type, inUse, pool: deflatePool),
       configuration: configuration
     )
     trailingData.withUnsafeBytes { buffer.append($0) }
   }
 
-  /// Where the connection is in its life. Moves when an event is taken or sent.
+  /// See ``WebSocketEndpoint/state``.
   public var state: ConnectionState { machine.publicState }
 
-  /// What the peer violated, if that ended the connection; `nil` otherwise, also after a Close of the peer's.
-  ///
-  /// Set when the failure's ``CloseConnection`` event is delivered, which looks like that of a Close. What the caller
-  /// does next is the same in both cases (RFC 6455 §7.1.7); a log or a metric may want to tell them apart.
-  public private(set) var failure: ParseFailed?
+  /// The raw bytes that were received and not read yet, which leave the connection: for a relay that takes the transport
+  /// over after the handshake. The connection must not receive any further.
+  public func takeUnreadBytes() -> Bytes {
+    defer { buffer.removeAll() }
+    guard let base = buffer.base else { return Bytes() }
+    return Bytes(copying: UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
+  }
 
   /// The peer's bytes have violated the protocol.
   func fail(_ failed: ParseFailed) {
     failure = failed
-    machine.fail()
+    machine.applyIfLegal(.fail)
   }
 
-  /// Runs what touches the inbound half. Traps when entered from itself: a closure or a hook must not receive.
-  @inline(__always)
-  func receiving<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
-    beginReceiving()
-    defer { endReceiving() }
-    return try body()
+  // MARK: One call at a time
+
+  /// Whether a call is under way: a hook, a random source or the closure of a borrowed door runs inside of one.
+  package var isBusy: (receiving: Bool, sending: Bool) { (isReceiving, isSending) }
+
+  static var reentrance: LocalProtocolError {
+    LocalProtocolError("an extension or a random source calls back into its connection", .reentrance)
   }
 
-  /// What ``receiving(_:)`` does, for generic functions on the hot path, where a closure more is a call more.
+  /// Before anything touches the inbound half by a call that cannot throw.
   @inline(__always)
   func beginReceiving() {
-    precondition(!isReceiving, "the closure of receive(_:_:) must not receive on its connection")
+    precondition(!isReceiving, "the closure of receive(_:_:), or a hook, must not receive on its connection")
     isReceiving = true
   }
 
   @inline(__always)
   func endReceiving() { isReceiving = false }
 
-  /// Runs what touches the outbound half. Traps when entered from itself: a hook must not send.
+  /// Makes one frame and writes it. A hook that calls back is refused.
   @inline(__always)
   func sending(
-    _ body: (inout OutboundPipeline) throws(LocalProtocolError) -> Void
+    _ make: (inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame,
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    precondition(!isSending, "a hook or a random source must not send on its connection")
+    guard !isSending else { throw Self.reentrance }
     isSending = true
     defer { isSending = false }
-    try body(&outbound)
+    try write(try make(&outbound))
+    outbound.settle()
   }
 }

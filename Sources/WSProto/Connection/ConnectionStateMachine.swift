@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Every transition of a connection, from the opening request to the closed transport.
+/// Every transition of a connection, from the opening request to the closed transport: ``next(_:_:)`` is the table.
 ///
-/// A value without buffers, I/O, clock or randomness. One method an input; what is not legal throws and changes
-/// nothing. The diagram in the documentation is drawn from the same table that the tests walk.
+/// A value without buffers, I/O, clock or randomness. What the table doesn't name is illegal and changes nothing. The
+/// tests walk all states and inputs against a table of their own, and the page in the documentation is made from this
+/// one.
 package struct ConnectionStateMachine: Sendable, Hashable {
   /// The states, named by what they wait for.
   package enum State: Sendable, Hashable, CaseIterable {
@@ -33,14 +34,64 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     case closed
   }
 
-  /// What the end of the transport means to the caller.
-  package enum EndOfStreamAction: Sendable, Hashable {
-    /// The connection was not closed in order: a ``CloseConnection`` with 1006 (RFC 6455 §7.1.5).
-    case reportAbnormalClosure
-    /// Inside the handshake: the HTTP reader knows whether the end was legal.
-    case endHandshake
-    /// The closing handshake was done, or the failure reported: nothing to say.
-    case none
+  /// What can happen: what is sent, what is received, what goes wrong.
+  package enum Input: Sendable, Hashable, CaseIterable {
+    // The opening handshake, RFC 6455 §4.
+    case sendRequest, receiveAccept, receiveReject, receiveRejectEnd
+    case receiveRequest, sendAccept, sendReject, sendRejectHead, sendRejectData, sendRejectEnd
+    /// The peer's part of the handshake is not legal.
+    case failHandshake
+
+    // Messages and control frames, §5, §6.
+    case sendMessage, sendPing, sendPong
+
+    // The closing handshake, §7.
+    case sendClose, receiveClose
+    /// The peer's bytes violate the protocol.
+    case fail
+    /// The transport has ended.
+    case endOfStream
+  }
+
+  /// The legal transitions. All others are illegal.
+  package static func next(_ state: State, _ input: Input) -> State? {
+    switch (state, input) {
+    // Opening, client (RFC 6455 §4.1)
+    case (.requestUnsent, .sendRequest): .awaitingResponse
+    case (.awaitingResponse, .receiveAccept): .open
+    case (.awaitingResponse, .receiveReject): .readingRejection
+    case (.readingRejection, .receiveRejectEnd): .closed
+    case (.requestUnsent, .failHandshake), (.awaitingResponse, .failHandshake): .closed
+    case (.readingRejection, .failHandshake): .closed
+
+    // Opening, server (§4.2): a request that is not legal can still be rejected.
+    case (.awaitingRequest, .receiveRequest): .awaitingDecision
+    case (.awaitingDecision, .sendAccept): .open
+    case (.awaitingRequest, .sendReject), (.awaitingDecision, .sendReject): .closed
+    case (.awaitingRejection, .sendReject): .closed
+    case (.awaitingRequest, .sendRejectHead), (.awaitingDecision, .sendRejectHead): .sendingRejection
+    case (.awaitingRejection, .sendRejectHead): .sendingRejection
+    case (.sendingRejection, .sendRejectData): .sendingRejection
+    case (.sendingRejection, .sendRejectEnd): .closed
+    case (.awaitingRequest, .failHandshake), (.awaitingDecision, .failHandshake): .awaitingRejection
+    case (.awaitingRejection, .failHandshake): .awaitingRejection
+
+    // Open (§5, §6). A ping that arrives after our Close may still be answered (§5.5.2).
+    case (.open, .sendMessage), (.open, .sendPing), (.open, .sendPong): .open
+    case (.localClosing, .sendPong): .localClosing
+
+    // Closing (§7)
+    case (.open, .sendClose): .localClosing
+    case (.open, .receiveClose): .remoteClosing
+    case (.open, .fail): .failed
+    case (.localClosing, .receiveClose), (.localClosing, .fail): .closed
+    case (.remoteClosing, .sendClose), (.failed, .sendClose): .closed
+
+    // The transport ends (§7.1.4, §7.1.5)
+    case (_, .endOfStream): .closed
+
+    default: nil
+    }
   }
 
   package private(set) var state: State
@@ -56,6 +107,47 @@ package struct ConnectionStateMachine: Sendable, Hashable {
   /// A given state; after a handshake that was done elsewhere: `.open`.
   package init(state: State) { self.state = state }
 
+  /// Takes an input, or throws and changes nothing.
+  @inline(__always)
+  package mutating func apply(_ input: Input) throws(LocalProtocolError) {
+    guard let next = Self.next(state, input) else { throw illegal(input) }
+    state = next
+  }
+
+  /// Takes an input if it is legal; whether it was.
+  @discardableResult
+  package mutating func applyIfLegal(_ input: Input) -> Bool {
+    guard let next = Self.next(state, input) else { return false }
+    state = next
+    return true
+  }
+
+  /// Whether the input would be taken; throws what ``apply(_:)`` would.
+  @inline(__always)
+  package func check(_ input: Input) throws(LocalProtocolError) {
+    if Self.next(state, input) == nil { throw illegal(input) }
+  }
+
+  /// What becomes of received bytes.
+  package enum Reading: Sendable, Hashable {
+    /// They are read.
+    case reads
+    /// They are ignored: after a Close, after a failure, while a refusal is being sent (§1.4, §5.5.1, §7.1.7).
+    case ignores
+    /// They cannot be: a client has sent nothing yet.
+    case illegal
+  }
+
+  /// What becomes of received bytes in this state.
+  package var reading: Reading {
+    switch state {
+    case .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision, .open, .localClosing:
+      .reads
+    case .awaitingRejection, .sendingRejection, .remoteClosing, .failed, .closed: .ignores
+    case .requestUnsent: .illegal
+    }
+  }
+
   /// What the caller sees.
   package var publicState: ConnectionState {
     switch state {
@@ -69,201 +161,28 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     }
   }
 
-  // MARK: Opening handshake, RFC 6455 §4
+  @inline(never)
+  private func illegal(_ input: Input) -> LocalProtocolError {
+    LocalProtocolError("\(input.words) in state \(publicState)", .state(publicState))
+  }
+}
 
-  /// The client sends its request.
-  package mutating func sendRequest() throws(LocalProtocolError) {
-    switch state {
-    case .requestUnsent: state = .awaitingResponse
-    case .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision, .awaitingRejection,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw illegal("a request")
+extension ConnectionStateMachine.Input {
+  /// For messages of errors.
+  fileprivate var words: String {
+    switch self {
+    case .sendRequest: "a request cannot be sent"
+    case .receiveRequest: "a request cannot be received"
+    case .sendAccept: "an acceptance cannot be sent"
+    case .sendReject, .sendRejectHead: "a rejection cannot be sent"
+    case .sendRejectData, .sendRejectEnd: "rejection data cannot be sent"
+    case .receiveAccept, .receiveReject, .receiveRejectEnd: "a response cannot be received"
+    case .failHandshake: "the handshake cannot fail"
+    case .sendMessage: "a message cannot be sent"
+    case .sendPing: "a ping cannot be sent"
+    case .sendPong: "a pong cannot be sent"
+    case .sendClose: "a close cannot be sent"
+    case .receiveClose, .fail, .endOfStream: "a close cannot be received"
     }
-  }
-
-  /// The server has read a request that can be accepted.
-  package mutating func receiveRequest() throws(LocalProtocolError) {
-    switch state {
-    case .awaitingRequest: state = .awaitingDecision
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingDecision, .awaitingRejection,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw LocalProtocolError("a request cannot be received in state \(publicState)", .state(publicState))
-    }
-  }
-
-  /// The server accepts.
-  package mutating func sendAccept() throws(LocalProtocolError) {
-    switch state {
-    case .awaitingDecision: state = .open
-    case .awaitingRejection, .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw illegal("an acceptance")
-    }
-  }
-
-  /// The server rejects, also a request that could not be read.
-  package mutating func sendReject(hasBody: Bool) throws(LocalProtocolError) {
-    switch state {
-    case .awaitingRequest, .awaitingDecision, .awaitingRejection:
-      state = hasBody ? .sendingRejection : .closed
-    case .requestUnsent, .awaitingResponse, .readingRejection, .sendingRejection, .open, .remoteClosing,
-      .localClosing, .failed, .closed:
-      throw illegal("a rejection")
-    }
-  }
-
-  /// The server sends a part of the body of its rejection.
-  package mutating func sendRejectData(finished: Bool) throws(LocalProtocolError) {
-    switch state {
-    case .sendingRejection: state = finished ? .closed : .sendingRejection
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw illegal("rejection data")
-    }
-  }
-
-  /// The client has read a 101 that fits its request.
-  package mutating func receiveAccept() throws(LocalProtocolError) {
-    switch state {
-    case .awaitingResponse: state = .open
-    case .requestUnsent, .readingRejection, .awaitingRequest, .awaitingDecision, .awaitingRejection,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw LocalProtocolError("a response cannot be received in state \(publicState)", .state(publicState))
-    }
-  }
-
-  /// The client has read the head of another response.
-  package mutating func receiveReject() throws(LocalProtocolError) {
-    switch state {
-    case .awaitingResponse: state = .readingRejection
-    case .requestUnsent, .readingRejection, .awaitingRequest, .awaitingDecision, .awaitingRejection,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      throw LocalProtocolError("a response cannot be received in state \(publicState)", .state(publicState))
-    }
-  }
-
-  /// The client has read the body of the rejection to its end.
-  package mutating func receiveRejectEnd() {
-    switch state {
-    case .readingRejection: state = .closed
-    case .requestUnsent, .awaitingResponse, .awaitingRequest, .awaitingDecision, .awaitingRejection,
-      .sendingRejection, .open,
-      .remoteClosing, .localClosing, .failed, .closed:
-      break
-    }
-  }
-
-  /// The peer's part of the handshake was not legal. The server may still reject; the client is done.
-  package mutating func failHandshake() {
-    switch state {
-    case .requestUnsent, .awaitingResponse, .readingRejection: state = .closed
-    case .awaitingRequest, .awaitingDecision, .awaitingRejection: state = .awaitingRejection
-    case .sendingRejection, .open, .remoteClosing, .localClosing, .failed, .closed: break
-    }
-  }
-
-  // MARK: Data transfer, RFC 6455 §5–§6
-
-  /// Whether messages and pings can be sent: until our Close is sent or the peer's has arrived.
-  @inline(__always)
-  package func sendMessage() throws(LocalProtocolError) {
-    if state != .open { throw illegal("a message") }
-  }
-
-  /// Pings, like messages.
-  package func sendPing() throws(LocalProtocolError) {
-    if state != .open { throw illegal("a ping") }
-  }
-
-  /// Pongs, also after our Close: a ping that arrives then may still be answered (§5.5.2).
-  package func sendPong() throws(LocalProtocolError) {
-    switch state {
-    case .open, .localClosing: break
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection, .remoteClosing, .failed, .closed:
-      throw illegal("a pong")
-    }
-  }
-
-  // MARK: Closing handshake, RFC 6455 §7
-
-  /// Our Close goes out.
-  package mutating func sendClose() throws(LocalProtocolError) {
-    switch state {
-    case .open: state = .localClosing
-    case .remoteClosing, .failed: state = .closed
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection, .localClosing, .closed:
-      throw illegal("a close")
-    }
-  }
-
-  /// The peer's Close has arrived: what follows it is ignored (§5.5.1).
-  package mutating func receiveClose() {
-    switch state {
-    case .open: state = .remoteClosing
-    case .localClosing: state = .closed
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection, .remoteClosing, .failed, .closed:
-      break
-    }
-  }
-
-  /// The peer's bytes violate the protocol (§7.1.7).
-  package mutating func fail() {
-    switch state {
-    case .open: state = .failed
-    case .localClosing: state = .closed
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection, .remoteClosing, .failed, .closed:
-      break
-    }
-  }
-
-  /// Whether bytes can be taken in: `true` to read them, `false` to ignore them.
-  package func receiveData() throws(LocalProtocolError) -> Bool {
-    switch state {
-    case .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision, .open, .localClosing: true
-    case .awaitingRejection, .sendingRejection, .remoteClosing, .failed: false
-    case .requestUnsent:
-      throw LocalProtocolError("data was received before the request was sent", .state(publicState))
-    case .closed:
-      throw LocalProtocolError("the connection is already closed", .state(publicState))
-    }
-  }
-
-  /// The transport has ended.
-  package mutating func receiveEndOfStream() -> EndOfStreamAction {
-    switch state {
-    case .open, .localClosing:
-      state = .closed
-      return .reportAbnormalClosure
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection:
-      return .endHandshake
-    case .remoteClosing, .failed, .closed:
-      state = .closed
-      return .none
-    }
-  }
-
-  /// The handshake ended with the transport.
-  package mutating func closeHandshake() {
-    switch state {
-    case .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
-      .awaitingRejection, .sendingRejection:
-      state = .closed
-    case .open, .remoteClosing, .localClosing, .failed, .closed: break
-    }
-  }
-
-  private func illegal(_ what: String) -> LocalProtocolError {
-    LocalProtocolError("\(what) cannot be sent in state \(publicState)", .state(publicState))
   }
 }

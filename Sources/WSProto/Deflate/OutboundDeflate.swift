@@ -5,7 +5,7 @@
 /// Its context is made, or borrowed from the pool, by the first message that is compressed. Without context takeover a
 /// borrowed one goes back at the end of the message.
 final class OutboundDeflate {
-  private let settings: DeflateSettings
+  let settings: DeflateSettings
   private let resetsEachMessage: Bool
   private let threshold: Int
   private let pool: DeflatePool?

@@ -8,13 +8,15 @@
 public struct CloseConnection: Sendable, Hashable {
   /// Why. ``CloseReason/noStatusRcvd`` (1005) stands for no code: nothing is put on the wire for it.
   public var code: CloseReason
-  /// More about it, for people or logs. Cut to 123 bytes at a character's end when sent.
-  public var reason: String?
+  /// More about it, for people or logs; `nil` for none, never empty. Cut to 123 bytes at a character's end when sent.
+  public var reason: String? {
+    didSet { if reason?.isEmpty == true { reason = nil } }
+  }
 
-  /// The end of a connection.
+  /// The end of a connection. An empty reason is none.
   public init(code: CloseReason, reason: String? = nil) {
     self.code = code
-    self.reason = reason
+    self.reason = reason?.isEmpty == true ? nil : reason
   }
 
   /// The Close to answer with: the same code and reason (§5.5.1).

@@ -22,7 +22,7 @@ public enum Event: Sendable, Hashable {
   case pong(Pong)
 }
 
-/// An event's own struct, so that `send` takes `Ping()` as well as `.ping(Ping())`.
+/// An event's own struct: `send` takes `Ping()` as well as `.ping(Ping())`.
 public protocol EventConvertible: Sendable {
   /// The event.
   var event: Event { get }
@@ -33,34 +33,43 @@ extension Event: EventConvertible {
   @inlinable public var event: Event { self }
 }
 extension Request: EventConvertible {
-  /// The case that holds it.
+  /// `.request`
   public var event: Event { .request(self) }
 }
 extension AcceptConnection: EventConvertible {
-  /// The case that holds it.
+  /// `.acceptConnection`
   public var event: Event { .acceptConnection(self) }
 }
 extension RejectConnection: EventConvertible {
-  /// The case that holds it.
+  /// `.rejectConnection`
   public var event: Event { .rejectConnection(self) }
 }
 extension RejectData: EventConvertible {
-  /// The case that holds it.
+  /// `.rejectData`
   public var event: Event { .rejectData(self) }
 }
-extension Message: EventConvertible where Data: MessageData {
-  /// The case that holds it.
-  public var event: Event { Data.event(self) }
-}
 extension CloseConnection: EventConvertible {
-  /// The case that holds it.
+  /// `.closeConnection`
   public var event: Event { .closeConnection(self) }
 }
 extension Ping: EventConvertible {
-  /// The case that holds it.
+  /// `.ping`
   public var event: Event { .ping(self) }
 }
 extension Pong: EventConvertible {
-  /// The case that holds it.
+  /// `.pong`
   public var event: Event { .pong(self) }
+}
+
+/// The events of a connection, made as they are asked for.
+///
+/// Lazy like wsproto's generator: the connection's state moves when an event is taken, not when its bytes are
+/// received. Ends where more bytes are needed; a later call gives what has come since.
+public struct EventSequence: Sequence, IteratorProtocol {
+  private let take: () -> Event?
+
+  init(_ take: @escaping () -> Event?) { self.take = take }
+
+  /// The next event; `nil` when more bytes are needed.
+  public mutating func next() -> Event? { take() }
 }

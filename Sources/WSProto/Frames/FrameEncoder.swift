@@ -32,7 +32,7 @@ public struct FrameEncoder: ~Copyable {
     }
   }
 
-  /// Appends a frame to `output`; see ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,_)``.
+  /// Appends a frame to `output`; see ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,[UInt8])``.
   @inline(__always)
   public mutating func encode(
     _ opcode: Opcode,
@@ -41,18 +41,35 @@ public struct FrameEncoder: ~Copyable {
     payload: UnsafeRawBufferPointer,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    if opcode.isControl { try Self.checkControl(fin: fin, length: payload.count) }
-    let header = makeHeader(opcode, fin, rsv, payload.count)
-    // Both are the sizes of things in memory, so the sum cannot overflow.
-    let total = header.count &+ payload.count
-    output.append(addingCapacity: total) { span in
-      span.withUnsafeMutableBufferPointer { room, initialized in
-        // Array gives the room that it was asked for; nothing is written where it should not.
-        guard room.count >= total, let target = room.baseAddress else { return }
-        header.write(payload, to: UnsafeMutableRawPointer(target))
-        initialized = total
-      }
+    try frame(opcode, fin: fin, rsv: rsv, payload: payload).write(into: &output)
+  }
+
+  /// Appends a frame to memory of the caller's, which wants room for ``FrameHeaderBytes/maxCount`` bytes more than the
+  /// payload has; see ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,[UInt8])``.
+  ///
+  /// - Throws: `LocalProtocolError` too if there is less room than the frame needs; nothing is written then.
+  public mutating func encode(
+    _ opcode: Opcode,
+    fin: Bool = true,
+    rsv: RsvBits = [],
+    payload: RawSpan,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try frame(opcode, fin: fin, rsv: rsv, payload: bytes).write(into: &output)
     }
+  }
+
+  /// A frame to be written. `payload` must stay as it is until then.
+  @inline(__always)
+  mutating func frame(
+    _ opcode: Opcode,
+    fin: Bool = true,
+    rsv: RsvBits = [],
+    payload: UnsafeRawBufferPointer
+  ) throws(LocalProtocolError) -> OutboundFrame {
+    if opcode.isControl { try Self.checkControl(fin: fin, length: payload.count) }
+    return OutboundFrame(header: makeHeader(opcode, fin, rsv, payload.count), payload: payload)
   }
 
   /// The header alone, for a gather write that leaves the payload where it is. `payloadLength` is in bytes, not

@@ -28,13 +28,3 @@ public struct Header: Sendable, Hashable {
     self.maskingKey = maskingKey
   }
 }
-
-/// Limits on a single frame, checked on its header alone (RFC 6455 §10.4).
-func checkFrameSize(_ header: Header, limits: Limits) throws(ParseFailed) {
-  if header.payloadLength > UInt64(clamping: limits.maxFramePayload), !header.opcode.isControl {
-    throw ParseFailed(
-      "a frame of \(header.payloadLength) bytes, more than the limit of \(limits.maxFramePayload)",
-      .messageTooBig
-    )
-  }
-}

@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads frame headers, and keeps what is known of the frame under way (RFC 6455 §5.2).
+/// Reads frame headers, and unmasks the payload of the frame under way in place (RFC 6455 §5.2, §5.3).
 ///
-/// Works on a window of received bytes. A header that is split between windows is collected here, so a window is always
-/// used up and nothing is scanned twice.
+/// Works on a window of received bytes that may be written. A header that is split between windows is collected here,
+/// so that nothing is scanned twice.
 struct FrameReader {
-  /// The frame under way; meaningful while ``inPayload``.
-  private(set) var header = Header(fin: true, opcode: .binary, payloadLength: 0)
-  /// Payload bytes of the frame under way that have not been taken.
-  private(set) var remaining: UInt64 = 0
-  /// The masking key, rotated to the next payload byte; zero where nothing is masked.
-  private(set) var key: UInt32 = 0
-  /// Whether a header was read whose payload isn't complete.
-  private(set) var inPayload = false
-  /// The size of the last header on the wire.
-  private(set) var headerSize = 0
+  /// A frame whose header was read and whose payload was not taken in full.
+  struct Frame {
+    let header: Header
+    /// The size of the header on the wire.
+    let headerSize: Int
+    /// Payload bytes that were not unmasked yet.
+    fileprivate(set) var remaining: UInt64
+    /// The masking key, rotated to the next of them; zero where nothing is masked.
+    fileprivate(set) var key: UInt32
+    /// Payload bytes at the window's position that are unmasked and were not taken.
+    fileprivate(set) var ready = 0
+
+    /// Whether all of the payload is unmasked.
+    var isComplete: Bool { remaining == 0 }
+  }
+
+  /// The frame under way; `nil` between frames.
+  private(set) var frame: Frame?
 
   /// Servers take masked frames only, clients unmasked ones (§5.1).
-  let expectsMask: Bool
+  private let expectsMask: Bool
 
   // The first bytes of a header that was split, in wire order; `collected` of them.
   private var collectedBytes: (UInt64, UInt64) = (0, 0)
@@ -26,22 +34,23 @@ struct FrameReader {
   init(role: ConnectionType) { expectsMask = role == .server }
 
   /// Whether the next byte starts a frame.
-  var atFrameStart: Bool { !inPayload && collected == 0 }
+  var atFrameStart: Bool { frame == nil && collected == 0 }
 
-  /// Reads a header from the window. False when the window ends first. Throws at the first byte pair, or length, that
-  /// no legal frame can have: before the rest of the frame is there.
+  // MARK: Headers, §5.2
+
+  /// Reads the header of the next frame from the window; nil when the window ends first. Throws at the first byte pair,
+  /// or length, that no legal frame can have: before the rest of the frame is there.
+  ///
+  /// Not to be called while a frame is under way. Bounds: [position, end) is the window at `base`.
   mutating func readHeader(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
     _ end: Int
-  ) throws(ParseFailed) -> Bool {
-    if collected == 0 {
-      // In bounds: [position, end) is the window.
-      let size = try parse(UnsafeRawPointer(base + position), available: end - position)
-      if size > 0 {
-        position += size
-        return true
-      }
+  ) throws(ParseFailed) -> Header? {
+    if collected == 0, let found = try parse(UnsafeRawPointer(base + position), available: end - position) {
+      position += found.headerSize
+      frame = found
+      return found.header
     }
     // Byte by byte: at most 14 times a frame, and only where a window ends inside a header.
     while position < end {
@@ -51,21 +60,22 @@ struct FrameReader {
       withUnsafeMutableBytes(of: &collectedBytes) { $0[collected] = byte }
       collected += 1
       let available = collected
-      let size = try withUnsafeBytes(of: collectedBytes) { (raw) throws(ParseFailed) -> Int in
-        guard let start = raw.baseAddress else { return 0 }
+      let found = try withUnsafeBytes(of: collectedBytes) { (raw) throws(ParseFailed) -> Frame? in
+        guard let start = raw.baseAddress else { return nil }
         return try parse(start, available: available)
       }
-      if size > 0 {
+      if let found {
         collected = 0
-        return true
+        frame = found
+        return found.header
       }
     }
-    return false
+    return nil
   }
 
-  /// Parses a header from `available` bytes at `start`; returns its size, or 0 if it is not complete.
-  private mutating func parse(_ start: UnsafeRawPointer, available: Int) throws(ParseFailed) -> Int {
-    guard available >= 2 else { return 0 }
+  /// Parses a header from `available` bytes at `start`; nil if it is not complete.
+  private func parse(_ start: UnsafeRawPointer, available: Int) throws(ParseFailed) -> Frame? {
+    guard available >= 2 else { return nil }
     let first = start.load(as: UInt8.self)
     let second = start.load(fromByteOffset: 1, as: UInt8.self)
     guard let opcode = Opcode(rawValue: first & 0x0F) else {
@@ -81,52 +91,65 @@ struct FrameReader {
     }
     var length = UInt64(second & 0x7F)
     var size = 2
-    if length > 125 {
+    if length > FrameSizes.maxShortPayload {
       if opcode.isControl { throw ParseFailed("a control frame's payload is longer than 125 bytes") }
       if length == 126 {
         size = 4
-        guard available >= size else { return 0 }
+        guard available >= size else { return nil }
         length = UInt64(UInt16(bigEndian: start.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
-        if length <= 125 { throw ParseFailed("a payload length in 2 bytes where 1 would do") }
+        if length <= FrameSizes.maxShortPayload {
+          throw ParseFailed("a payload length in 2 bytes where 1 would do")
+        }
       } else {
         size = 10
-        guard available >= size else { return 0 }
+        guard available >= size else { return nil }
         length = UInt64(bigEndian: start.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
         if length >> 63 != 0 { throw ParseFailed("a payload length with its highest bit set") }
-        if length <= 65535 { throw ParseFailed("a payload length in 8 bytes where 2 would do") }
+        if length <= FrameSizes.maxMediumPayload {
+          throw ParseFailed("a payload length in 8 bytes where 2 would do")
+        }
       }
     }
     var maskingKey: UInt32?
     if masked {
-      guard available >= size + 4 else { return 0 }
+      guard available >= size + 4 else { return nil }
       maskingKey = UInt32(littleEndian: start.loadUnaligned(fromByteOffset: size, as: UInt32.self))
       size += 4
     }
-    header = Header(
+    let header = Header(
       fin: fin,
       rsv: RsvBits(firstByte: first),
       opcode: opcode,
       payloadLength: length,
       maskingKey: maskingKey
     )
-    headerSize = size
-    remaining = length
-    key = maskingKey ?? 0
-    inPayload = true
-    return size
+    return Frame(header: header, headerSize: size, remaining: length, key: maskingKey ?? 0)
   }
 
-  /// Takes up to `available` payload bytes: how many, and the key for them.
-  mutating func takePayload(available: Int) -> (count: Int, key: UInt32) {
-    // `available` is not negative, and the smaller of the two fits Int.
-    let count = Int(min(remaining, UInt64(available)))
-    let used = key
-    remaining -= UInt64(count)
-    if remaining == 0 {
-      inPayload = false
-    } else {
-      key = Masking.rotated(key, by: count)
-    }
-    return (count, used)
+  // MARK: Payloads, §5.3
+
+  /// Payload bytes that the window has and that aren't unmasked yet: how many, and their key. They count as unmasked
+  /// from now on, and as `ready`: the caller unmasks them where they lie, behind those that were ready before.
+  ///
+  /// Bounds: no more than what lies between `position` and `end`.
+  mutating func unmaskNext(_ position: Int, _ end: Int) -> (count: Int, key: UInt32) {
+    guard var frame else { return (0, 0) }
+    // Not negative: what is ready lies in the window. The smaller of the two fits Int.
+    let count = Int(min(frame.remaining, UInt64(max(0, end - position - frame.ready))))
+    let key = frame.key
+    frame.remaining -= UInt64(count)
+    frame.ready += count
+    frame.key = Masking.rotated(key, by: count)
+    self.frame = frame
+    return (count, key)
   }
+
+  /// The first `count` of the ready bytes were taken; the caller moves the position behind them.
+  mutating func take(_ count: Int) { frame?.ready -= count }
+
+  /// The payload was taken in full: the next byte starts a frame.
+  mutating func endFrame() { frame = nil }
+
+  /// What is still to come of the frame under way, as its header declares; for sizing buffers, within bounds.
+  var expectedBytes: UInt64 { frame?.remaining ?? 0 }
 }

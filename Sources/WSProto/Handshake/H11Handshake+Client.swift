@@ -9,7 +9,7 @@ extension H11Handshake {
 
   func initiate(_ request: Request, into output: inout [UInt8]) throws(LocalProtocolError) {
     var next = machine
-    try next.sendRequest()
+    try next.apply(.sendRequest)
     try Self.check(request)
     let nonce = nonce()
     var offers: [UInt8] = []
@@ -102,7 +102,7 @@ extension H11Handshake {
           )
         }
       default:
-        try advance { (machine) throws(LocalProtocolError) in try machine.receiveReject() }
+        try advance { (machine) throws(LocalProtocolError) in try machine.apply(.receiveReject) }
         queue.append(
           .rejectConnection(
             RejectConnection(statusCode: head.statusCode, headers: head.makeHeaders(), hasBody: true)
@@ -138,7 +138,7 @@ extension H11Handshake {
         case .needMoreData: return
         case .finished, nil:
           queue.append(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
-          machine.receiveRejectEnd()
+          machine.applyIfLegal(.receiveRejectEnd)
           return
         }
       }
@@ -188,7 +188,7 @@ extension H11Handshake {
     }
     let extensions = try clientExtensionsHandshake(answers, request.extensions)
     do throws(LocalProtocolError) {
-      try machine.receiveAccept()
+      try machine.apply(.receiveAccept)
     } catch {
       throw RemoteProtocolError(error.message)
     }

@@ -55,7 +55,7 @@ extension H11Handshake {
       throw fail(error)
     }
     do throws(LocalProtocolError) {
-      try machine.receiveRequest()
+      try machine.apply(.receiveRequest)
     } catch {
       throw .local(error)
     }
@@ -155,7 +155,7 @@ extension H11Handshake {
   /// RFC 6455 §4.2.2.
   func accept(_ event: AcceptConnection, into output: inout [UInt8]) throws(LocalProtocolError) {
     var next = machine
-    try next.sendAccept()
+    try next.apply(.sendAccept)
     if let subprotocol = event.subprotocol, request?.subprotocols.contains(subprotocol) != true {
       throw LocalProtocolError("the subprotocol \(subprotocol) was not requested", .subprotocol)
     }
@@ -163,9 +163,7 @@ extension H11Handshake {
     // There is a request that was received, with one legal key: the state says so.
     guard let received, let key = received.head.first(.secWebSocketKey) else { return }
     let offers = received.offers
-    // Moved out of its box where it is alone, as it nearly always is.
-    var deflate = event.extensions.count == 1 ? ExtensionsInUse.deflate(event.extensions[0]) : nil
-    var extensions = deflate == nil ? event.extensions : []
+    var extensions = event.extensions
     received.head.withValue(of: key) { HTTP1HeadWriter.appendSwitchingProtocols(key: $0, to: &output) }
     try writing { () throws(HTTP1WriteError) in
       if let subprotocol = event.subprotocol {
@@ -173,12 +171,7 @@ extension H11Handshake {
       }
       if !offers.isEmpty {
         try HTTP1HeadWriter.appendExtensions(to: &output) { output in
-          if var negotiated = deflate {
-            appendServerExtensionsHandshake(offers, &negotiated, to: &output)
-            deflate = negotiated
-          } else {
-            appendServerExtensionsHandshake(offers, &extensions, to: &output)
-          }
+          appendServerExtensionsHandshake(offers, &extensions, to: &output)
         }
       }
       try HTTP1HeadWriter.appendFields(event.extraHeaders, to: &output)
@@ -186,16 +179,12 @@ extension H11Handshake {
     }
     machine = next
     let trailing = Bytes(reader.takeTrailingBytes())
-    if let deflate {
-      connection = Connection(.server, deflate: deflate, trailingData: trailing, configuration: configuration)
-    } else {
-      connection = Connection(
-        .server,
-        extensions: extensions,
-        trailingData: trailing,
-        configuration: configuration
-      )
-    }
+    connection = Connection(
+      .server,
+      extensions: extensions,
+      trailingData: trailing,
+      configuration: configuration
+    )
   }
 
   /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6), and what followed the request
@@ -211,7 +200,7 @@ extension H11Handshake {
       headers[.contentLength] = 200...599 ~= event.statusCode && event.statusCode != 204 ? "0" : nil
     }
     headers[.connection] = "close"
-    try next.sendReject(hasBody: event.hasBody)
+    try next.apply(event.hasBody ? .sendRejectHead : .sendReject)
     try writing { () throws(HTTP1WriteError) in
       let (framing, addsCoding) = try HTTP1BodyWriter.framing(status: event.statusCode, headers: headers)
       if addsCoding { headers[.transferEncoding] = "chunked" }
@@ -226,7 +215,7 @@ extension H11Handshake {
 
   func sendRejectData(_ event: RejectData, into output: inout [UInt8]) throws(LocalProtocolError) {
     var next = machine
-    try next.sendRejectData(finished: event.bodyFinished)
+    try next.apply(event.bodyFinished ? .sendRejectEnd : .sendRejectData)
     try writing { () throws(HTTP1WriteError) in
       try bodyWriter?.append(event.data, finished: event.bodyFinished, to: &output)
     }

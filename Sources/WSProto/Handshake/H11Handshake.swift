@@ -101,10 +101,13 @@ public final class H11Handshake {
   }
 
   private func acceptsData() throws(ProtocolError) -> Bool {
-    do throws(LocalProtocolError) {
-      return try machine.receiveData()
-    } catch {
-      throw .local(error)
+    switch machine.reading {
+    case .reads where machine.state != .open: return true
+    case .ignores where machine.state != .closed: return false
+    case .reads, .ignores:
+      throw .local(LocalProtocolError("the handshake is over", .state(state)))
+    case .illegal:
+      throw .local(LocalProtocolError("data was received before the request was sent", .state(state)))
     }
   }
 
@@ -112,12 +115,9 @@ public final class H11Handshake {
   ///
   /// - Throws: `RemoteProtocolError` if that cuts a message off, or leaves a client without an answer.
   public func receiveEndOfStream() throws(RemoteProtocolError) {
-    switch machine.receiveEndOfStream() {
-    case .none, .reportAbnormalClosure: return
-    case .endHandshake: break
-    }
+    guard state == .connecting || state == .rejecting else { return }
     let before = machine.state
-    machine.closeHandshake()
+    machine.applyIfLegal(.endOfStream)
     if before == .readingRejection {
       do throws(HTTP1Error) {
         try bodyReader?.endOfStream()
@@ -148,7 +148,7 @@ public final class H11Handshake {
 
   /// What the peer did wrong; the handshake has failed with it.
   func fail(_ error: RemoteProtocolError) -> ProtocolError {
-    machine.failHandshake()
+    machine.applyIfLegal(.failHandshake)
     return .remote(error)
   }
 
@@ -184,6 +184,36 @@ public final class H11Handshake {
         .invalidFieldValue:
         throw LocalProtocolError(error.description, .head)
       }
+    }
+  }
+}
+
+extension H11Handshake {
+  /// The most bytes that an event of the handshake takes on the wire.
+  func sizeBound(of event: Event) -> Int {
+    func size(_ headers: Headers) -> Int {
+      headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
+    }
+    func size(_ extensions: [any Extension]) -> Int {
+      extensions.reduce(0) { sum, one in
+        one.offers().reduce(sum) { sum, parameters in
+          sum + 2 * ExtensionHeader(name: one.name, parameters: parameters).description.utf8.count + 4
+        }
+      }
+    }
+    // Room for the start line and the fields that every handshake has.
+    let fixed = 512
+    switch event {
+    case .request(let request):
+      return fixed + request.host.utf8.count + request.target.utf8.count + size(request.extraHeaders)
+        + size(request.extensions) + request.subprotocols.reduce(0) { $0 + $1.utf8.count + 2 }
+    case .acceptConnection(let accept):
+      // An answer has at most what extensions of this package can say; others get room too.
+      return fixed + (accept.subprotocol?.utf8.count ?? 0) + size(accept.extraHeaders)
+        + accept.extensions.count * 256 + size(accept.extensions)
+    case .rejectConnection(let reject): return fixed + size(reject.headers)
+    case .rejectData(let data): return data.data.count + 32
+    case .textMessage, .bytesMessage, .closeConnection, .ping, .pong: return 0
     }
   }
 }

@@ -1,39 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Both directions of the framing layer without any state of a connection: the low-level door under ``Connection``.
+/// Both directions of the framing layer without the states of a connection (RFC 6455 §5).
 ///
-/// What it sends is not checked against what was received: it would send a message after a Close.
+/// ``Connection`` stands on the same pieces and adds the closing handshake. What this class sends is not checked against
+/// what was received: it would send a message after a Close.
 public final class FrameProtocol {
   /// Whether this end is the client.
   public let client: Bool
   /// The extensions in use.
   public let extensions: [any Extension]
 
-  private let frameDecoder: FrameDecoder
-  private var messageDecoder = MessageDecoder()
+  private var buffer = ReceiveBuffer()
+  private var inbound: InboundPipeline
   private var outbound: OutboundPipeline
-  private var closed = false
   private var failure: ParseFailed?
 
-  /// A framing layer; extensions that aren't enabled are ignored.
+  /// A framing layer; extensions that aren't enabled are ignored. Frames come as their bytes arrive, whatever
+  /// ``Configuration/delivery`` says.
   public init(client: Bool, extensions: [any Extension] = [], configuration: Configuration = Configuration())
   {
     self.client = client
     self.extensions = extensions.filter { $0.enabled() }
-    frameDecoder = FrameDecoder(client: client, extensions: extensions, limits: configuration.limits)
     let role: ConnectionType = client ? .client : .server
+    var settings = configuration
+    settings.delivery = .chunks
+    let inUse = ExtensionsInUse(extensions)
+    inbound = InboundPipeline(
+      role: role,
+      transform: InboundTransform(role: role, inUse),
+      configuration: settings
+    )
     outbound = OutboundPipeline(
       role: role,
-      transform: OutboundTransform(role: role, ExtensionsInUse(extensions)),
-      configuration: configuration
+      transform: OutboundTransform(role: role, inUse),
+      configuration: settings
     )
   }
 
   // MARK: Receiving
 
-  /// Takes received bytes; call ``nextFrame()`` or ``receivedFrames()`` afterwards.
+  /// Takes received bytes; call ``nextFrame()`` or ``receivedFrames()`` afterwards. After a Close or a failure they are
+  /// dropped.
   public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
-    frameDecoder.receiveBytes(data)
+    guard failure == nil, !inbound.isFinished else { return }
+    withBytes(of: data) { buffer.append($0, expected: inbound.expectedBytes) }
   }
 
   /// The next frame or part of one: data frames with the type of their message and validated text, a Close with its
@@ -43,32 +53,54 @@ public final class FrameProtocol {
   public func nextFrame() throws(ParseFailed) -> Frame? {
     if let failure { throw failure }
     do throws(ParseFailed) {
-      return try readFrame()
+      let base = buffer.base ?? ReceiveBuffer.emptyWindow
+      if let part = try inbound.next(base, &buffer.head, buffer.tail, keeps: true) {
+        return frame(part, base)
+      }
+      inbound.settle()
+      if inbound.isFinished { buffer.removeAll() } else { buffer.settle() }
+      return nil
     } catch {
       failure = error
+      inbound.settle()
+      buffer.removeAll()
       throw error
     }
   }
 
-  private func readFrame() throws(ParseFailed) -> Frame? {
-    guard !closed,
-      let frame = try frameDecoder.processBuffer(checkOrder: {
-        [messageDecoder] (opcode) throws(ParseFailed) in try messageDecoder.checkOrder(opcode)
-      })
-    else { return nil }
-    switch frame.opcode {
-    case .text, .binary, .continuation: return try messageDecoder.processFrame(frame)
-    case .ping, .pong: return frame
+  private func frame(_ part: InboundPart, _ base: UnsafeMutableRawPointer) -> Frame {
+    let payload: Frame.Payload
+    let opcode: Opcode
+    switch part.kind {
+    case .text:
+      opcode = .text
+      payload = .text(text(of: part, base))
+    case .binary:
+      opcode = .binary
+      payload = .bytes(inbound.takeBytes(of: part, sharing: buffer.window))
+    case .ping:
+      opcode = .ping
+      payload = .bytes(inbound.takeBytes(of: part, sharing: buffer.window))
+    case .pong:
+      opcode = .pong
+      payload = .bytes(inbound.takeBytes(of: part, sharing: buffer.window))
     case .close:
-      guard case .bytes(let payload) = frame.payload else { return frame }
-      let code = try payload.withUnsafeBytes { (bytes) throws(ParseFailed) in try ClosePayload.parse(bytes) }
-      closed = true
-      return Frame(
-        opcode: .close,
-        payload: .close(code, String(decoding: payload.dropFirst(2), as: UTF8.self)),
-        frameFinished: true,
-        messageFinished: true
-      )
+      opcode = .close
+      payload = .close(part.code, text(of: part, base))
+      buffer.removeAll()
+    }
+    return Frame(
+      opcode: opcode,
+      payload: payload,
+      frameFinished: part.payload.frameFinished,
+      messageFinished: part.messageFinished
+    )
+  }
+
+  private func text(of part: InboundPart, _ base: UnsafeMutableRawPointer) -> String {
+    inbound.withBytes(of: part, window: base) { bytes in
+      // Validated by the pipeline.
+      String(copying: UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span))
     }
   }
 
@@ -88,9 +120,7 @@ public final class FrameProtocol {
   /// - Throws: `LocalProtocolError` if a text message is under way (RFC 6455 §5.4).
   public func sendData(_ payload: Bytes = Bytes(), fin: Bool = true) throws(LocalProtocolError) -> [UInt8] {
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (output) throws(LocalProtocolError) in
-        try outbound.message(.binary, bytes, finished: fin, compress: true, into: &output)
-      }
+      try written(outbound.message(.binary, bytes, finished: fin, compress: true))
     }
   }
 
@@ -99,9 +129,7 @@ public final class FrameProtocol {
   /// - Throws: `LocalProtocolError` if a binary message is under way (RFC 6455 §5.4).
   public func sendData(_ payload: String, fin: Bool = true) throws(LocalProtocolError) -> [UInt8] {
     try payload.utf8Span.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (output) throws(LocalProtocolError) in
-        try outbound.message(.text, bytes, finished: fin, compress: true, into: &output)
-      }
+      try written(outbound.message(.text, bytes, finished: fin, compress: true))
     }
   }
 
@@ -123,24 +151,19 @@ public final class FrameProtocol {
   ///
   /// - Throws: `LocalProtocolError` for a code that is not legal, or a reason without a code (RFC 6455 §7.4).
   public func close(code: CloseReason? = nil, reason: String? = nil) throws(LocalProtocolError) -> [UInt8] {
-    try sending { (output) throws(LocalProtocolError) in
-      try outbound.close(code: code, reason: reason, into: &output)
-    }
+    try control(.close, Bytes(ClosePayload.make(code: code, reason: reason)))
   }
 
   private func control(_ opcode: Opcode, _ payload: Bytes) throws(LocalProtocolError) -> [UInt8] {
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try sending { (output) throws(LocalProtocolError) in
-        try outbound.control(opcode, bytes, into: &output)
-      }
+      try written(outbound.control(opcode, bytes))
     }
   }
 
-  private func sending(
-    _ body: (inout [UInt8]) throws(LocalProtocolError) -> Void
-  ) throws(LocalProtocolError) -> [UInt8] {
+  private func written(_ frame: OutboundFrame) -> [UInt8] {
     var output: [UInt8] = []
-    try body(&output)
+    frame.write(into: &output)
+    outbound.settle()
     return output
   }
 }

@@ -1,47 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes → frames → messages: everything that happens to received bytes after the handshake.
+/// Frames → messages: everything that happens to received bytes after the handshake, on top of the ``FrameStage``.
 ///
 /// Works on a window of writable bytes that the caller holds: a chunk borrowed from the caller, or the receive buffer.
 /// Payloads are unmasked in place and given out where they are; what spans chunks is put together by one copy, or left
 /// in the receive buffer until it is complete. No byte is looked at twice.
 struct InboundPipeline: ~Copyable {
-  var reader: FrameReader
-  var sequence = MessageSequence()
-  var validator = UTF8Validator()
-  var transform: InboundTransform
-  var assembly = AssemblyBuffer()
-  /// Inflated or hook-made bytes, and text parts that begin with bytes of an earlier part.
-  var scratch: [UInt8] = []
-  var control: [UInt8] = []
-  /// Whether the message under way is compressed (RFC 7692 §6).
-  var compressed = false
-  /// What the message under way has given so far, in bytes as delivered.
-  var messageBytes = 0
-  /// A failure found behind bytes that are still to be delivered.
-  var failure: ParseFailed?
-  /// After a Close or a failure.
-  var ended = false
-  /// Bytes of the frame under way that were read, but stay in the window: they begin at its position.
-  var held = 0
-  /// Whether the last part lies in a buffer that is to be cleared before the next step.
-  var clearsBuffers = false
-  /// Whether anything is under way that ``wholeFrame(_:at:_:)`` doesn't know of. Set at the end of each slow step.
-  private(set) var busy: Bool
-  /// Whether there is storage that an idle connection should not hold on to. Set at the end of each slow step.
-  private var holdsLargeStorage = false
+  /// What the pipeline is doing.
+  enum Activity {
+    /// Nothing: the next byte starts a frame and a message.
+    case between
+    /// A frame or a message is under way, or the extensions of others want to see every frame.
+    case underWay
+    /// The last part came before a failure, which the next step tells.
+    case failing(ParseFailed)
+    /// A Close or a failure was given. What follows is ignored (RFC 6455 §5.5.1, §7.1.7).
+    case ended
+  }
 
-  let limits: Limits
-  let delivery: MessageDelivery
+  /// Set at the end of each step.
+  private(set) var activity: Activity
+  private var stage: FrameStage
+  private var sequence = MessageSequence()
+  private var text = TextParts()
+
+  private let delivery: MessageDelivery
+  private let maxPartBytes: Int
   let isServer: Bool
-  /// The largest payload that no limit refuses, and that the 16-bit length can tell.
+  /// The largest payload of a frame that no limit refuses, and that the 16-bit length can tell.
   let wholeFrameLimit: Int
 
   init(role: ConnectionType, transform: InboundTransform, configuration: Configuration) {
-    reader = FrameReader(role: role)
-    self.transform = transform
-    limits = configuration.limits
+    let limits = configuration.limits
+    stage = FrameStage(role: role, transform: transform, limits: limits)
     delivery = configuration.delivery
+    maxPartBytes = max(1, limits.maxPartBytes)
     isServer = role == .server
     wholeFrameLimit = min(
       limits.maxFramePayload,
@@ -49,10 +42,31 @@ struct InboundPipeline: ~Copyable {
       limits.maxMessageWireBytes,
       limits.maxMessageFragments > 0 ? FrameSizes.maxMediumPayload : -1
     )
-    busy = transform.hasHooks
+    activity = transform.hasHooks ? .underWay : .between
   }
 
-  /// The next message, part of a message or control frame in the window; `needsMore` when it is used up.
+  /// Whether the next byte starts a frame and a message, so that ``wholeFrame(_:at:_:)`` may be asked.
+  @inline(__always)
+  var isBetween: Bool { if case .between = activity { true } else { false } }
+
+  /// Whether a step gives something without any further byte: more of what is being inflated, or a failure.
+  var hasMore: Bool {
+    switch activity {
+    case .between, .ended: false
+    case .failing: true
+    case .underWay: stage.hasMore
+    }
+  }
+
+  /// Whether input is of no use any more.
+  var isFinished: Bool { if case .ended = activity { true } else { false } }
+
+  /// What is still to come of the payload under way, as its header declares; for sizing buffers, within bounds.
+  var expectedBytes: UInt64 { stage.reader.expectedBytes }
+
+  // MARK: Steps
+
+  /// The next message, part of a message or control frame in the window; `nil` when it is used up.
   ///
   /// `position` advances by what was read and never passes `end`. A window that `keeps` what is not read is given
   /// again with more bytes at its end; the other kind is always used up.
@@ -62,17 +76,233 @@ struct InboundPipeline: ~Copyable {
     _ position: inout Int,
     _ end: Int,
     keeps: Bool
-  ) throws(ParseFailed) -> InboundPart {
-    if !busy {
-      if let whole = wholeFrame(base, at: position, end) {
-        position = whole.end
-        return InboundPart(kind: whole.isText ? .text : .binary, offset: whole.start, count: whole.count)
-      }
-      // Used up, and nothing under way.
-      if position == end { return .needsMore }
+  ) throws(ParseFailed) -> InboundPart? {
+    if isBetween, let whole = wholeFrame(base, at: position, end) {
+      position = whole.end
+      return InboundPart(
+        kind: whole.isText ? .text : .binary,
+        payload: PayloadPart(place: .window, offset: whole.start, count: whole.count)
+      )
     }
-    return try nextInSteps(base, &position, end, keeps: keeps)
+    return try step(base, &position, end, keeps: keeps)
   }
+
+  /// The next part of any kind: split headers and frames, fragments, control frames, extensions, failures.
+  @inline(never)
+  mutating func step(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    keeps: Bool
+  ) throws(ParseFailed) -> InboundPart? {
+    settle()
+    switch activity {
+    case .between, .underWay: break
+    case .failing(let failed):
+      activity = .ended
+      throw failed
+    case .ended:
+      position = end
+      return nil
+    }
+    do throws(ParseFailed) {
+      let part = try advance(base, &position, end, keeps: keeps)
+      switch activity {
+      case .failing, .ended: break
+      case .between, .underWay:
+        let isIdle = stage.reader.atFrameStart && sequence.opcode == nil && !stage.transform.hasHooks
+        activity = isIdle ? .between : .underWay
+      }
+      return part
+    } catch {
+      activity = .ended
+      throw error
+    }
+  }
+
+  private mutating func advance(
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    keeps: Bool
+  ) throws(ParseFailed) -> InboundPart? {
+    while true {
+      if stage.reader.frame == nil {
+        guard let header = try stage.beginFrame(base, &position, end) else { return nil }
+        if !header.opcode.isControl {
+          let isFirst = try sequence.begin(header.opcode)
+          if isFirst { text.reset() }
+          try stage.chargeFrame(header, startsMessage: isFirst)
+        }
+      }
+      guard let frame = stage.reader.frame else { return nil }
+      let part =
+        frame.header.opcode.isControl
+        ? try takeControl(frame.header.opcode, base, &position, end)
+        : delivery == .chunks
+          ? try takeChunk(frame.header.fin, base, &position, end)
+          : try takeWhole(frame.header.fin, base, &position, end, keeps: keeps)
+      if let part { return part }
+      // The frame goes on, and nothing of it is left in the window.
+      if let frame = stage.reader.frame, position + frame.ready >= end, !stage.hasMore { return nil }
+    }
+  }
+
+  // MARK: Control frames, RFC 6455 §5.5
+
+  private mutating func takeControl(
+    _ opcode: Opcode,
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int
+  ) throws(ParseFailed) -> InboundPart? {
+    guard var payload = try stage.takeControl(base, &position, end) else { return nil }
+    switch opcode {
+    case .ping: return InboundPart(kind: .ping, payload: payload)
+    case .pong: return InboundPart(kind: .pong, payload: payload)
+    case .close, .continuation, .text, .binary:
+      let code = try stage.withBytes(of: payload, window: base) { (bytes) throws(ParseFailed) in
+        try ClosePayload.parse(bytes)
+      }
+      let codeSize = min(2, payload.count)
+      payload.offset += codeSize
+      payload.count -= codeSize
+      activity = .ended
+      return InboundPart(kind: .close, payload: payload, code: code)
+    }
+  }
+
+  // MARK: Messages in parts, as they arrive
+
+  /// A part of the message under way. Text is cut at a character's end; what is cut off comes with the next part.
+  private mutating func takeChunk(
+    _ fin: Bool,
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int
+  ) throws(ParseFailed) -> InboundPart? {
+    let isText = sequence.opcode == .text
+    var payload: PayloadPart
+    var failure: ParseFailed?
+    if stage.isTransformed {
+      if isText { appendPendingText() }
+      let expansion = stage.expand(base, &position, end, atMost: maxPartBytes)
+      failure = expansion.failure
+      payload = PayloadPart(
+        place: .assembly,
+        offset: 0,
+        count: stage.assembly.count,
+        frameFinished: expansion.frameFinished
+      )
+    } else {
+      guard let plain = stage.takePlain(&position, end) else { return nil }
+      payload = plain
+      if isText, text.pendingCount > 0 {
+        // The rest of a character: its first bytes go in front, and the part is one.
+        appendPendingText()
+        stage.assembly.append(base + plain.offset, count: plain.count, key: plain.key)
+        payload.place = .assembly
+        payload.offset = 0
+        payload.count = stage.assembly.count
+      } else if plain.key != 0 {
+        Masking.apply(plain.key, to: base + plain.offset, count: plain.count)
+      }
+    }
+    let isLast = payload.frameFinished && fin && failure == nil
+    if isText {
+      let (usable, isValid) = stage.withBytes(of: payload, window: base) { text.cut($0, isLast: isLast) }
+      payload.count = usable
+      // What is not UTF-8 comes before a failure to inflate what follows it.
+      if !isValid { failure = TextParts.notUTF8 }
+    }
+    if let failure {
+      if payload.count == 0 { throw failure }
+      payload.frameFinished = false
+      activity = .failing(failure)
+    }
+    let finished = isLast && failure == nil
+    if finished { sequence.end() }
+    if payload.count == 0, !payload.frameFinished { return nil }
+    return InboundPart(kind: isText ? .text : .binary, payload: payload, messageFinished: finished)
+  }
+
+  private mutating func appendPendingText() {
+    var bytes: (UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0)
+    let count = text.pendingCount
+    withUnsafeMutableBytes(of: &bytes) { room in text.withPendingBytes { room.copyMemory(from: $0) } }
+    withUnsafeBytes(of: bytes) { stage.assembly.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+  }
+
+  // MARK: Whole messages
+
+  /// The message under way, when it is complete.
+  private mutating func takeWhole(
+    _ fin: Bool,
+    _ base: UnsafeMutableRawPointer,
+    _ position: inout Int,
+    _ end: Int,
+    keeps: Bool
+  ) throws(ParseFailed) -> InboundPart? {
+    if stage.isTransformed {
+      let already = stage.assembly.count
+      let expansion = stage.expand(base, &position, end, atMost: .max)
+      let new = PayloadPart(
+        place: .assembly,
+        offset: already,
+        count: stage.assembly.count - already,
+        frameFinished: expansion.frameFinished
+      )
+      let isLast = expansion.frameFinished && fin && expansion.failure == nil
+      try check(new, base, isLast: isLast)
+      if let failure = expansion.failure { throw failure }
+      return isLast ? whole(gathered) : nil
+    }
+    if stage.canHold(end, position, keeps: keeps) {
+      // A message of one frame is given out where it lies, as soon as all of it does.
+      guard let (new, complete) = stage.holdPlain(&position, end) else { return nil }
+      try check(new, base, isLast: complete != nil)
+      return complete.map { whole($0) }
+    }
+    let held = stage.reader.frame?.ready ?? 0
+    let already = stage.assembly.count
+    if held > 0 {
+      // It began as one that is left where it lies, in a window that kept it; this one doesn't.
+      stage.assembly.append(base + position, count: held)
+      stage.reader.take(held)
+      position += held
+    }
+    guard let plain = stage.takePlain(&position, end) else { return nil }
+    stage.assembly.append(base + plain.offset, count: plain.count, key: plain.key)
+    let new = PayloadPart(place: .assembly, offset: already + held, count: plain.count)
+    let isLast = plain.frameFinished && fin
+    try check(new, base, isLast: isLast)
+    return isLast ? whole(gathered) : nil
+  }
+
+  /// Unmasks new bytes of the message, and validates them if it is text.
+  private mutating func check(
+    _ new: PayloadPart,
+    _ base: UnsafeMutableRawPointer,
+    isLast: Bool
+  ) throws(ParseFailed) {
+    let start = new.place == .window ? base : stage.assembly.base ?? base
+    if sequence.opcode == .text {
+      try text.check(start + new.offset, count: new.count, key: new.key, isLast: isLast)
+    } else if new.key != 0 {
+      Masking.apply(new.key, to: start + new.offset, count: new.count)
+    }
+  }
+
+  /// All that was put together.
+  private var gathered: PayloadPart { PayloadPart(place: .assembly, offset: 0, count: stage.assembly.count) }
+
+  private mutating func whole(_ payload: PayloadPart) -> InboundPart {
+    let isText = sequence.opcode == .text
+    sequence.end()
+    return InboundPart(kind: isText ? .text : .binary, payload: payload)
+  }
+
+  // MARK: Bytes
 
   /// Calls `body` with the bytes of the last part. `window` is the base that the part was read with.
   @inline(__always)
@@ -81,193 +311,30 @@ struct InboundPipeline: ~Copyable {
     window: UnsafeRawPointer,
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
   ) throws(Failure) -> R {
-    // In bounds: `next` gives offsets and counts of what it has put there.
-    switch part.source {
-    case .window: return try body(UnsafeRawBufferPointer(start: window + part.offset, count: part.count))
-    case .assembly:
-      return try body(
-        UnsafeRawBufferPointer(start: assembly.base.map { $0 + part.offset }, count: part.count)
-      )
-    case .scratch: return try Self.withSlice(of: scratch, part, body)
-    case .control: return try Self.withSlice(of: control, part, body)
-    }
+    try stage.withBytes(of: part.payload, window: window, body)
   }
 
-  private static func withSlice<R, Failure: Error>(
-    of array: [UInt8],
-    _ part: InboundPart,
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
-  ) throws(Failure) -> R {
-    try array.span.bytes.withUnsafeBytes { (bytes) throws(Failure) -> R in
-      try body(UnsafeRawBufferPointer(rebasing: bytes.dropFirst(part.offset).prefix(part.count)))
-    }
-  }
-
-  /// What is still to come of the payload under way, as its header declares; for sizing buffers, within bounds.
-  var expectedBytes: UInt64 { reader.inPayload ? reader.remaining : 0 }
-
-  /// Whether input is of no use any more: after a Close or a failure.
-  var isFinished: Bool { ended && failure == nil }
-
-  /// The failure that waits behind the last part, if there is one; the stream has ended with it.
-  mutating func takeFailure() -> ParseFailed? {
-    guard let failed = failure else { return nil }
-    failure = nil
-    ended = true
-    return failed
-  }
-
-  /// Gives large buffers back while no message is under way.
+  /// The bytes of the last part, to keep. `window` is the storage that the part was read from.
   @inline(__always)
-  mutating func trim() { if holdsLargeStorage { trimNow() } }
-
-  @inline(never)
-  private mutating func trimNow() {
-    if clearsBuffers { clearBuffers() }
-    // Half a header is no end either: more is on its way.
-    guard sequence.opcode == nil, reader.atFrameStart else { return }
-    assembly.trim(keeping: Self.retainedBytes)
-    if scratch.isEmpty, scratch.capacity > Self.retainedBytes { scratch = [] }
-    holdsLargeStorage = false
-  }
-
-  /// What an idle connection may hold on to, in bytes.
-  private static let retainedBytes = 16 << 10
-
-  private mutating func clearBuffers() {
-    clearsBuffers = false
-    // A message under way keeps its parts; control frames come between them.
-    if sequence.opcode == nil || delivery == .chunks {
-      assembly.clear()
-      scratch.removeAll(keepingCapacity: true)
-    }
-    control.removeAll(keepingCapacity: true)
-  }
-
-  /// Everything else: split headers and frames, fragments, control frames, extensions, failures.
-  @inline(never)
-  private mutating func nextInSteps(
-    _ base: UnsafeMutableRawPointer,
-    _ position: inout Int,
-    _ end: Int,
-    keeps: Bool
-  ) throws(ParseFailed) -> InboundPart {
-    if clearsBuffers { clearBuffers() }
-    defer {
-      busy =
-        ended || failure != nil || clearsBuffers || !reader.atFrameStart || sequence.opcode != nil
-        || transform.hasHooks
-      holdsLargeStorage = assembly.capacity > Self.retainedBytes || scratch.capacity > Self.retainedBytes
-    }
-    if let failed = takeFailure() { throw failed }
-    // What follows a Close or a failure is ignored (RFC 6455 §5.5.1, §7.1.7).
-    if ended {
-      position = end
-      return .needsMore
-    }
-    do throws(ParseFailed) {
-      while true {
-        if !reader.inPayload {
-          guard try reader.readHeader(base, &position, end) else { return .needsMore }
-          try beginFrame()
-        }
-        let isControl = reader.header.opcode.isControl
-        if let part = isControl
-          ? try takeControl(base, &position, end) : try takeData(base, &position, end, keeps: keeps)
-        {
-          return part
-        }
-        if reader.inPayload, position + held == end { return .needsMore }
-      }
-    } catch {
-      ended = true
-      throw error
+  mutating func takeBytes(of part: InboundPart, sharing window: ByteStorage?) -> Bytes {
+    switch part.payload.place {
+    case .window:
+      window.map { Bytes(sharing: $0, offset: part.payload.offset, count: part.payload.count) } ?? Bytes()
+    case .assembly: stage.assembly.take(part.payload.count)
+    case .control:
+      Bytes(stage.control[part.payload.offset..<part.payload.offset + part.payload.count])
     }
   }
 
-  /// All that a header alone decides, so that a doomed frame is never buffered.
-  private mutating func beginFrame() throws(ParseFailed) {
-    let header = reader.header
-    try transform.checkReservedBits(header)
-    guard !header.opcode.isControl else { return }
-    try checkFrameSize(header, limits: limits)
-    let isFirst = sequence.opcode == nil
-    try sequence.begin(header, headerSize: reader.headerSize, limits: limits)
-    if isFirst {
-      compressed = header.rsv.rsv1
-      messageBytes = 0
-      validator = UTF8Validator()
-    }
-    // Of a message that is delivered as it is on the wire, the header tells the size.
-    if !isTransformed, header.payloadLength > UInt64(clamping: limits.maxMessageBytes - messageBytes) {
-      throw messageTooBig
-    }
-  }
+  /// What the extensions do.
+  var transform: InboundTransform { stage.transform }
 
-  /// Whether the message under way is something else on the wire than when delivered.
-  var isTransformed: Bool {
-    switch transform {
-    case .none: false
-    case .deflate: compressed
-    case .hooks: true
-    }
-  }
+  /// What is held for messages, in bytes, beside what waits to be read.
+  var heldBytes: Int { stage.assembly.capacity }
 
-  var messageTooBig: ParseFailed {
-    ParseFailed("a message of more than \(limits.maxMessageBytes) bytes", .messageTooBig)
-  }
-
-  // MARK: Control frames, RFC 6455 §5.5
-
-  private mutating func takeControl(
-    _ base: UnsafeMutableRawPointer,
-    _ position: inout Int,
-    _ end: Int
-  ) throws(ParseFailed) -> InboundPart? {
-    let start = position
-    let (count, key) = reader.takePayload(available: end - position)
-    // takePayload takes no more than it is offered, so the position stays in the window.
-    position += count
-    if key != 0 { Masking.apply(key, to: base + start, count: count) }
-    var part = InboundPart(kind: .ping, offset: start, count: count)
-    if reader.inPayload || !control.isEmpty {
-      // At most 125 bytes: the header was checked.
-      control.append(contentsOf: UnsafeRawBufferPointer(start: base + start, count: count))
-      guard !reader.inPayload else { return nil }
-      part = InboundPart(kind: .ping, source: .control, count: control.count)
-      clearsBuffers = true
-    }
-    if case .hooks(let hooks) = transform {
-      var given = AssemblyBuffer()
-      try withBytes(of: part, window: base) { (bytes) throws(ParseFailed) in
-        try hooks.payload(
-          bytes,
-          opcode: reader.header.opcode,
-          frameFinished: true,
-          fin: true,
-          budget: FrameSizes.maxShortPayload,
-          into: &given
-        )
-      }
-      control = [UInt8](given.take())
-      part = InboundPart(kind: .ping, source: .control, count: control.count)
-      clearsBuffers = true
-    }
-    switch reader.header.opcode {
-    case .ping: return part
-    case .pong:
-      part.kind = .pong
-      return part
-    case .close, .continuation, .text, .binary:
-      part.kind = .close
-      part.code = try withBytes(of: part, window: base) { (bytes) throws(ParseFailed) in
-        try ClosePayload.parse(bytes)
-      }
-      let codeSize = min(2, part.count)
-      part.offset += codeSize
-      part.count -= codeSize
-      ended = true
-      return part
-    }
+  /// The last part was taken: gives back what the message under way doesn't need.
+  mutating func settle() {
+    let gathers = delivery == .wholeMessages && sequence.opcode != nil && !isFinished
+    stage.settle(keepsAssembly: gathers)
   }
 }

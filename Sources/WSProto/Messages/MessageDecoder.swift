@@ -6,9 +6,12 @@
 /// becomes a `String`, an unfinished character at its end waits for the next part.
 public struct MessageDecoder: Sendable {
   /// The type of the message under way; `nil` between messages.
-  public private(set) var opcode: Opcode?
+  public var opcode: Opcode? { sequence.opcode }
 
-  private var validator = UTF8Validator()
+  private var sequence = MessageSequence()
+  private var text = TextParts()
+  /// Whether a frame of the message has begun and not ended: its further parts are no new frame.
+  private var isInsideFrame = false
 
   /// A decoder between messages.
   public init() {}
@@ -18,19 +21,16 @@ public struct MessageDecoder: Sendable {
   /// - Throws: `ParseFailed` where the frame is out of order (1002), or its text is not UTF-8 (1007); a control frame
   ///   or a payload that isn't bytes is out of order too.
   public mutating func processFrame(_ frame: Frame) throws(ParseFailed) -> Frame {
-    guard !frame.opcode.isControl, case .bytes(let data) = frame.payload else {
+    guard case .bytes(let data) = frame.payload else {
       throw ParseFailed("a control frame is no part of a message")
     }
-    try checkOrder(frame.opcode)
-    if opcode == nil {
-      opcode = frame.opcode
-      validator = UTF8Validator()
-    }
-    let type = opcode ?? frame.opcode
+    if !isInsideFrame || frame.opcode != .continuation, try sequence.begin(frame.opcode) { text.reset() }
+    isInsideFrame = !frame.frameFinished
+    let type = sequence.opcode ?? frame.opcode
     let finished = frame.frameFinished && frame.messageFinished
     var payload = frame.payload
-    if type == .text { payload = .text(try text(data, finished: finished)) }
-    if finished { opcode = nil }
+    if type == .text { payload = .text(try string(data, isLast: finished)) }
+    if finished { sequence.end() }
     return Frame(
       opcode: type,
       payload: payload,
@@ -39,30 +39,13 @@ public struct MessageDecoder: Sendable {
     )
   }
 
-  /// Whether a frame with this opcode may come now, which its header alone decides.
-  func checkOrder(_ next: Opcode) throws(ParseFailed) {
-    switch (opcode, next) {
-    case (nil, .continuation): throw ParseFailed("a continuation frame without a message to continue")
-    case (.some, .text), (.some, .binary): throw ParseFailed("a new message before the last one was finished")
-    case (nil, .text), (nil, .binary), (.some, .continuation), (_, .close), (_, .ping), (_, .pong): break
-    }
-  }
-
-  private mutating func text(_ data: Bytes, finished: Bool) throws(ParseFailed) -> String {
-    let pending = validator
+  private mutating func string(_ data: Bytes, isLast: Bool) throws(ParseFailed) -> String {
     var joined: [UInt8] = []
-    joined.reserveCapacity(pending.pendingCount + data.count)
-    pending.withPendingBytes { joined.append(contentsOf: $0) }
+    joined.reserveCapacity(text.pendingCount + data.count)
+    text.withPendingBytes { joined.append(contentsOf: $0) }
     joined.append(contentsOf: data)
-    var checker = UTF8Validator()
-    let failsAt = joined.withUnsafeBytes { bytes in
-      bytes.baseAddress.flatMap { checker.validate($0, count: bytes.count) }
-    }
-    if failsAt != nil || (finished && !checker.isComplete) {
-      throw ParseFailed("a text message that is not UTF-8", .invalidFramePayloadData)
-    }
-    validator = checker
-    joined.removeLast(checker.pendingCount)
-    return String(decoding: joined, as: UTF8.self)
+    let (usable, isValid) = joined.span.bytes.withUnsafeBytes { text.cut($0, isLast: isLast) }
+    if !isValid { throw TextParts.notUTF8 }
+    return String(decoding: joined.prefix(usable), as: UTF8.self)
   }
 }

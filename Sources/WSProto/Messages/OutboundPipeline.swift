@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Messages → frames → bytes: everything that happens to what is sent after the handshake.
+/// Messages → frames: everything that happens to what is sent after the handshake.
+///
+/// Each call makes one ``OutboundFrame``, to be written before the next call.
 struct OutboundPipeline: ~Copyable {
+  /// A message whose last part was not sent yet (RFC 6455 §5.4).
+  private struct MessageUnderWay {
+    let opcode: Opcode
+    /// Decided by the first part.
+    let compresses: Bool
+  }
+
   private var encoder: FrameEncoder
   let transform: OutboundTransform
-  /// The type of the message under way; `nil` between messages (RFC 6455 §5.4).
-  private var opcodeUnderWay: Opcode?
-  /// Whether the message under way is compressed; decided by its first part.
-  private var compresses = false
-  /// Compressed payloads; its capacity is kept.
-  private var scratch = AssemblyBuffer()
+  private var underWay: MessageUnderWay?
+  /// What the extensions have made of the last payload.
+  private var transformed = AssemblyBuffer()
+  private let isServer: Bool
 
   init(role: ConnectionType, transform: OutboundTransform, configuration: Configuration) {
     encoder = FrameEncoder(client: role == .client, randomSource: configuration.randomSource)
     self.transform = transform
+    isServer = role == .server
   }
+
+  // MARK: Messages
 
   /// A data frame: a message, or a part of one.
   @inline(__always)
@@ -22,14 +32,12 @@ struct OutboundPipeline: ~Copyable {
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,
     finished: Bool,
-    compress: Bool,
-    into output: inout [UInt8]
-  ) throws(LocalProtocolError) {
-    if finished, opcodeUnderWay == nil, case .none = transform {
-      try encoder.encode(opcode, payload: payload, into: &output)
-      return
+    compress: Bool
+  ) throws(LocalProtocolError) -> OutboundFrame {
+    if finished, underWay == nil, case .none = transform {
+      return try encoder.frame(opcode, payload: payload)
     }
-    try messageInSteps(opcode, payload, finished: finished, compress: compress, into: &output)
+    return try messageInSteps(opcode, payload, finished: finished, compress: compress)
   }
 
   @inline(never)
@@ -37,73 +45,105 @@ struct OutboundPipeline: ~Copyable {
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,
     finished: Bool,
-    compress: Bool,
-    into output: inout [UInt8]
-  ) throws(LocalProtocolError) {
-    if let under = opcodeUnderWay, under != opcode {
+    compress: Bool
+  ) throws(LocalProtocolError) -> OutboundFrame {
+    let isFirst = underWay == nil
+    if let underWay, underWay.opcode != opcode {
       throw LocalProtocolError("text and bytes cannot be mixed in one message", .messageType)
     }
-    let isFirst = opcodeUnderWay == nil
+    let compresses = underWay?.compresses ?? compresses(payload.count, whole: finished, asked: compress)
     let sent = isFirst ? opcode : .continuation
-    // The first part decides for the message.
-    var compresses = isFirst ? compress : self.compresses
-    if isFirst, compresses, case .deflate(let deflate) = transform {
-      compresses = deflate.compresses(payload.count, whole: finished)
+    let frame: OutboundFrame
+    switch transform {
+    case .deflate(let deflate) where compresses:
+      transformed.clear()
+      try deflate.compress(payload, finished: finished, into: &transformed)
+      // RFC 7692 §6.1: RSV1 on the first frame only.
+      frame = try encoder.frame(
+        sent,
+        fin: finished,
+        rsv: isFirst ? .rsv1 : [],
+        payload: transformed.bytes
+      )
+    case .none, .deflate:
+      frame = try encoder.frame(sent, fin: finished, payload: payload)
+    case .hooks(let hooks):
+      frame = try run(hooks, sent, payload, fin: finished, compress: compresses)
+    }
+    underWay = finished ? nil : MessageUnderWay(opcode: opcode, compresses: compresses)
+    return frame
+  }
+
+  /// Whether a message is to be compressed that begins with so many bytes.
+  private func compresses(_ count: Int, whole: Bool, asked: Bool) -> Bool {
+    guard asked, case .deflate(let deflate) = transform else { return asked }
+    return deflate.compresses(count, whole: whole)
+  }
+
+  /// A message that was prepared for any number of connections.
+  mutating func prepared(_ message: PreparedMessage) throws(LocalProtocolError) -> OutboundFrame {
+    guard underWay == nil else {
+      throw LocalProtocolError("a prepared message cannot go between the parts of another", .messageType)
     }
     switch transform {
-    case .none:
-      try encoder.encode(sent, fin: finished, payload: payload, into: &output)
-    case .deflate(let deflate):
-      if compresses {
-        scratch.clear()
-        try deflate.compress(payload, finished: finished, into: &scratch)
-        // RFC 7692 §6.1: RSV1 on the first frame only.
-        try encoder.encode(
-          sent,
-          fin: finished,
-          rsv: RsvBits(isFirst, false, false),
-          payload: UnsafeRawBufferPointer(start: scratch.base, count: scratch.count),
-          into: &output
-        )
-        scratch.clear()
-        scratch.trim(keeping: Self.retainedBytes)
-      } else {
-        try encoder.encode(sent, fin: finished, payload: payload, into: &output)
-      }
     case .hooks(let hooks):
-      let (rsv, data) = try hooks.frame(sent, payload, fin: finished, compress: compresses)
-      try encoder.encode(sent, fin: finished, rsv: rsv, payload: data.span.bytes, into: &output)
+      return try message.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+        try run(hooks, message.opcode, bytes, fin: true, compress: message.compress)
+      }
+    case .none:
+      return try encoder.frame(message.opcode, payload: message.payload.lasting)
+    case .deflate(let deflate):
+      guard deflate.compresses(message.payload.count, whole: true) && message.compress else {
+        return try encoder.frame(message.opcode, payload: message.payload.lasting)
+      }
+      let payload = try message.compressed(deflate.settings)
+      let frame = try encoder.frame(message.opcode, rsv: .rsv1, payload: payload.lasting)
+      // The peer's window now holds what this end has not compressed: nothing may refer to what came before.
+      deflate.restart()
+      return frame
     }
-    opcodeUnderWay = finished ? nil : opcode
-    self.compresses = compresses
   }
 
-  /// A ping or a pong (RFC 6455 §5.5).
+  // MARK: Control frames, RFC 6455 §5.5
+
+  /// A ping or a pong, or a Close with its payload.
   mutating func control(
     _ opcode: Opcode,
-    _ payload: UnsafeRawBufferPointer,
-    into output: inout [UInt8]
-  ) throws(LocalProtocolError) {
+    _ payload: UnsafeRawBufferPointer
+  ) throws(LocalProtocolError) -> OutboundFrame {
     if case .hooks(let hooks) = transform {
-      let (rsv, data) = try hooks.frame(opcode, payload, fin: true, compress: false)
-      try encoder.encode(opcode, rsv: rsv, payload: data.span.bytes, into: &output)
-    } else {
-      try encoder.encode(opcode, payload: payload, into: &output)
+      return try run(hooks, opcode, payload, fin: true, compress: false)
+    }
+    return try encoder.frame(opcode, payload: payload)
+  }
+
+  /// Runs a frame through the extensions of others.
+  private mutating func run(
+    _ hooks: OutboundHooks,
+    _ opcode: Opcode,
+    _ payload: UnsafeRawBufferPointer,
+    fin: Bool,
+    compress: Bool
+  ) throws(LocalProtocolError) -> OutboundFrame {
+    let (rsv, data) = try hooks.frame(opcode, payload, fin: fin, compress: compress)
+    transformed.clear()
+    data.span.bytes.withUnsafeBytes { transformed.append($0) }
+    return try encoder.frame(opcode, fin: fin, rsv: rsv, payload: transformed.bytes)
+  }
+
+  // MARK: Sizes and buffers
+
+  /// The most that a frame with a payload of so many bytes takes on the wire. With the extensions of others this is an
+  /// estimate: nobody knows what they do.
+  func bound(_ count: Int) -> Int {
+    switch transform {
+    case .none: count + FrameSizes.maxHeader
+    case .deflate(let deflate): max(count, deflate.bound(count)) + FrameSizes.maxHeader
+    case .hooks: 2 * count + 4096
     }
   }
 
-  /// A Close (RFC 6455 §5.5.1).
-  mutating func close(
-    code: CloseReason?,
-    reason: String?,
-    into output: inout [UInt8]
-  ) throws(LocalProtocolError) {
-    let payload = try ClosePayload.make(code: code, reason: reason)
-    try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try control(.close, bytes, into: &output)
-    }
-  }
-
-  /// What an idle connection may hold on to, in bytes.
-  private static let retainedBytes = 256 << 10
+  /// The last frame was written: gives back what an idle connection may not hold.
+  @inline(__always)
+  mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.compressed) } }
 }

@@ -37,18 +37,6 @@ func appendServerExtensionsHandshake(
   }
 }
 
-/// The same with permessage-deflate as all that the server has, for which nothing needs to be boxed.
-func appendServerExtensionsHandshake(
-  _ requested: [ExtensionHeader],
-  _ supported: inout PerMessageDeflate,
-  to output: inout [UInt8]
-) {
-  for offer in requested where offer.name == PerMessageDeflate.name {
-    guard let parameters = supported.accept(offer) else { continue }
-    return ExtensionHeader(name: offer.name, parameters: parameters).append(to: &output)
-  }
-}
-
 /// The client's half (RFC 6455 §9.1): each extension in the server's answer must be one that was offered, once.
 ///
 /// - Parameters:

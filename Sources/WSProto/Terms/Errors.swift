@@ -41,6 +41,10 @@ public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvert
     case bodyFraming
     /// An extension refused to encode.
     case `extension`
+    /// The memory to write to has not the room: at least `needed` bytes. See `sizeBound`.
+    case outputTooSmall(needed: Int)
+    /// A hook, or a random source, has called back into the connection that it works for.
+    case reentrance
   }
 
   /// What kind of rule was violated.

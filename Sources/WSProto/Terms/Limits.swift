@@ -16,6 +16,10 @@ public struct Limits: Sendable, Hashable {
   /// Frames a message. Default 131 072.
   public var maxMessageFragments: Int = 1 << 17
 
+  /// A part of a compressed message in delivery by parts: what inflating gives at a time. Parts that were not compressed
+  /// are as large as the bytes that were received at once. Default 64 KiB.
+  public var maxPartBytes: Int = 64 << 10
+
   /// The defaults.
   public init() {}
 

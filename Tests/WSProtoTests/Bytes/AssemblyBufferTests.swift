@@ -27,17 +27,25 @@ import Testing
     var buffer = AssemblyBuffer()
     Self.append(&buffer, [UInt8](repeating: 1, count: 5000))
     let base = buffer.base
-    buffer.trim(keeping: 10)
-    #expect(buffer.base == base)
     buffer.clear()
     #expect(buffer.count == 0 && buffer.base == base)
-    buffer.trim(keeping: 10_000)
+    buffer.settle(keeping: 10_000)
     #expect(buffer.base == base)
-    buffer.trim(keeping: 10)
+    buffer.settle(keeping: 10)
     #expect(buffer.base == nil)
     Self.append(&buffer, [9])
     let taken = buffer.take()
     Self.append(&buffer, [8])
     #expect(taken == [9])
+    buffer.clear()
+    // What fills a storage shares it; what fills little of it is copied, and the storage stays.
+    Self.append(&buffer, [UInt8](repeating: 2, count: 3000))
+    let second = buffer.base
+    let shared = buffer.take()
+    #expect(buffer.base == nil && shared.count == 3000)
+    #expect(shared.withUnsafeBytes { $0.baseAddress } == UnsafeRawPointer(second))
+    Self.append(&buffer, [5])
+    let third = buffer.base
+    #expect(buffer.take() == [5] && buffer.base == third)
   }
 }

@@ -50,7 +50,7 @@ import WSProtoTestSupport
     for byteByByte in [false, true] {
       let (connection, before) = try Self.connection(role, situation)
       if situation == .closed {
-        #expect(throws: LocalProtocolError.self) { try connection.receiveData(wire) }
+        try connection.receiveData(wire)
         #expect(connection.nextEvent() == nil && connection.state == .closed)
         continue
       }
@@ -134,7 +134,7 @@ import WSProtoTestSupport
     try server.receiveData(upgradeRequest().utf8)
     _ = server.nextEvent()
     _ = try server.send(RejectConnection(statusCode: 403))
-    #expect(throws: ProtocolError.self) { try server.receiveData(WireFrame(to: .server, 8).bytes) }
+    try server.receiveData(WireFrame(to: .server, 8).bytes)
     #expect(server.nextEvent() == nil && server.state == .closed)
   }
 

@@ -46,7 +46,7 @@ import WSProtoTestSupport
         guard let base = window.baseAddress else { return nil }
         var position = 0
         do throws(ParseFailed) {
-          return try reader.readHeader(base, &position, window.count) ? false : nil
+          return try reader.readHeader(base, &position, window.count) != nil ? false : nil
         } catch {
           return error.code == .protocolError
         }

@@ -47,9 +47,9 @@ import WSProto
     var bytes = span.mutableBytes
     try server.receive(&bytes) { (event) throws(LocalProtocolError) in
       switch event {
-      case .textMessage(let text, frameFinished: _, messageFinished: _):
-        seen.append(String(copying: text))
-        try server.sendText(text, into: &reply)
+      case .textMessage(let part):
+        seen.append(String(copying: part.data))
+        try server.sendText(part.data, into: &reply)
       case .ping(let payload): try server.sendPong(payload, into: &reply)
       default: Issue.record("unexpected event")
       }

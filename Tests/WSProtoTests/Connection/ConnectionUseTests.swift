@@ -223,7 +223,7 @@ import WSProtoTestSupport
       var span = wire.mutableSpan
       var bytes = span.mutableBytes
       client.receive(&bytes) { event in
-        if case .textMessage(let text, _, _) = event { seen.append(String(copying: text)) }
+        if case .textMessage(let part) = event { seen.append(String(copying: part.data)) }
         if case .ping = event { seen.append("ping") }
       }
     } else {

@@ -57,9 +57,11 @@ import WSProtoTestSupport
       var twin = SlowDecoder(role, limits: limits, inflater: try InflateStream())
       let expected = twin.run(stream)
       let found = Splits.disagreements(stream, expected: expected, random: &random) { delivery in
-        let connection = Connection(role, configuration: Configuration(delivery: delivery, limits: limits))
-        connection.inbound.transform = .deflate(InboundDeflate(windowBits: 15, noContextTakeover: false))
-        return connection
+        Connection(
+          role,
+          extensions: [PerMessageDeflate.negotiated],
+          configuration: Configuration(delivery: delivery, limits: limits)
+        )
       }
       #expect(found.isEmpty, "stream \(number): \(found.first ?? "") \(stream)")
       if !found.isEmpty { return }

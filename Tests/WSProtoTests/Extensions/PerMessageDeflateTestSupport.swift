@@ -93,10 +93,10 @@ struct Door: CustomTestStringConvertible {
         var bytes = span.mutableBytes
         connection.receive(&bytes) { event in
           switch event {
-          case .textMessage(let text, frameFinished: _, messageFinished: let finished):
-            outcome.add(text: String(copying: text), finished: finished)
-          case .bytesMessage(let bytes, frameFinished: _, messageFinished: let finished):
-            outcome.add(bytes: bytes.withUnsafeBytes { Array($0) }, finished: finished)
+          case .textMessage(let part):
+            outcome.add(text: String(copying: part.data), finished: part.messageFinished)
+          case .bytesMessage(let part):
+            outcome.add(bytes: part.data.withUnsafeBytes { Array($0) }, finished: part.messageFinished)
           case .ping(let payload): outcome.seen.append(.ping(payload.withUnsafeBytes { Array($0) }))
           case .pong: Issue.record("a pong")
           case .closeConnection(let code, reason: _): outcome.seen.append(.close(code))
@@ -115,7 +115,7 @@ struct Door: CustomTestStringConvertible {
           }
         }
       }
-      outcome.peak = max(outcome.peak, connection.inbound.scratch.capacity)
+      outcome.peak = max(outcome.peak, connection.inbound.heldBytes)
     }
     outcome.finish()
     return outcome

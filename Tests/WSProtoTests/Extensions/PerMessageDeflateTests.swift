@@ -254,12 +254,9 @@ import Testing
   func laziness() throws {
     let client = try Door().connection(.client)
     let server = try Door().connection(.server)
-    var sending: OutboundDeflate?
-    try client.sending { pipeline in
-      if case .deflate(let deflate) = pipeline.transform { sending = deflate }
-    }
-    let outbound = try #require(sending)
-    guard case .deflate(let inbound) = server.inbound.transform else {
+    guard case .deflate(let outbound) = client.outbound.transform,
+      case .deflate(let inbound) = server.inbound.transform
+    else {
       Issue.record("not the direct path")
       return
     }

@@ -188,6 +188,8 @@ import WSProtoTestSupport
   func noReservation() throws {
     var limits = Limits()
     limits.maxFramePayload = .max
+    limits.maxMessageBytes = .max
+    limits.maxMessageWireBytes = .max
     let decoder = FrameDecoder(client: true, limits: limits)
     // 2^62 bytes announced: reserving even a thousandth of them could not succeed.
     decoder.receiveBytes(WireFrame(2, declaredLength: 1 << 62).header + [5])

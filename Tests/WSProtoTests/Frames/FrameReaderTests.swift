@@ -24,12 +24,10 @@ import WSProtoTestSupport
         guard let base = window.baseAddress else { return false }
         var position = 0
         do throws(ParseFailed) {
-          let complete = try reader.readHeader(base, &position, window.count)
+          result.header = try reader.readHeader(base, &position, window.count)
+          let complete = result.header != nil
           result.taken += complete ? position : window.count
-          if complete {
-            result.header = reader.header
-            result.headerSize = reader.headerSize
-          }
+          if complete { result.headerSize = reader.frame?.headerSize ?? 0 }
           return complete
         } catch {
           result.failure = error
@@ -150,21 +148,28 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("takePayload gives no more than there is or than the frame has, and rotates the key (RFC 6455 §5.3)")
+  @Test("no more is unmasked than there is or than the frame has, and the key rotates (RFC 6455 §5.3)")
   func payload() {
     var reader = FrameReader(role: .server)
     var header = WireFrame(2, Array(repeating: 0, count: 7), mask: [1, 2, 3, 4]).header
     header.withUnsafeMutableBytes { window in
       guard let base = window.baseAddress else { return }
       var position = 0
-      #expect((try? reader.readHeader(base, &position, window.count)) == true)
+      #expect((try? reader.readHeader(base, &position, window.count)) != nil)
     }
-    #expect(reader.inPayload)
-    var step = reader.takePayload(available: 3)
-    #expect(step.count == 3 && step.key == 0x0403_0201 && reader.remaining == 4)
-    step = reader.takePayload(available: 0)
-    #expect(step.count == 0 && reader.inPayload)
-    step = reader.takePayload(available: 100)
-    #expect(step.count == 4 && step.key == 0x0302_0104 && !reader.inPayload && reader.atFrameStart)
+    #expect(reader.frame?.isComplete == false && reader.expectedBytes == 7)
+    var step = reader.unmaskNext(10, 13)
+    #expect(step.count == 3 && step.key == 0x0403_0201 && reader.expectedBytes == 4)
+    #expect(reader.frame?.ready == 3)
+    // What is ready still lies in the window.
+    step = reader.unmaskNext(10, 13)
+    #expect(step.count == 0 && reader.frame?.ready == 3)
+    reader.take(2)
+    step = reader.unmaskNext(12, 100)
+    #expect(step.count == 4 && step.key == 0x0302_0104)
+    #expect(reader.frame?.isComplete == true && reader.frame?.ready == 5)
+    #expect(!reader.atFrameStart)
+    reader.endFrame()
+    #expect(reader.atFrameStart)
   }
 }

@@ -14,13 +14,13 @@ import WSProto
       var read = Array(wire[start..<min(start + size, wire.count)])
       let count = read.count
       server.receive(&read, count: count) { event in
-        guard case .textMessage(let text, _, let messageFinished) = event else {
+        guard case .textMessage(let part) = event else {
           Issue.record("unexpected event")
           return
         }
-        parts.append(String(copying: text))
+        parts.append(String(copying: part.data))
         #expect(!finished)
-        finished = messageFinished
+        finished = part.messageFinished
       }
     }
     #expect(finished)
@@ -47,11 +47,11 @@ import WSProto
         var read = Array(wire[start..<min(start + size, wire.count)])
         let count = read.count
         server.receive(&read, count: count) { event in
-          guard case .textMessage(let part, _, _) = event else {
+          guard case .textMessage(let part) = event else {
             Issue.record("unexpected event")
             return
           }
-          got += String(copying: part)
+          got += String(copying: part.data)
         }
       }
       #expect(got == text)

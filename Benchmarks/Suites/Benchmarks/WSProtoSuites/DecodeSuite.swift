@@ -52,8 +52,8 @@ private func receive(_ wire: [UInt8], _ server: Connection) {
       },
       { event in
         switch event {
-        case .bytesMessage(let bytes, _, _): length = bytes.byteCount
-        case .textMessage(let text, _, _): length = text.count
+        case .bytesMessage(let part): length = part.data.byteCount
+        case .textMessage(let part): length = part.data.count
         default: fatalError("not a message")
         }
       }

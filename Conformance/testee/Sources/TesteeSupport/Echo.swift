@@ -99,11 +99,11 @@ public struct Echo {
     let connection = connection
     try connection.receive(&buffer, count: count) { (event) throws(LocalProtocolError) in
       switch event {
-      case .textMessage(let utf8, frameFinished: _, messageFinished: let finished):
-        text = String(copying: utf8)
-        try connection.sendText(utf8, messageFinished: finished, into: &answer)
-      case .bytesMessage(let bytes, frameFinished: _, messageFinished: let finished):
-        try connection.sendBytes(bytes, messageFinished: finished, into: &answer)
+      case .textMessage(let part):
+        text = String(copying: part.data)
+        try connection.sendText(part.data, messageFinished: part.messageFinished, into: &answer)
+      case .bytesMessage(let part):
+        try connection.sendBytes(part.data, messageFinished: part.messageFinished, into: &answer)
       case .ping(let payload): try connection.sendPong(payload, into: &answer)
       case .pong: break
       case .closeConnection(let code, reason: let reason):

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The doors in the forms that callers have their bytes and events in. Inlinable, so that each is a direct call.
+extension WebSocketEndpoint {
+  /// Whether this end is the client.
+  @inlinable public var client: Bool { type == .client }
+
+  // MARK: Receiving
+
+  /// Takes bytes from the transport; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  @inlinable
+  public func receiveData(_ data: RawSpan) throws(ProtocolError) {
+    try data.withUnsafeBytes { (bytes) throws(ProtocolError) in try receiveData(bytes) }
+  }
+
+  /// Takes bytes from the transport: an array, a slice of one, ``Bytes``, any contiguous collection without a copy in
+  /// between; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  @inlinable
+  public func receiveData<S: Sequence>(_ data: S) throws(ProtocolError) where S.Element == UInt8 {
+    try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
+  }
+
+  /// The events that the bytes received so far give. Lazy: see ``EventSequence``.
+  public func events() -> EventSequence {
+    EventSequence { self.nextEvent() }
+  }
+
+  /// Takes bytes from the transport and hands each event to `body` at once; see `receive(_:_:)`.
+  @inlinable
+  public func receive<Failure: Error>(
+    _ data: inout MutableRawSpan,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
+  }
+
+  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see `receive(_:_:)`. A negative
+  /// count, as `recv` returns it for an error, stands for none.
+  @inlinable
+  public func receive<Failure: Error>(
+    _ buffer: inout [UInt8],
+    count: Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    var span = buffer.mutableSpan
+    try span.withUnsafeMutableBytes { (chunk) throws(Failure) in
+      try receive(UnsafeMutableRawBufferPointer(rebasing: chunk.prefix(max(0, count))), body)
+    }
+  }
+
+  /// The transport has ended: hands what that means to `body` at once. See ``receiveEndOfStream()``.
+  ///
+  /// During a handshake that is cut off it is ``BorrowedEvent/handshakeFailed(_:)``.
+  public func receiveEndOfStream<Failure: Error>(
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    do throws(ProtocolError) {
+      try receiveEndOfStream()
+    } catch {
+      if case .remote(let failed) = error { return try body(.handshakeFailed(failed)) }
+    }
+    try receive(UnsafeMutableRawBufferPointer(start: nil, count: 0), body)
+  }
+
+  // MARK: Sending
+
+  /// The bytes that put `event` on the wire; write all of them to the transport.
+  ///
+  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.
+  @inlinable
+  public func send(_ event: Event) throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try send(event, into: &output)
+    return output
+  }
+
+  /// The bytes that put an event's own struct on the wire: `send(Ping())`; see ``send(_:)-(Event)``.
+  @inlinable
+  public func send(_ event: some EventConvertible) throws(LocalProtocolError) -> [UInt8] {
+    try send(event.event)
+  }
+
+  /// Appends the bytes that put an event's own struct on the wire; see ``send(_:into:)-(Event,[UInt8])``.
+  @inlinable
+  public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try send(event.event, into: &output)
+  }
+
+  /// Writes the bytes that put an event's own struct on the wire; see ``send(_:into:)-(Event,OutputRawSpan)``.
+  @inlinable
+  public func send(_ event: some EventConvertible, into output: inout OutputRawSpan)
+    throws(LocalProtocolError)
+  {
+    try send(event.event, into: &output)
+  }
+
+  /// The bytes of a text message; write all of them to the transport.
+  @inlinable
+  public func sendText(
+    _ text: String,
+    messageFinished: Bool = true,
+    compress: Bool = true
+  ) throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try sendText(text.utf8Span, messageFinished: messageFinished, compress: compress, into: &output)
+    return output
+  }
+
+  /// The bytes of a binary message; write all of them to the transport.
+  @inlinable
+  public func sendBytes(
+    _ bytes: [UInt8],
+    messageFinished: Bool = true,
+    compress: Bool = true
+  ) throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try sendBytes(bytes.span.bytes, messageFinished: messageFinished, compress: compress, into: &output)
+    return output
+  }
+
+  /// Appends a finished text message, compressed if that was negotiated.
+  @inlinable
+  public func sendText(_ text: UTF8Span, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try sendText(text, messageFinished: true, compress: true, into: &output)
+  }
+
+  /// Appends a finished binary message, compressed if that was negotiated.
+  @inlinable
+  public func sendBytes(_ bytes: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
+    try sendBytes(bytes, messageFinished: true, compress: true, into: &output)
+  }
+
+  /// Appends a part of a text message, or the last one, compressed if that was negotiated.
+  @inlinable
+  public func sendText(
+    _ text: UTF8Span,
+    messageFinished: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try sendText(text, messageFinished: messageFinished, compress: true, into: &output)
+  }
+
+  /// Appends a part of a binary message, or the last one, compressed if that was negotiated.
+  @inlinable
+  public func sendBytes(
+    _ bytes: RawSpan,
+    messageFinished: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try sendBytes(bytes, messageFinished: messageFinished, compress: true, into: &output)
+  }
+
+  /// The bytes of a prepared message; write all of them to the transport.
+  @inlinable
+  public func send(_ message: PreparedMessage) throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try send(message, into: &output)
+    return output
+  }
+}
