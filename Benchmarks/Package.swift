@@ -29,6 +29,10 @@ let package = Package(
       ]
     ),
     .executableTarget(
+      name: "wsproto-held",
+      dependencies: ["CAllocationCounter", .product(name: "WSProto", package: "swift-wsproto")]
+    ),
+    .executableTarget(
       name: "wsproto-bench-inputs",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]
     ),

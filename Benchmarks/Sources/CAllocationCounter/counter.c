@@ -19,12 +19,15 @@ extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
 static uint64_t allocations;
-static int64_t live_bytes;
+static int64_t live_bytes, peak_bytes;
 static bool counting_bytes;
 
 static void *counted(void *p) {
   __atomic_store_n(&allocations, __atomic_load_n(&allocations, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-  if (__builtin_expect(counting_bytes, 0) && p) live_bytes += (int64_t)malloc_usable_size(p);
+  if (__builtin_expect(counting_bytes, 0) && p) {
+    live_bytes += (int64_t)malloc_usable_size(p);
+    if (live_bytes > peak_bytes) peak_bytes = live_bytes;
+  }
   return p;
 }
 
@@ -55,8 +58,10 @@ void free(void *p) {
 bool wsb_allocations_are_counted(void) { return true; }
 uint64_t wsb_allocations(void) { return __atomic_load_n(&allocations, __ATOMIC_RELAXED); }
 int64_t wsb_live_bytes(void) { return live_bytes; }
+int64_t wsb_peak_bytes(void) { return peak_bytes; }
 void wsb_count_bytes(bool on) {
   live_bytes = 0;
+  peak_bytes = 0;
   counting_bytes = on;
 }
 
@@ -65,6 +70,7 @@ void wsb_count_bytes(bool on) {
 bool wsb_allocations_are_counted(void) { return false; }
 uint64_t wsb_allocations(void) { return 0; }
 int64_t wsb_live_bytes(void) { return 0; }
+int64_t wsb_peak_bytes(void) { return 0; }
 void wsb_count_bytes(bool on) { (void)on; }
 
 #endif

@@ -10,7 +10,7 @@
 final class ByteStorage: ManagedBuffer<Int, UInt8> {
   /// Storage for at least `minimumCapacity` bytes, not initialised. It may be one that a connection has given back.
   static func make(minimumCapacity: Int) -> ByteStorage {
-    SpareStorage.smallest...SpareStorage.largest ~= minimumCapacity
+    SpareStorage.worthwhile...SpareStorage.largest ~= minimumCapacity
       ? SpareStorage.take(minimumCapacity) : allocate(minimumCapacity)
   }
 

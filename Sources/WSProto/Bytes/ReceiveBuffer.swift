@@ -120,9 +120,10 @@ struct ReceiveBuffer: ~Copyable {
   private mutating func settleLarge() {
     let unread = tail - head
     if unread == 0 { return removeAll() }
-    // A few bytes of a frame must not hold a large storage; twice their room is what they would have grown to.
+    // The beginning of a frame must not hold the storage of a whole read.
     guard capacity > 8 * max(unread, Retention.receiveBuffer), let base else { return }
-    let made = ByteStorage.make(minimumCapacity: 2 * unread + Self.alignment)
+    let needed = unread + Self.alignment
+    let made = needed <= SpareStorage.largest ? SpareStorage.take(needed) : .allocate(needed)
     let start = Self.alignedStart(made.base, unread)
     (made.base + start).copyMemory(from: base + head, byteCount: unread)
     ByteStorage.giveBack(&storage)

@@ -23,21 +23,22 @@ enum Retention {
 /// atomic exchange. What such a block held before can't be seen again: a ``ReceiveBuffer`` and an ``AssemblyBuffer`` give
 /// out only what they have written.
 enum SpareStorage {
-  /// The capacities of blocks: for reads of 16, 64, 128 and 256 KiB with what ``ReceiveBuffer`` adds to them. Smaller
-  /// ones are cheap to allocate; larger ones are not kept.
-  private static let sizes = (32 << 10, 81 << 10, 161 << 10, 384 << 10)
+  /// The capacities of blocks: for the beginning of a frame that a read ends with, and for reads of 16, 64, 128 and 256
+  /// KiB with what ``ReceiveBuffer`` adds to them. Larger ones are not kept.
+  private static let sizes = (4 << 10, 32 << 10, 81 << 10, 161 << 10, 384 << 10)
 
   // Each holds the bits of a retained ByteStorage, or 0.
   private static let slot0 = Atomic<UInt>(0)
   private static let slot1 = Atomic<UInt>(0)
   private static let slot2 = Atomic<UInt>(0)
   private static let slot3 = Atomic<UInt>(0)
+  private static let slot4 = Atomic<UInt>(0)
 
-  /// The smallest and the largest capacity that are kept here.
-  static let smallest = 16 << 10
-  static let largest = sizes.3
+  /// From which capacity on a block is worth asking for: smaller ones are cheap to allocate in the size that is needed.
+  static let worthwhile = 16 << 10
+  static let largest = sizes.4
 
-  /// A block of at least `capacity` bytes, `smallest...largest`.
+  /// A block of at least `capacity` bytes, at most ``largest``.
   static func take(_ capacity: Int) -> ByteStorage {
     let size = roundedUp(capacity)
     let bits = exchange(size, 0)
@@ -48,17 +49,27 @@ enum SpareStorage {
   /// Takes a block that nobody else holds.
   static func keep(_ storage: consuming ByteStorage) {
     let size = storage.byteCapacity
-    guard smallest...largest ~= size, roundedUp(size) == size else { return }
+    guard size <= largest, roundedUp(size) == size else { return }
     let bits = exchange(size, UInt(bitPattern: Unmanaged.passRetained(storage).toOpaque()))
     if let pointer = UnsafeRawPointer(bitPattern: bits) {
       Unmanaged<ByteStorage>.fromOpaque(pointer).release()
     }
   }
 
+  /// Gives all blocks back to the system.
+  static func removeAll() {
+    for size in [sizes.0, sizes.1, sizes.2, sizes.3, sizes.4] {
+      if let pointer = UnsafeRawPointer(bitPattern: exchange(size, 0)) {
+        Unmanaged<ByteStorage>.fromOpaque(pointer).release()
+      }
+    }
+  }
+
   private static func roundedUp(_ capacity: Int) -> Int {
     if capacity <= sizes.0 { return sizes.0 }
     if capacity <= sizes.1 { return sizes.1 }
-    return capacity <= sizes.2 ? sizes.2 : sizes.3
+    if capacity <= sizes.2 { return sizes.2 }
+    return capacity <= sizes.3 ? sizes.3 : sizes.4
   }
 
   private static func exchange(_ size: Int, _ bits: UInt) -> UInt {
@@ -66,7 +77,8 @@ enum SpareStorage {
     case sizes.0: slot0.exchange(bits, ordering: .acquiringAndReleasing)
     case sizes.1: slot1.exchange(bits, ordering: .acquiringAndReleasing)
     case sizes.2: slot2.exchange(bits, ordering: .acquiringAndReleasing)
-    default: slot3.exchange(bits, ordering: .acquiringAndReleasing)
+    case sizes.3: slot3.exchange(bits, ordering: .acquiringAndReleasing)
+    default: slot4.exchange(bits, ordering: .acquiringAndReleasing)
     }
   }
 }

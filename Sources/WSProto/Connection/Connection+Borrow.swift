@@ -74,17 +74,17 @@ extension Connection {
         while let frame = inbound.wholeFrame(base, at: position, end) {
           position = frame.end
           let bytes = UnsafeRawBufferPointer(start: base + frame.start, count: frame.count)
-          let offset = keeps ? nil : Optional(frame.start)
+          let place = keeps ? -1 : frame.start
           if frame.isText {
             // The pipeline has validated it.
             let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
             try body(
-              .textMessage(BorrowedMessage(text, frameFinished: true, messageFinished: true, offset: offset))
+              .textMessage(BorrowedMessage(text, frameFinished: true, messageFinished: true, place: place))
             )
           } else {
             try body(
               .bytesMessage(
-                BorrowedMessage(bytes.bytes, frameFinished: true, messageFinished: true, offset: offset)
+                BorrowedMessage(bytes.bytes, frameFinished: true, messageFinished: true, place: place)
               )
             )
           }
@@ -117,7 +117,7 @@ extension Connection {
       inbound.settle()
       return false
     }
-    let isInChunk = part.payload.place == .window && !keeps
+    let place = part.payload.place == .window && !keeps ? part.payload.offset : -1
     try inbound.withBytes(of: part, window: base) { (bytes) throws(Failure) in
       // Text and reasons: the pipeline has validated them.
       let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
@@ -129,7 +129,7 @@ extension Connection {
               bytes.bytes,
               frameFinished: part.payload.frameFinished,
               messageFinished: part.messageFinished,
-              offset: isInChunk ? part.payload.offset : nil
+              place: place
             )
           )
         )
@@ -140,7 +140,7 @@ extension Connection {
               text,
               frameFinished: part.payload.frameFinished,
               messageFinished: part.messageFinished,
-              offset: isInChunk ? part.payload.offset : nil
+              place: place
             )
           )
         )

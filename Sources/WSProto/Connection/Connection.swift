@@ -72,6 +72,10 @@ public final class Connection: WebSocketEndpoint {
     return Bytes(copying: UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
   }
 
+  /// Gives the memory back that the process keeps for the next connection with large frames: under 1 MiB, whatever the
+  /// number of connections. For programs that are told that memory is short. Safe to call from any thread.
+  public static func releaseSpareMemory() { SpareStorage.removeAll() }
+
   /// The peer's bytes have violated the protocol.
   func fail(_ failed: ParseFailed) {
     failure = failed

@@ -29,19 +29,21 @@ public struct BorrowedMessage<Data: ~Escapable>: ~Escapable {
   /// The text, or the bytes.
   public let data: Data
   /// Whether this part ends its frame.
-  public let frameFinished: Bool
+  @inlinable public var frameFinished: Bool { bits & 2 != 0 }
   /// Whether this part ends the message.
-  public let messageFinished: Bool
+  @inlinable public var messageFinished: Bool { bits & 1 != 0 }
   /// Where in the chunk that was given to `receive(_:_:)` the payload begins, in bytes, so that an adapter can cut a
   /// slice of its own buffer; `nil` where the payload lies elsewhere, being inflated or put together.
-  public let offset: Int?
+  @inlinable public var offset: Int? { bits < 0 ? nil : bits &>> 2 }
 
+  /// The offset, or -1, above the two flags: one word, since this is made for every frame.
+  @usableFromInline let bits: Int
+
+  /// - Parameter place: the offset in the chunk, or -1 where the payload lies elsewhere.
   @inline(__always)
   @_lifetime(copy data)
-  init(_ data: Data, frameFinished: Bool, messageFinished: Bool, offset: Int?) {
+  init(_ data: Data, frameFinished: Bool, messageFinished: Bool, place: Int) {
     self.data = data
-    self.frameFinished = frameFinished
-    self.messageFinished = messageFinished
-    self.offset = offset
+    bits = place &<< 2 | (frameFinished ? 2 : 0) | (messageFinished ? 1 : 0)
   }
 }

@@ -15,4 +15,7 @@ uint64_t wsb_allocations(void);
 int64_t wsb_live_bytes(void);
 void wsb_count_bytes(bool on);
 
+// The most that wsb_live_bytes has been since then.
+int64_t wsb_peak_bytes(void);
+
 #endif

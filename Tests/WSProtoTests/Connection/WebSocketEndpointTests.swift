@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+import Testing
+import WSProtoTestSupport
+
+@testable import WSProto
+
+/// What all doors promise, for ``Connection`` and ``WSConnection`` alike.
+@Suite struct WebSocketEndpointTests {
+  /// An open end of either class; a ``WSConnection`` after its handshake.
+  static func open(_ role: ConnectionType, wraps: Bool) throws -> any WebSocketEndpoint {
+    guard wraps else { return Connection(role) }
+    let (client, server) = (WSConnection(.client), WSConnection(.server))
+    try server.receiveData(client.send(Request(host: "h", target: "/")))
+    while server.nextEvent() != nil {}
+    try client.receiveData(server.send(AcceptConnection()))
+    while client.nextEvent() != nil {}
+    return role == .client ? client : server
+  }
+
+  /// Gives bytes to an end through a door; the codes of the closes that it tells, and how many other events came.
+  static func codes(
+    _ bytes: [UInt8],
+    _ door: Splits.Door,
+    _ end: some WebSocketEndpoint
+  ) throws -> (codes: [CloseReason], others: Int) {
+    var codes: [CloseReason] = []
+    var others = 0
+    func take(_ event: borrowing BorrowedEvent) {
+      switch event {
+      case .closeConnection(let code, reason: _): codes.append(code)
+      case .textMessage, .bytesMessage, .ping, .pong, .handshake, .handshakeFailed: others += 1
+      }
+    }
+    switch door {
+    case .owned, .ownedAtTheEnd:
+      try end.receiveData(bytes)
+      for event in end.events() {
+        if case .closeConnection(let close) = event { codes.append(close.code) } else { others += 1 }
+      }
+    case .borrowed:
+      var copy = bytes
+      end.receive(&copy, count: copy.count) { take($0) }
+    case .reading:
+      _ = end.receive(
+        upTo: bytes.count + 1,
+        reading: { room in
+          room.copyBytes(from: bytes)
+          return bytes.count
+        },
+        { take($0) }
+      )
+    }
+    return (codes, others)
+  }
+
+  @Test(
+    "the end of the stream is told as 1006 by every door, and ends the connection (RFC 6455 §7.1.5)",
+    .fault("C4"),
+    arguments: [false, true],
+    Splits.Door.allCases
+  )
+  func endOfStream(wraps: Bool, door: Splits.Door) throws {
+    for role in ConnectionType.allCases {
+      let end = try Self.open(role, wraps: wraps)
+      #expect(try Self.codes(WireFrame(to: role, 9).bytes + [0x82], door, end).others == 1)
+      try end.receiveEndOfStream()
+      let (codes, others) = try Self.codes([], door, end)
+      #expect(codes == [.abnormalClosure] && others == 0)
+      #expect(end.state == .closed)
+      #expect(try Self.codes([], door, end).codes.isEmpty)
+      // At once, by a call of its own.
+      let other = try Self.open(role, wraps: wraps)
+      var told: [CloseReason] = []
+      other.receiveEndOfStream { event in
+        if case .closeConnection(let code, reason: _) = event { told.append(code) }
+      }
+      #expect(told == [.abnormalClosure] && other.state == .closed)
+    }
+  }
+
+  @Test(
+    "bytes behind the end are ignored by every door, after a Close, both Closes, a failure and 1006 (RFC 6455 §1.4)",
+    .fault("C6"),
+    arguments: [false, true],
+    Splits.Door.allCases
+  )
+  func bytesBehindTheEnd(wraps: Bool, door: Splits.Door) throws {
+    for role in ConnectionType.allCases {
+      let close = WireFrame(to: role, 8, closePayload(1000)).bytes
+      let text = WireFrame(to: role, 1, [0x61]).bytes
+      for ends in 0..<4 {
+        let end = try Self.open(role, wraps: wraps)
+        switch ends {
+        case 0: #expect(try Self.codes(close, door, end).codes == [1000])
+        case 1:
+          _ = try end.send(CloseConnection(code: 1000))
+          #expect(try Self.codes(close, door, end).codes == [1000])
+          #expect(end.state == .closed)
+        case 2: #expect(try Self.codes([0xFF, 0xFF], door, end).codes == [.protocolError])
+        default:
+          try end.receiveEndOfStream()
+          #expect(try Self.codes([], door, end).codes == [.abnormalClosure])
+        }
+        for bytes in [text, close, [0xFF], []] {
+          let (codes, others) = try Self.codes(bytes, door, end)
+          #expect(codes.isEmpty && others == 0, "\(role) \(ends) \(bytes)")
+        }
+      }
+    }
+  }
+
+  @Test("a count of -1, as recv returns it, is nothing to receive", .fault("C7"), arguments: [false, true])
+  func negativeCount(wraps: Bool) throws {
+    let end = try Self.open(.client, wraps: wraps)
+    var buffer: [UInt8] = [0x81, 0x01, 0x61]
+    var events = 0
+    for count in [-1, 0, Int.min] { end.receive(&buffer, count: count) { _ in events += 1 } }
+    for count in [-1, 0, Int.min] {
+      #expect(end.receive(upTo: count, reading: { _ in 5 }, { _ in events += 1 }) == 0)
+    }
+    #expect(end.receive(upTo: 10, reading: { _ in -1 }, { _ in events += 1 }) == -1)
+    #expect(events == 0 && end.state == .open)
+    // More than there is: all there is.
+    end.receive(&buffer, count: 1000) { _ in events += 1 }
+    #expect(events == 1)
+  }
+
+  @Test("what was received can be sent: a Close without a reason, a text, bytes, a ping", .fault("C11"))
+  func sendOn() throws {
+    let received: [Event] = [
+      .textMessage(TextMessage(data: "é")), .bytesMessage(BytesMessage(data: [1])), .ping(Ping(payload: "p")),
+      .pong(Pong()), .closeConnection(CloseConnection(code: 1003)),
+    ]
+    let pair = ConnectionPair()
+    let next = ConnectionPair()
+    for event in received {
+      let seen = try pair.send(event, from: .client)
+      #expect(seen == [event])
+      for one in seen { #expect(try next.send(one, from: .server) == [event]) }
+    }
+    var close = CloseConnection(code: 1000, reason: "")
+    #expect(close.reason == nil && close == CloseConnection(code: 1000))
+    close.reason = ""
+    #expect(close.reason == nil)
+  }
+
+  // MARK: One call at a time
+
+  /// Calls back into its connection from each frame hook.
+  struct CallingBack: Extension {
+    final class Target: Sendable {
+      struct Log: Sendable {
+        var errors: [LocalProtocolError.Violation] = []
+        var sent = 0
+      }
+      let connection = Mutex<(@Sendable () -> [LocalProtocolError.Violation?])?>(nil)
+      let log = Mutex(Log())
+
+      func call() {
+        guard let body = connection.withLock({ $0 }) else { return }
+        let results = body()
+        log.withLock { log in
+          log.errors += results.compactMap { $0 }
+          log.sent += results.filter { $0 == nil }.count
+        }
+      }
+    }
+
+    var target = Target()
+    var name: String { "x-calls" }
+    func enabled() -> Bool { true }
+    static func == (left: CallingBack, right: CallingBack) -> Bool { left.target === right.target }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(target)) }
+
+    func frameInboundPayloadData(
+      _ context: FrameContext,
+      _ data: [UInt8],
+      into output: inout [UInt8]
+    ) throws(ParseFailed) {
+      output += data
+      target.call()
+    }
+    func frameOutbound(
+      _ context: FrameContext,
+      opcode: Opcode,
+      rsv: RsvBits,
+      data: [UInt8],
+      fin: Bool
+    ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) {
+      target.call()
+      return (rsv, data)
+    }
+  }
+
+  /// The connection, for closures that must be Sendable; the test uses it on one thread.
+  struct Held: @unchecked Sendable { let connection: Connection }
+
+  @Test(
+    "an outbound hook that sends on its connection gets an error, and the frame under way is unharmed",
+    .fault("C8")
+  )
+  func sendingHook() throws {
+    let hook = CallingBack()
+    let held = Held(connection: Connection(.server, extensions: [hook]))
+    hook.target.connection.withLock {
+      $0 = {
+        do throws(LocalProtocolError) {
+          _ = try held.connection.send(Ping())
+          return [nil]
+        } catch {
+          return [error.violation]
+        }
+      }
+    }
+    #expect(try held.connection.sendText("a") == [0x81, 1, 0x61])
+    #expect(try held.connection.send(.ping(Ping(payload: "p"))) == [0x89, 1, 0x70])
+    #expect(hook.target.log.withLock { $0.errors } == [.reentrance, .reentrance])
+    #expect(hook.target.log.withLock { $0.sent } == 0)
+  }
+
+  @Test(
+    "an inbound hook may send, and gets an error where it receives",
+    .fault("C8"),
+    arguments: Splits.Door.allCases
+  )
+  func receivingHook(door: Splits.Door) throws {
+    let hook = CallingBack()
+    let held = Held(connection: Connection(.client, extensions: [hook]))
+    hook.target.connection.withLock {
+      $0 = {
+        var results: [LocalProtocolError.Violation?] = []
+        for call in 0..<2 {
+          do throws(ProtocolError) {
+            if call == 0 {
+              try held.connection.receiveData([0x81, 0] as [UInt8])
+            } else {
+              try held.connection.receiveEndOfStream()
+            }
+            results.append(nil)
+          } catch {
+            if case .local(let error) = error { results.append(error.violation) }
+          }
+        }
+        return results
+      }
+    }
+    let (codes, others) = try Self.codes([0x81, 1, 0x61], door, held.connection)
+    #expect(codes.isEmpty && others == 1)
+    #expect(hook.target.log.withLock { $0.errors } == [.reentrance, .reentrance])
+    #expect(held.connection.state == .open)
+  }
+
+  @Test("a random source that sends on its connection gets an error", .fault("C8"))
+  func randomSource() throws {
+    let target = CallingBack.Target()
+    let source = RandomSource { buffer in
+      buffer.initializeMemory(as: UInt8.self, repeating: 7)
+      target.call()
+    }
+    let held = Held(connection: Connection(.client, configuration: Configuration(randomSource: source)))
+    target.connection.withLock {
+      $0 = {
+        do throws(LocalProtocolError) {
+          _ = try held.connection.send(Ping())
+          return [nil]
+        } catch {
+          return [error.violation]
+        }
+      }
+    }
+    #expect(try held.connection.sendBytes([1]).count == 7)
+    #expect(target.log.withLock { $0.errors } == [.reentrance])
+  }
+
+  // MARK: What people type
+
+  @Test("events go out as cases, as structs, as text and as bytes", arguments: [false, true])
+  func spellings(wraps: Bool) throws {
+    let server = try Self.open(.server, wraps: wraps)
+    #expect(try server.send(.ping(Ping(payload: "abc"))) == [0x89, 3, 0x61, 0x62, 0x63])
+    #expect(try server.send(Ping(payload: "abc")) == server.send(.ping(Ping(payload: "abc"))))
+    #expect(try server.sendText("hi") == [0x81, 2, 0x68, 0x69])
+    #expect(try server.sendBytes([1, 2, 3]) == [0x82, 3, 1, 2, 3])
+    #expect(try server.sendText("h", messageFinished: false) == [0x01, 1, 0x68])
+    #expect(try server.sendText("i") == [0x80, 1, 0x69])
+    let bytes: Bytes = "abc"
+    let (count, second) = (bytes.span.count, bytes.span[1])
+    #expect(count == 3 && second == 0x62)
+    let isEmpty = Bytes().span.isEmpty
+    #expect(isEmpty)
+    let code: CloseCode = .goingAway
+    #expect(try server.send(.closeConnection(CloseConnection(code: code))) == [0x88, 2, 0x03, 0xE9])
+  }
+}
