@@ -41,7 +41,7 @@ public func deflateNew(
       ExtensionBox(
         try PerMessageDeflate(
           clientNoContextTakeover: given.client_no_context_takeover,
-          clientMaxWindowBits: Int(given.client_max_window_bits),
+          clientMaxWindowBits: .bits(Int(given.client_max_window_bits)),
           serverNoContextTakeover: given.server_no_context_takeover,
           serverMaxWindowBits: Int(given.server_max_window_bits)
         )

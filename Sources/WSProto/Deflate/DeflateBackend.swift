@@ -98,7 +98,13 @@ package struct DeflateSettings: Hashable, Sendable {
     self.memoryLevel = memoryLevel
   }
 
-  var areSupported: Bool { 9...15 ~= windowBits && -1...9 ~= level && 1...9 ~= memoryLevel }
+  /// What zlib cannot do of it, in words; `nil` if it can do all.
+  var violation: String? {
+    guard 9...15 ~= windowBits else { return "a window of \(windowBits) bits; zlib compresses with 9 to 15" }
+    guard -1...9 ~= level else { return "a level of \(level), not -1 to 9" }
+    guard 1...9 ~= memoryLevel else { return "a memory level of \(memoryLevel), not 1 to 9" }
+    return nil
+  }
 }
 
 /// Why nothing could be compressed.

@@ -27,7 +27,7 @@ package final class MessageDeflater<Backend: DeflateBackend> {
   }
 
   package convenience init(_ settings: DeflateSettings) throws(DeflateError) {
-    guard settings.areSupported else { throw .unsupportedParameter }
+    guard settings.violation == nil else { throw .unsupportedParameter }
     self.init(try Backend(settings))
   }
 

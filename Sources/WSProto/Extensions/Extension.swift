@@ -7,8 +7,8 @@ public struct FrameContext: Sendable, Hashable {
   /// The opcode of the frame, as on the wire: a later frame of a message is a ``Opcode/continuation``. Control frames come
   /// between the frames of a message (RFC 6455 §5.4).
   public var opcode: Opcode
-  /// How many more bytes the message under way may have after the hook; a hook that expands its input gives so many, and
-  /// fails with 1009 if there are more. `Int.max` for outbound hooks.
+  /// Inbound: how many bytes of the message under way this extension may still give. A hook that expands its input goes
+  /// one byte beyond that at most, and then fails with 1009. `Int.max` for outbound hooks.
   public var remainingMessageBytes: Int
   /// Outbound: whether the message may be compressed, as its first part has said; see ``Message/compress``.
   public var compress: Bool

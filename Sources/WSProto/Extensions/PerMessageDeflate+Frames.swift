@@ -24,9 +24,9 @@ extension PerMessageDeflate {
     return .rsv1
   }
 
-  /// Inflates a part of a compressed message, to at most `context.remainingMessageBytes`.
+  /// Inflates a part of a compressed message, no more than one byte beyond `context.remainingMessageBytes`.
   ///
-  /// - Throws: `ParseFailed`: 1009 for more than that, 1007 for what is no DEFLATE.
+  /// - Throws: `ParseFailed`: 1009 for that byte, 1007 for what is no DEFLATE.
   public mutating func frameInboundPayloadData(
     _ context: FrameContext,
     _ data: [UInt8],
@@ -38,26 +38,26 @@ extension PerMessageDeflate {
     }
     var slice = AssemblyBuffer()
     var left = max(0, context.remainingMessageBytes)
+    var failure: InflateError?
     do throws(InflateError) {
       let inbound = try inbound(context.role)
       try data.span.bytes.withUnsafeBytes { (bytes) throws(InflateError) in
         var input = bytes
         repeat {
-          // One byte beyond the budget tells "all of it" from "more".
-          let atMost = min(left < .max ? left + 1 : left, Self.sliceSize)
           defer {
-            let count = min(slice.count, left)
-            output.append(contentsOf: UnsafeRawBufferPointer(start: slice.base, count: count))
+            output.append(contentsOf: UnsafeRawBufferPointer(start: slice.base, count: slice.count))
             left -= slice.count
             slice.clear()
           }
-          try inbound.inflate(&input, into: &slice, atMost: atMost)
+          try inbound.inflate(&input, into: &slice, atMost: min(left, Self.sliceSize - 1) + 1)
         } while left >= 0 && (!input.isEmpty || inbound.mayHaveMore)
       }
     } catch {
-      throw ParseFailed(error)
+      failure = error
     }
-    if left < 0 { throw ParseFailed("a message of more bytes than the limit", .messageTooBig) }
+    // What is too much has come before what is broken.
+    if left < 0 { throw ParseFailed("a message that is inflated to more bytes than the limit", .messageTooBig) }
+    if let failure { throw ParseFailed(failure) }
   }
 
   /// Inflated in one go.

@@ -23,14 +23,34 @@ public struct PerMessageDeflate: Extension {
   /// 15: the window where none was negotiated.
   static let defaultMaxWindowBits = 15
 
+  /// What an offer says of the client's window (RFC 7692 §7.1.2.2).
+  public enum ClientWindowBits: Sendable, Hashable, ExpressibleByIntegerLiteral {
+    /// Nothing: the client uses 15 bits, and the server cannot ask for less.
+    case absent
+    /// The bare parameter: 15 bits, or what the server asks for.
+    case unspecified
+    /// So many at most, or what the server asks for.
+    case bits(Int)
+
+    /// So many bits at most.
+    public init(integerLiteral bits: Int) { self = .bits(bits) }
+  }
+
+  /// What this end asks for, then what was negotiated.
+  private var parameters = PerMessageDeflateParameters()
+
   /// Whether the client compresses each message on its own. Before the negotiation: what this end asks for.
-  public private(set) var clientNoContextTakeover: Bool
+  public var clientNoContextTakeover: Bool { parameters.clientNoContextTakeover }
   /// The largest window, in bits, that the client compresses with. Before the negotiation: the most this end allows.
-  public private(set) var clientMaxWindowBits: Int
+  ///
+  /// With 8, which zlib cannot compress with, a client of ours sends its messages uncompressed.
+  public var clientMaxWindowBits: Int { parameters.clientMaxWindowBits.maximum }
   /// Whether the server compresses each message on its own. Before the negotiation: what this end asks for.
-  public private(set) var serverNoContextTakeover: Bool
+  public var serverNoContextTakeover: Bool { parameters.serverNoContextTakeover }
   /// The largest window, in bits, that the server compresses with. Before the negotiation: the most this end allows.
-  public private(set) var serverMaxWindowBits: Int
+  ///
+  /// With 8, which zlib cannot compress with, a server of ours sends its messages uncompressed.
+  public var serverMaxWindowBits: Int { parameters.serverMaxWindowBits.maximum }
 
   /// How hard zlib tries: 0 (stores) to 9, or -1 for its default. Local, not negotiated.
   ///
@@ -40,57 +60,69 @@ public struct PerMessageDeflate: Extension {
   /// zlib's memory for compression: 1 to 9, `1 << (memoryLevel + 9)` bytes. Local, not negotiated. Of no account with the
   /// trait `ISAL`.
   public let memoryLevel: Int
+  /// Messages of fewer bytes that are sent whole go out uncompressed; one that is sent in parts is compressed whatever
+  /// its length. 0 by default: all are compressed. Local, not negotiated.
+  public let threshold: Int
   /// What a client offers after its first offer; see ``offers()``.
   public let fallbackOffers: [[ExtensionParameter]]
 
   /// Whether the negotiation has settled on it.
-  package var isNegotiated = false
+  package private(set) var isNegotiated = false
 
   /// The state of the frame hooks.
   var hooks = PerMessageDeflateHooks()
 
-  /// The defaults: context takeover, windows of 15 bits, zlib's level.
+  /// The defaults: context takeover, windows of 15 bits, zlib's level. A client offers what browsers do:
+  /// `permessage-deflate; client_max_window_bits`.
   public init() {
-    clientNoContextTakeover = false
-    clientMaxWindowBits = Self.defaultMaxWindowBits
-    serverNoContextTakeover = false
-    serverMaxWindowBits = Self.defaultMaxWindowBits
+    parameters.clientMaxWindowBits = .unspecified
     level = -1
     memoryLevel = 8
+    threshold = 0
     fallbackOffers = []
   }
 
   /// - Parameters:
   ///   - clientNoContextTakeover: the client is to compress each message on its own: less memory, less compression.
-  ///   - clientMaxWindowBits: the largest window of the client, 9...15; `nil` is 15. A server can hold a client to less
-  ///     than 15 only if that has offered the parameter.
+  ///   - clientMaxWindowBits: the largest window of the client, 9...15, and what an offer says of it. A server can hold a
+  ///     client to less than 15 only if that has offered the parameter.
   ///   - serverNoContextTakeover: the server is to compress each message on its own.
-  ///   - serverMaxWindowBits: the largest window of the server, 9...15; `nil` is 15.
+  ///   - serverMaxWindowBits: the largest window of the server, 9...15. `nil`: 15, and an offer doesn't say so.
   ///   - level: 0...9, or -1 for zlib's default.
   ///   - memoryLevel: 1...9.
+  ///   - threshold: whole messages of fewer bytes are sent uncompressed.
   ///   - fallbackOffers: further offers of a client, for servers that decline the first; an empty list is an offer
   ///     without parameters.
-  /// - Throws: `LocalProtocolError` for a value out of range, or an offer that RFC 7692 §7.1 does not allow. 8 bits
-  ///   are legal on the wire, but zlib cannot compress with them: they are refused here, as an offer that asks a server
-  ///   for them is declined and an answer that asks a client for them fails the handshake. A peer that itself keeps to
-  ///   8 bits is understood.
+  /// - Throws: `LocalProtocolError` for a value out of range, or an offer that RFC 7692 §7.1 does not allow. A window of
+  ///   8 bits is legal, but zlib cannot compress with it, so this end asks for none. A peer that keeps to one is
+  ///   understood; one that asks for one is sent uncompressed messages.
   public init(
     clientNoContextTakeover: Bool = false,
-    clientMaxWindowBits: Int? = nil,
+    clientMaxWindowBits: ClientWindowBits = .unspecified,
     serverNoContextTakeover: Bool = false,
     serverMaxWindowBits: Int? = nil,
     level: Int = -1,
     memoryLevel: Int = 8,
+    threshold: Int = 0,
     fallbackOffers: [[ExtensionParameter]] = []
   ) throws(LocalProtocolError) {
-    for bits in [clientMaxWindowBits, serverMaxWindowBits] {
-      guard let bits, !(Self.supportedWindowBits ~= bits) else { continue }
-      throw LocalProtocolError("a window of \(bits) bits; zlib compresses with 9 to 15", .extension)
+    parameters.clientNoContextTakeover = clientNoContextTakeover
+    parameters.serverNoContextTakeover = serverNoContextTakeover
+    switch clientMaxWindowBits {
+    case .absent: break
+    case .unspecified: parameters.clientMaxWindowBits = .unspecified
+    case .bits(let bits): parameters.clientMaxWindowBits = .bits(bits)
     }
-    guard -1...9 ~= level else { throw LocalProtocolError("a level of \(level), not -1 to 9", .extension) }
-    guard 1...9 ~= memoryLevel else {
-      throw LocalProtocolError("a memory level of \(memoryLevel), not 1 to 9", .extension)
+    if let serverMaxWindowBits { parameters.serverMaxWindowBits = .bits(serverMaxWindowBits) }
+    self.level = level
+    self.memoryLevel = memoryLevel
+    self.threshold = threshold
+    self.fallbackOffers = fallbackOffers
+
+    for role in ConnectionType.allCases {
+      if let violation = settings(from: role).violation { throw LocalProtocolError(violation, .extension) }
     }
+    guard threshold >= 0 else { throw LocalProtocolError("a threshold of \(threshold) bytes", .extension) }
     for offer in fallbackOffers {
       let parsed: PerMessageDeflateParameters
       do throws(PerMessageDeflateParameters.Violation) {
@@ -98,21 +130,11 @@ public struct PerMessageDeflate: Extension {
       } catch {
         throw LocalProtocolError("an illegal offer: \(error.message)", .extension)
       }
-      guard Self.supportedWindowBits ~= parsed.clientMaxWindowBits.maximum else {
+      guard parsed.clientMaxWindowBits.maximum > 8 else {
         throw LocalProtocolError("an offer to compress with 8 bits, which zlib cannot do", .extension)
       }
     }
-    self.clientNoContextTakeover = clientNoContextTakeover
-    self.clientMaxWindowBits = clientMaxWindowBits ?? Self.defaultMaxWindowBits
-    self.serverNoContextTakeover = serverNoContextTakeover
-    self.serverMaxWindowBits = serverMaxWindowBits ?? Self.defaultMaxWindowBits
-    self.level = level
-    self.memoryLevel = memoryLevel
-    self.fallbackOffers = fallbackOffers
   }
-
-  /// The windows that zlib can compress raw DEFLATE with.
-  private static let supportedWindowBits = 9...15
 
   /// `permessage-deflate`.
   public var name: String { Self.name }
@@ -122,40 +144,28 @@ public struct PerMessageDeflate: Extension {
 
   // MARK: Negotiation, client
 
-  private var firstOffer: PerMessageDeflateParameters {
-    var parameters = PerMessageDeflateParameters()
-    parameters.clientNoContextTakeover = clientNoContextTakeover
-    parameters.clientMaxWindowBits = .bits(clientMaxWindowBits)
-    parameters.serverNoContextTakeover = serverNoContextTakeover
-    parameters.serverMaxWindowBits = .bits(serverMaxWindowBits)
-    return parameters
-  }
-
-  /// The first offer: both windows, always, and the flags that are set.
-  public func offer() -> [ExtensionParameter]? { firstOffer.offer }
+  /// The first offer: the flags that are set, and the windows as the initialiser was told.
+  public func offer() -> [ExtensionParameter]? { parameters.offer }
 
   /// ``offer()``, then ``fallbackOffers``: the server takes the first that it can (RFC 7692 §5.1).
-  public func offers() -> [[ExtensionParameter]] { [firstOffer.offer] + fallbackOffers }
+  public func offers() -> [[ExtensionParameter]] { [parameters.offer] + fallbackOffers }
 
   /// Takes the server's answer, which must be a legal one to an offer of ``offers()``. The parameters are then those
   /// negotiated.
   ///
   /// - Throws: `NegotiationError` for a parameter that is unknown, repeated, malformed, out of range, or no answer to
-  ///   what was offered, and for a window of 8 bits to compress with (RFC 7692 §7). Nothing has changed then.
+  ///   what was offered (RFC 7692 §7). Nothing has changed then.
   public mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
     do throws(PerMessageDeflateParameters.Violation) {
       let answer = try PerMessageDeflateParameters(parsing: accepted.parameters, answer: true)
       let offer = try offer(for: answer)
-      // The client is free to use less than it was given (§7.1.2.2).
-      let clientBits = min(offer.clientMaxWindowBits.maximum, answer.clientMaxWindowBits.maximum)
-      guard Self.supportedWindowBits ~= clientBits else {
-        throw PerMessageDeflateParameters.Violation("zlib cannot compress with a window of 8 bits")
-      }
-      clientNoContextTakeover = offer.clientNoContextTakeover || answer.clientNoContextTakeover
-      clientMaxWindowBits = clientBits
-      serverNoContextTakeover = answer.serverNoContextTakeover
-      serverMaxWindowBits = answer.serverMaxWindowBits.maximum
-      settle()
+      settle(
+        clientNoContextTakeover: offer.clientNoContextTakeover || answer.clientNoContextTakeover,
+        // The client is free to use less than it was given (§7.1.2.2).
+        clientMaxWindowBits: min(offer.clientMaxWindowBits.maximum, answer.clientMaxWindowBits.maximum),
+        serverNoContextTakeover: answer.serverNoContextTakeover,
+        serverMaxWindowBits: answer.serverMaxWindowBits.maximum
+      )
     } catch {
       throw NegotiationError(
         "unacceptable parameters of \(Self.name)",
@@ -168,14 +178,13 @@ public struct PerMessageDeflate: Extension {
   private func offer(
     for answer: PerMessageDeflateParameters
   ) throws(PerMessageDeflateParameters.Violation) -> PerMessageDeflateParameters {
-    let first = firstOffer
     do throws(PerMessageDeflateParameters.Violation) {
-      try first.check(answer: answer)
-      return first
+      try parameters.check(answer: answer)
+      return parameters
     } catch {
-      for parameters in fallbackOffers {
+      for further in fallbackOffers {
         // Legal: the initialiser has parsed them.
-        guard let offer = try? PerMessageDeflateParameters(parsing: parameters, answer: false),
+        guard let offer = try? PerMessageDeflateParameters(parsing: further, answer: false),
           (try? offer.check(answer: answer)) != nil
         else { continue }
         return offer
@@ -189,16 +198,16 @@ public struct PerMessageDeflate: Extension {
   /// Takes or declines an offer. The parameters are then those negotiated.
   ///
   /// Windows are the smaller of what the client and this end allow. A client that didn't offer `client_max_window_bits`
-  /// can't be held to less than 15, and is accepted with them.
+  /// can't be held to less than 15, and is accepted with them. One that asks for `server_max_window_bits=8` is accepted
+  /// too, since it may compress what it sends; what it gets is uncompressed.
   /// - Returns: the parameters of the answer. `nil`, and nothing has changed, for a parameter that is unknown, repeated,
-  ///   malformed or out of range, and for `server_max_window_bits=8`, which zlib cannot do (RFC 7692 §7).
+  ///   malformed or out of range (RFC 7692 §7).
   public mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? {
     guard let offer = try? PerMessageDeflateParameters(parsing: offer.parameters, answer: false) else {
       return nil
     }
     var answer = PerMessageDeflateParameters()
     let serverBits = min(offer.serverMaxWindowBits.maximum, serverMaxWindowBits)
-    guard Self.supportedWindowBits ~= serverBits else { return nil }
     // The server may tell its window unasked (§7.1.2.1), which saves memory on the client.
     if offer.serverMaxWindowBits != .absent || serverBits < Self.defaultMaxWindowBits {
       answer.serverMaxWindowBits = .bits(serverBits)
@@ -208,55 +217,62 @@ public struct PerMessageDeflate: Extension {
     }
     answer.clientNoContextTakeover = offer.clientNoContextTakeover || clientNoContextTakeover
     answer.serverNoContextTakeover = offer.serverNoContextTakeover || serverNoContextTakeover
-
-    clientNoContextTakeover = answer.clientNoContextTakeover
-    clientMaxWindowBits = answer.clientMaxWindowBits.maximum
-    serverNoContextTakeover = answer.serverNoContextTakeover
-    serverMaxWindowBits = serverBits
-    settle()
+    settle(
+      clientNoContextTakeover: answer.clientNoContextTakeover,
+      clientMaxWindowBits: answer.clientMaxWindowBits.maximum,
+      serverNoContextTakeover: answer.serverNoContextTakeover,
+      serverMaxWindowBits: serverBits
+    )
     return answer.answer
   }
 
-  private mutating func settle() {
+  private mutating func settle(
+    clientNoContextTakeover: Bool,
+    clientMaxWindowBits: Int,
+    serverNoContextTakeover: Bool,
+    serverMaxWindowBits: Int
+  ) {
+    parameters.clientNoContextTakeover = clientNoContextTakeover
+    parameters.clientMaxWindowBits = .bits(clientMaxWindowBits)
+    parameters.serverNoContextTakeover = serverNoContextTakeover
+    parameters.serverMaxWindowBits = .bits(serverMaxWindowBits)
     isNegotiated = true
     hooks = PerMessageDeflateHooks()
   }
 
   // MARK: The directions
 
-  /// How one direction compresses.
-  struct Direction {
-    var windowBits: Int
-    var noContextTakeover: Bool
+  /// What `role` compresses with.
+  private func settings(from role: ConnectionType) -> DeflateSettings {
+    let windowBits = role == .client ? clientMaxWindowBits : serverMaxWindowBits
+    return DeflateSettings(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
   }
 
-  /// What `role` sends.
-  func direction(from role: ConnectionType) -> Direction {
-    switch role {
-    case .client: Direction(windowBits: clientMaxWindowBits, noContextTakeover: clientNoContextTakeover)
-    case .server: Direction(windowBits: serverMaxWindowBits, noContextTakeover: serverNoContextTakeover)
-    }
+  /// Whether `role` compresses each message on its own.
+  private func noContextTakeover(from role: ConnectionType) -> Bool {
+    role == .client ? clientNoContextTakeover : serverNoContextTakeover
   }
 
+  /// What `role` inflates with.
   func makeInbound(role: ConnectionType, pool: DeflatePool?) -> InboundDeflate {
-    let direction = direction(from: role == .client ? .server : .client)
+    let peer: ConnectionType = role == .client ? .server : .client
     return InboundDeflate(
-      windowBits: direction.windowBits,
-      noContextTakeover: direction.noContextTakeover,
+      windowBits: settings(from: peer).windowBits,
+      noContextTakeover: noContextTakeover(from: peer),
       pool: pool
     )
   }
 
-  /// `nil` if what this end sends can't be compressed: with a window of 8 bits.
+  /// What `role` compresses with; `nil` with a window of 8 bits: its messages go out uncompressed.
   func makeOutbound(role: ConnectionType, pool: DeflatePool?) -> OutboundDeflate? {
-    let direction = direction(from: role)
-    let settings = DeflateSettings(
-      windowBits: direction.windowBits,
-      level: level,
-      memoryLevel: memoryLevel
+    let settings = settings(from: role)
+    guard settings.violation == nil else { return nil }
+    return OutboundDeflate(
+      settings,
+      noContextTakeover: noContextTakeover(from: role),
+      threshold: threshold,
+      pool: pool
     )
-    guard settings.areSupported else { return nil }
-    return OutboundDeflate(settings, noContextTakeover: direction.noContextTakeover, pool: pool)
   }
 
   /// The list of a connection, with copies of permessage-deflate that take their contexts from the pool.
@@ -274,17 +290,18 @@ extension PerMessageDeflate {
   /// Whether parameters, settings and ``enabled()`` are the same; what was compressed so far doesn't count.
   public static func == (left: PerMessageDeflate, right: PerMessageDeflate) -> Bool {
     left.isNegotiated == right.isNegotiated
-      && left.firstOffer == right.firstOffer
+      && left.parameters == right.parameters
       && left.level == right.level && left.memoryLevel == right.memoryLevel
-      && left.fallbackOffers == right.fallbackOffers
+      && left.threshold == right.threshold && left.fallbackOffers == right.fallbackOffers
   }
 
   /// Hashes what `==` compares.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(isNegotiated)
-    hasher.combine(firstOffer)
+    hasher.combine(parameters)
     hasher.combine(level)
     hasher.combine(memoryLevel)
+    hasher.combine(threshold)
     hasher.combine(fallbackOffers)
   }
 }

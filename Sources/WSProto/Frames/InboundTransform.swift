@@ -43,10 +43,16 @@ enum InboundTransform {
 final class InboundHooks {
   private let role: ConnectionType
   private var extensions: [any Extension]
+  /// The most bytes that the message under way may have; `nil` between messages.
+  private var limit: Int?
+  /// What each extension has given of it. What one may still give follows from its own output, not from that of those
+  /// before it in the list: so it doesn't depend on how the payload was cut.
+  private var given: [Int]
 
   init(role: ConnectionType, extensions: [any Extension], pool: DeflatePool? = nil) {
     self.role = role
     self.extensions = PerMessageDeflate.using(pool, in: extensions)
+    given = extensions.map { _ in 0 }
   }
 
   func header(_ header: Header) throws(ParseFailed) -> RsvBits {
@@ -65,10 +71,12 @@ final class InboundHooks {
     return allowed
   }
 
-  /// A part of a payload, and the frame's end if `frameFinished`; `budget` is what the message may still grow by.
+  /// A part of a payload, and the frame's end if `frameFinished`.
   ///
   /// An extension gets all that those behind it in the list give, what they give at the end of the frame included, before
   /// its own end of the frame.
+  /// - Parameter budget: what the message may still grow by, for a control frame 125. That `output` gets no more is for
+  ///   the caller to see to: if there is more, that counts, and not what was thrown behind it.
   /// - Throws: what a hook has thrown. What came out before that went through the other hooks and stays in `output`. If
   ///   one of them refuses that, its error counts: it is about bytes that came earlier. So what is delivered, and what
   ///   the connection fails with, is the same however the payload was cut.
@@ -80,22 +88,30 @@ final class InboundHooks {
     budget: Int,
     into output: inout AssemblyBuffer
   ) throws(ParseFailed) {
-    let context = FrameContext(role: role, opcode: opcode, remainingMessageBytes: budget)
+    let isControl = opcode.isControl
+    if !isControl, limit == nil {
+      limit = budget
+      for index in given.indices { given[index] = 0 }
+    }
+    var context = FrameContext(role: role, opcode: opcode)
     var data = [UInt8](data)
     var failure: ParseFailed?
     for index in extensions.indices.reversed() {
-      var given: [UInt8] = []
+      context.remainingMessageBytes = isControl ? budget : (limit ?? budget) - given[index]
+      var out: [UInt8] = []
       do throws(ParseFailed) {
-        try extensions[index].frameInboundPayloadData(context, data, into: &given)
+        try extensions[index].frameInboundPayloadData(context, data, into: &out)
         // Behind a failure the frame has no end.
         if frameFinished, failure == nil {
-          try extensions[index].frameInboundComplete(context, fin: fin, into: &given)
+          try extensions[index].frameInboundComplete(context, fin: fin, into: &out)
         }
       } catch {
         failure = error
       }
-      data = given
+      if !isControl { given[index] += out.count }
+      data = out
     }
+    if !isControl, frameFinished, fin { limit = nil }
     data.withUnsafeBytes { bytes in
       if let base = bytes.baseAddress { output.append(base, count: bytes.count, key: 0) }
     }

@@ -21,7 +21,7 @@ import WSProto
   )
   func settings() throws {
     for bits in [Int.min, -1, 0, 7, 8, 16, 99_999, Int.max] {
-      #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(clientMaxWindowBits: bits) }
+      #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(clientMaxWindowBits: .bits(bits)) }
       #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(serverMaxWindowBits: bits) }
     }
     for level in [-2, 10] {
@@ -45,8 +45,13 @@ import WSProto
     #expect(
       (made.clientMaxWindowBits, made.serverMaxWindowBits, made.level, made.memoryLevel) == (9, 15, 9, 1)
     )
-    #expect(try PerMessageDeflate(clientMaxWindowBits: nil) == PerMessageDeflate())
+    #expect(try PerMessageDeflate() == PerMessageDeflate())
+    #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(threshold: -1) }
+    #expect(try PerMessageDeflate(threshold: 1) != PerMessageDeflate())
     #expect(!made.enabled())
+    // The message names the value.
+    let error = #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(serverMaxWindowBits: 8) }
+    #expect(error?.message == "a window of 8 bits; zlib compresses with 9 to 15")
   }
 
   @Test("the description shows the parameters as wsproto does")
@@ -78,11 +83,23 @@ import WSProto
   // MARK: Client
 
   @Test(
-    "a client offers both windows, then its flags, then its fallbacks (RFC 7692 §5.1)",
-    .requirement("7692-5-offer")
+    "D1: a client offers what browsers do; any parameter can be left out or spelt out (RFC 7692 §5.1, §7.1)",
+    .requirement("7692-5-offer"),
+    .fault("D1")
   )
   func offers() throws {
-    #expect(Self.text(PerMessageDeflate().offer()) == "client_max_window_bits=15; server_max_window_bits=15")
+    #expect(Self.text(PerMessageDeflate().offer()) == "client_max_window_bits")
+    #expect(try Self.text(PerMessageDeflate(clientMaxWindowBits: .absent).offer()) == "")
+    #expect(try Self.text(PerMessageDeflate(clientMaxWindowBits: 10).offer()) == "client_max_window_bits=10")
+    #expect(
+      try Self.text(PerMessageDeflate(clientMaxWindowBits: .absent, serverMaxWindowBits: 15).offer())
+        == "server_max_window_bits=15"
+    )
+    // wsproto's.
+    #expect(
+      try Self.text(PerMessageDeflate(clientMaxWindowBits: 15, serverMaxWindowBits: 15).offer())
+        == "client_max_window_bits=15; server_max_window_bits=15"
+    )
     let all = try PerMessageDeflate(
       clientNoContextTakeover: true,
       clientMaxWindowBits: 9,
@@ -99,12 +116,35 @@ import WSProto
   }
 
   @Test(
+    "D1: the default offer is taken by servers that know the flags and client_max_window_bits only, and by all of ours",
+    .fault("D1"),
+    arguments: ["", "client_max_window_bits=15", "server_no_context_takeover; client_no_context_takeover"]
+  )
+  func takenByOthers(answer: String) throws {
+    let client = WSConnection(.client)
+    let head = try client.send(Request(host: "h", target: "/", extensions: [PerMessageDeflate()]))
+    let field = try #require(fieldValue("Sec-WebSocket-Extensions", in: head))
+    #expect(field == "permessage-deflate; client_max_window_bits")
+    let value = "permessage-deflate" + (answer.isEmpty ? "" : "; \(answer)")
+    try client.receiveData(switchingProtocols(to: head, "Sec-WebSocket-Extensions: \(value)\r\n").utf8)
+    guard case .acceptConnection(let accepted)? = client.nextEvent() else {
+      Issue.record("not accepted")
+      return
+    }
+    #expect(accepted.extensions.map { $0.enabled() } == [true])
+    #expect(try client.send(TextMessage(data: "Hello")).first == 0xC1)
+    var server: any Extension = PerMessageDeflate()
+    #expect(try server.accept(#require(ExtensionHeader.parseList(field).first)) != nil)
+  }
+
+  @Test(
     "RFC 7692 §7: a client takes a legal answer",
     arguments: [
       ("", false, 15, false, 15),
       ("client_no_context_takeover", true, 15, false, 15),
       ("server_no_context_takeover", false, 15, true, 15),
       ("client_max_window_bits=9", false, 9, false, 15),
+      ("client_max_window_bits=8", false, 8, false, 15),
       ("server_max_window_bits=9", false, 15, false, 9),
       ("server_max_window_bits=8", false, 15, false, 8),
       ("server_max_window_bits=\"12\"", false, 15, false, 12),
@@ -188,9 +228,10 @@ import WSProto
       #expect(throws: NegotiationError.self) { try changed.finalize(header) }
       return changed == client
     }
-    // A value is needed in an answer; 8 bits to compress with are beyond zlib.
+    // A value is needed in an answer.
     #expect(try refuses(PerMessageDeflate(), "client_max_window_bits"))
-    #expect(try refuses(PerMessageDeflate(), "client_max_window_bits=8"))
+    // What was left out of the offer must not be in the answer.
+    #expect(try refuses(PerMessageDeflate(clientMaxWindowBits: .absent), "client_max_window_bits=10"))
     // A server must keep to what was asked (§7.1.1.1, §7.1.2.1).
     #expect(try refuses(PerMessageDeflate(serverNoContextTakeover: true), "client_no_context_takeover"))
     #expect(try refuses(PerMessageDeflate(serverMaxWindowBits: 10), "server_max_window_bits=11"))
@@ -240,9 +281,12 @@ import WSProto
       ("client_max_window_bits=8", "client_max_window_bits=8"),
       ("server_max_window_bits=9", "server_max_window_bits=9"),
       ("server_max_window_bits=15", "server_max_window_bits=15"),
-      // zlib has no window of 8 bits to compress with.
-      ("server_max_window_bits=8", nil),
-      ("client_max_window_bits; server_max_window_bits=8", nil),
+      // zlib has no window of 8 bits to compress with: what is sent is not compressed then.
+      ("server_max_window_bits=8", "server_max_window_bits=8"),
+      (
+        "client_max_window_bits; server_max_window_bits=8",
+        "client_max_window_bits=15; server_max_window_bits=8"
+      ),
       ("client_no_context_takeover", "client_no_context_takeover"),
       ("server_no_context_takeover", "server_no_context_takeover"),
       (
@@ -296,7 +340,11 @@ import WSProto
     "RFC 7692 §5.1: the first acceptable of several offers counts",
     .requirement("7692-5.1-preference"),
     arguments: [
-      ("permessage-deflate; server_max_window_bits=8, permessage-deflate", "permessage-deflate"),
+      ("permessage-deflate; server_max_window_bits=7, permessage-deflate", "permessage-deflate"),
+      (
+        "permessage-deflate; server_max_window_bits=8, permessage-deflate",
+        "permessage-deflate; server_max_window_bits=8"
+      ),
       (
         "permessage-deflate; client_max_window_bits; server_max_window_bits=10, "
           + "permessage-deflate; client_max_window_bits",

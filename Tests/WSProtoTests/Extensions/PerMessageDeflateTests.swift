@@ -172,6 +172,69 @@ import Testing
   }
 
   @Test(
+    "each part of a compressed message can be read as soon as its frame is there (RFC 7692 §7.2.1)",
+    .requirement("7692-6.1-fragments"),
+    .fault("D3"),
+    arguments: Door.all
+  )
+  func partsCarryTheirData(door: Door) throws {
+    for role in ConnectionType.allCases {
+      let sender = try door.connection(role)
+      let receiver = try Door(borrowed: door.borrowed, hooks: door.hooks)
+        .connection(role == .client ? .server : .client)
+      for round in 0..<3 {
+        let parts = ["Hello, ", "", String(repeating: "wörld ", count: 5_000 * round), "!", ""]
+        var outcome = DeflateOutcome()
+        for (index, part) in parts.enumerated() {
+          let last = index == parts.count - 1
+          let frame = try sender.send(TextMessage(data: part, messageFinished: last))
+          #expect(frame.first == [0x41, 0, 0, 0, 0x80][index])
+          let seen = try Door(borrowed: door.borrowed).receive(frame, on: receiver)
+          outcome.seen += seen.seen
+          #expect(seen.seen == (part.isEmpty ? (last ? [.text("")] : []) : [.partialText(part)]))
+        }
+        #expect(outcome.seen.count == (round == 0 ? 3 : 4))
+      }
+    }
+  }
+
+  @Test(
+    "a whole message of fewer bytes than the threshold goes out as it is; one in parts doesn't (RFC 7692 §6)",
+    .requirement("7692-6.1-uncompressed"),
+    .fault("D4"),
+    arguments: [false, true]
+  )
+  func threshold(hooks: Bool) throws {
+    for role in ConnectionType.allCases {
+      let set = try PerMessageDeflate(threshold: 100)
+      let ends = try PerMessageDeflate.negotiate(client: set, server: set)
+      let mine = role == .client ? ends.client : ends.server
+      let theirs = role == .client ? ends.server : ends.client
+      #expect(mine.threshold == 100)
+      let sender = Connection(role, extensions: hooks ? [mine, PassiveExtension()] : [mine])
+      let receiver = Connection(role == .client ? .server : .client, extensions: [theirs])
+      let short = String(repeating: "a", count: 99)
+      let wire = try [
+        sender.send(TextMessage(data: short)),
+        sender.send(TextMessage(data: short + "a")),
+        sender.send(TextMessage(data: "")),
+        sender.send(TextMessage(data: "a", messageFinished: false)),
+        sender.send(TextMessage(data: "b")),
+        sender.send(TextMessage(data: short + "a", compress: false)),
+        sender.send(BytesMessage(data: [])),
+      ]
+      #expect(wire.map { $0.first } == [0x81, 0xC1, 0x81, 0x41, 0x80, 0x81, 0x82])
+      let seen = try Door().receive(Array(wire.joined()), on: receiver).seen
+      #expect(
+        seen == [.text(short), .text(short + "a"), .text(""), .text("ab"), .text(short + "a"), .bytes([])]
+      )
+    }
+    // Off by default.
+    #expect(PerMessageDeflate().threshold == 0)
+    #expect(try Door(hooks: hooks).connection(.server).send(TextMessage(data: "a")).first == 0xC1)
+  }
+
+  @Test(
     "every window, with takeover and without, both ways, in parts and whole",
     .requirement("7692-6.1-fragments"),
     arguments: 9...15
@@ -181,7 +244,7 @@ import Testing
       let ends = try PerMessageDeflate.negotiate(
         client: PerMessageDeflate(
           clientNoContextTakeover: flags & 1 != 0,
-          clientMaxWindowBits: bits,
+          clientMaxWindowBits: .bits(bits),
           level: [-1, 1, 9, 0][flags]
         ),
         server: PerMessageDeflate(
