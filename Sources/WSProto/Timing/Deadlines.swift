@@ -210,7 +210,8 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     switch (state, phase) {
     case (.open, .opening):
       phase = .open(KeepalivePings(due: timeouts.keepalive.map { now.saturatingAdd($0.pingInterval) }))
-    case (.localClosing, .opening), (.localClosing, .open), (.remoteClosing, .opening), (.remoteClosing, .open):
+    case (.localClosing, .opening), (.localClosing, .open), (.remoteClosing, .opening),
+      (.remoteClosing, .open):
       phase = .closing(Self.expiry(now, timeouts.closing, Cause.closing))
     case (.closed, .opening), (.closed, .open), (.closed, .closing):
       phase = .transportEnd(Self.expiry(now, timeouts.transportEnd, Cause.transportEnd))

@@ -29,7 +29,8 @@ struct KeepalivePings: Sendable, BitwiseCopyable {
     sent &+= 1
     sentTimes[Int(sent % 4)] = now
     // From now on, not from when it was due: a caller that was held up sends one ping, not a row of them.
-    due = now.saturatingAdd(keepalive.pingInterval)
+    let next = now.saturatingAdd(keepalive.pingInterval)
+    due = next > now ? next : nil
     // The first ping that nothing has followed counts; those behind it don't put the end off.
     if silentUntil == nil, let limit = keepalive.pongTimeout { silentUntil = now.saturatingAdd(limit) }
     return Ping(payload: Self.payload(sent))
