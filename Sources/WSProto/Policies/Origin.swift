@@ -94,7 +94,7 @@ struct HostAndPort: Hashable {
   let host: String
   let port: UInt16?
 
-  /// `nil` for anything but a domain name, an IPv4 address or an IP literal in brackets, and a port in numbers.
+  /// `nil` for anything but a domain name, an IPv4 address or an IPv6 address in brackets, and a port in numbers.
   init?(_ text: String) {
     let bytes = Array(text.utf8)
     guard HTTP1Host.isLegal(bytes.span) else { return nil }
@@ -102,7 +102,10 @@ struct HostAndPort: Hashable {
     let bracket = bytes.lastIndex(of: 0x5d) ?? -1
     let colon = bytes.lastIndex(of: HTTP1Bytes.colon).flatMap { $0 > bracket ? $0 : nil }
     let name = bytes[..<(colon ?? bytes.count)]
-    guard bracket >= 0 || name.allSatisfy(Self.isDomainByte) else { return nil }
+    let isHost =
+      bracket < 0
+      ? name.allSatisfy(Self.isDomainByte) : name.dropFirst().dropLast().allSatisfy(Self.isIPv6Byte)
+    guard isHost else { return nil }
     host = String(decoding: name, as: UTF8.self).lowercased()
     guard let colon else {
       port = nil
@@ -111,6 +114,11 @@ struct HostAndPort: Hashable {
     // Legal: nothing but digits. None at all are no number.
     guard let number = UInt16(String(decoding: bytes[(colon + 1)...], as: UTF8.self)) else { return nil }
     port = number
+  }
+
+  /// A byte of an IPv6 address, which may end in an IPv4 address. No browser has pages of another IP literal.
+  private static func isIPv6Byte(_ byte: UInt8) -> Bool {
+    (byte | 0x20) &- 0x61 < 6 || byte &- 0x30 < 10 || byte == HTTP1Bytes.colon || byte == 0x2e
   }
 
   /// Letters, digits, hyphen, dot and underscore. A `reg-name` may have more (RFC 3986 §3.2.2), but a browser resolves

@@ -4,9 +4,9 @@ import HTTPTypes
 
 /// Which pages a server lets its users' browsers connect from (RFC 6455 §4.2.2, §10.2).
 ///
-/// Browsers send cookies along with a WebSocket request to any site, and ask no permission first. A server that
-/// recognises its users by cookies, or by being reachable at all, must therefore look at the `Origin`, or any page can
-/// talk to it in the user's name (cross-site WebSocket hijacking, CWE-1385):
+/// Browsers let any page open a WebSocket to any server, and send that server's cookies along. A server that knows its
+/// users by cookies, or serves whoever can reach it, must therefore check the `Origin`; otherwise any page can talk to it
+/// in the user's name (cross-site WebSocket hijacking, CWE-1385):
 ///
 /// ```swift
 /// func decide(
@@ -31,22 +31,21 @@ public enum OriginPolicy: Sendable, Hashable {
   /// The server's own pages: scheme `https` (`secure`) or `http`, and host and port of the request's `Host` field. A
   /// missing origin is let in, `null` is not.
   ///
-  /// `secure` is whether browsers reach this server by TLS, also where a proxy ends it. A server that is reached by a name
-  /// that it does not expect should refuse the name first: a page whose name was made to point here (DNS rebinding) has
-  /// the same origin. Give ``list(_:missing:)`` where the names are known.
+  /// `secure` is whether browsers reach this server by TLS, also where a proxy ends it. A page whose name was made to point
+  /// to this server's address has the same origin (DNS rebinding); use ``list(_:missing:)`` where the names are known.
   case sameOrigin(secure: Bool)
   /// As ``sameOrigin(secure:)``, for a server that does not know whether browsers reach it by TLS: `https` and `http`
-  /// both pass. Then a page that somebody on the network has put into an unprotected answer of the same host passes too.
+  /// both pass. Somebody on the network who can forge an `http` page of this host then gets in, too.
   case sameHost
   /// These, exactly; ``Origin/opaque`` among them lets `null` in. Whether a missing origin is let in has to be said.
   case list(Set<Origin>, missing: Missing)
 
-  /// What becomes of a request without an `Origin` field. Browsers always send one (RFC 6455 §4.1, item 8), other
-  /// clients needn't.
+  /// What becomes of a request without an `Origin` field. Browsers always send one, other clients need not (RFC 6455
+  /// §4.1, item 8).
   public enum Missing: Sendable, Hashable {
     /// Programs that aren't browsers are let in.
     case allowed
-    /// Only browsers, and who passes for one, are let in.
+    /// Clients must say an origin.
     case refused
   }
 
@@ -70,6 +69,9 @@ public enum OriginPolicy: Sendable, Hashable {
 public struct InvalidOrigin: Error, Sendable, Hashable, CustomStringConvertible {
   /// The text.
   public var text: String
+
+  /// An error.
+  public init(text: String) { self.text = text }
 
   /// What is wrong, with the text, cut and escaped.
   public var description: String {
@@ -95,6 +97,9 @@ public struct OriginRefusal: Error, Sendable, Hashable, CustomStringConvertible 
 
   /// Why.
   public let cause: Cause
+
+  /// A refusal.
+  public init(cause: Cause) { self.cause = cause }
 
   /// What to answer: 403 (RFC 6455 §4.2.2). It does not say why, so that a page learns nothing of the policy.
   public var rejection: RejectConnection { RejectConnection(statusCode: 403) }

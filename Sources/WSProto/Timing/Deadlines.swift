@@ -18,7 +18,8 @@
 ///   wait: (Duration?) throws -> Bool,
 ///   read: (inout [UInt8]) throws -> Int,
 ///   answer: (borrowing BorrowedEvent, inout [UInt8]) throws(LocalProtocolError) -> Void,
-///   write: ([UInt8]) throws -> Void
+///   write: ([UInt8]) throws -> Void,
+///   shutDownWriting: () -> Void
 /// ) throws {
 ///   var deadlines = Deadlines(at: now())
 ///   var input = [UInt8](repeating: 0, count: 64 << 10)
@@ -43,6 +44,8 @@
 ///     }
 ///     try write(output)
 ///     output.removeAll(keepingCapacity: true)
+///     // The server ends the transport first (RFC 6455 §7.1.1).
+///     if connection.state == .closed, !connection.client { shutDownWriting() }
 ///   }
 /// }
 /// ```
