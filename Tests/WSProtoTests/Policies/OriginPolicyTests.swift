@@ -73,7 +73,7 @@ import WSProto
 
   // MARK: A list
 
-  @Test("a list lets in its origins, and nothing that looks like them (THREATS 13)")
+  @Test("a list lets in its origins, and nothing that looks like them", .threat(13))
   func list() throws {
     let policy = try OriginPolicy.list(
       parsing: [
@@ -111,7 +111,7 @@ import WSProto
     }
   }
 
-  @Test("null and a missing origin are let in by name only (THREATS 13)")
+  @Test("null and a missing origin are let in by name only", .threat(13))
   func byName() throws {
     let page = try Self.origin("https://example.com")
     #expect(try Self.check(.list([page], missing: .refused), "null") == .notAllowed(.opaque))
@@ -123,7 +123,7 @@ import WSProto
     #expect(try Self.check(.list([], missing: .allowed)) == nil)
   }
 
-  @Test("an empty Origin is not a missing one, and two are not one (THREATS 13)")
+  @Test("an empty Origin is not a missing one, and two are not one", .threat(13))
   func emptyAndRepeated() throws {
     let list = try OriginPolicy.list(parsing: ["https://example.com"], missing: .allowed)
     for policy in [list, .sameHost, .sameOrigin(secure: true)] {
@@ -149,7 +149,8 @@ import WSProto
   // MARK: The server's own pages
 
   @Test(
-    "the same origin is the scheme, the host and the port of the request (THREATS 13)",
+    "the same origin is the scheme, the host and the port of the request",
+    .threat(13),
     arguments: [
       ("example.com", "https://example.com", true), ("example.com:443", "https://example.com", true),
       ("EXAMPLE.com", "https://example.com", true), ("example.com", "https://example.com:443", true),

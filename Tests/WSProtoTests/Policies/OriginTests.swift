@@ -64,7 +64,8 @@ import WSProto
       "https://a.example https://b.example", "https://a.example,https://b.example", "https://a.example, null",
       "https://*.example.com", "*", "https://%65xample.com", "https://example.com%00.evil.example",
       "https://bücher.example", "https://ｅxample.com", "https://example。com", "https://[::1", "https://::1",
-      "https://[]", "https://[a!b]", "https://[v1.x]", "https://[fe80::1%25eth0]", "https://[example.com]", "https://[::1]x", "https://[::1]:", "1https://example.com", "-://example.com",
+      "https://[]", "https://[a!b]", "https://[v1.x]", "https://[fe80::1%25eth0]", "https://[example.com]",
+      "https://[::1]x", "https://[::1]:", "1https://example.com", "-://example.com",
       "ht tps://example.com", "https ://example.com", "https:// example.com", "https://example.com\u{0}",
       "https://example.com\r\nX: y", "https://example\t.com", "https://a'b", "https://(a)", "://example.com",
     ]

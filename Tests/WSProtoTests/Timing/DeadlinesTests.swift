@@ -82,7 +82,8 @@ import Testing
   }
 
   @Test(
-    "a deadline passes at its very time, neither a nanosecond before nor after it is looked at late (THREATS 17)",
+    "a deadline passes at its very time, neither a nanosecond before nor after it is looked at late",
+    .threat(17),
     arguments: Path.all,
     [Duration.zero, .seconds(-5), .seconds(1_000_000_000)]
   )
@@ -102,7 +103,7 @@ import Testing
     }
   }
 
-  @Test("a byte a second, or a pong, puts no absolute deadline off (THREATS 17)", arguments: Path.all)
+  @Test("a byte a second, or a pong, puts no absolute deadline off", .threat(17), arguments: Path.all)
   func dripping(path: Path) throws {
     var (deadlines, end, state) = try path.walk(from: .zero)
     var now = end - .milliseconds(2999)

@@ -48,7 +48,8 @@ import WSProtoTestSupport
   // MARK: Opening
 
   @Test(
-    "a request that comes a byte a second is dropped at the limit (THREATS 17)",
+    "a request that comes a byte a second is dropped at the limit",
+    .threat(17),
     arguments: [true, false]
   )
   func slowRequest(borrowed: Bool) throws {
@@ -60,7 +61,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an answer that comes a byte a second is dropped at the limit (THREATS 17)",
+    "an answer that comes a byte a second is dropped at the limit",
+    .threat(17),
     arguments: [true, false]
   )
   func slowAnswer(borrowed: Bool) throws {
@@ -73,7 +75,8 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the body of a refusal that comes a byte a second is dropped at the limit (THREATS 17)",
+    "the body of a refusal that comes a byte a second is dropped at the limit",
+    .threat(17),
     arguments: [true, false]
   )
   func slowRefusal(borrowed: Bool) throws {
@@ -113,7 +116,8 @@ import WSProtoTestSupport
   // MARK: Closing
 
   @Test(
-    "a peer that sends a byte a second instead of its Close is dropped at the limit (THREATS 17)",
+    "a peer that sends a byte a second instead of its Close is dropped at the limit",
+    .threat(17),
     arguments: ends
   )
   func slowClose(role: ConnectionType, borrowed: Bool) throws {
@@ -142,6 +146,7 @@ import WSProtoTestSupport
 
   @Test(
     "a peer that does not end the transport, a byte a second or not, is dropped at the limit",
+    .threat(17),
     arguments: ends
   )
   func slowEnd(role: ConnectionType, borrowed: Bool) throws {
