@@ -59,7 +59,7 @@ final class TimedEnd {
   /// Does what is due; gives what is to be sent.
   func advance(to now: Duration) throws -> [UInt8] {
     var output: [UInt8] = []
-    while let action = deadlines.advance(to: now, state: connection.state) {
+    while actions.count < 1000, let action = deadlines.advance(to: now, state: connection.state) {
       actions.append((now, action))
       switch action {
       case .sendPing(let ping): try connection.send(ping, into: &output)
@@ -119,7 +119,8 @@ struct TimedLink {
 
   /// Runs until `time`, what is due then included.
   mutating func run(until time: Duration) throws {
-    while true {
+    // Bounded: a deadline that never passes fails the test, and does not hang it.
+    for _ in 0..<10_000 {
       let times = [underWay.first?.arrival, client.deadlines.nextDeadline, server.deadlines.nextDeadline]
       guard let next = times.compactMap({ $0 }).min(), next <= time else { break }
       now = max(now, next)
