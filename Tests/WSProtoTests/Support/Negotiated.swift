@@ -6,7 +6,7 @@ extension PerMessageDeflate {
   /// As after a negotiation without parameters: windows of 15 bits, context takeover.
   static var negotiated: PerMessageDeflate {
     var deflate = PerMessageDeflate()
-    deflate.isNegotiated = true
+    _ = deflate.accept(ExtensionHeader(name: PerMessageDeflate.name))
     return deflate
   }
 }

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import WSProto
+
+/// Every deadline by a clock that the test moves.
+@Suite struct DeadlinesTests {
+  static let timeouts = Timeouts(
+    opening: .seconds(10),
+    keepalive: Timeouts.Keepalive(pingInterval: .seconds(20), pongTimeout: .seconds(5)),
+    closing: .seconds(7),
+    transportEnd: .seconds(3)
+  )
+  static let nanosecond = Duration.nanoseconds(1)
+
+  /// Deadlines of a connection that opened at zero.
+  static func open(_ timeouts: Timeouts = timeouts) -> Deadlines {
+    var deadlines = Deadlines(at: .zero, timeouts: timeouts)
+    #expect(deadlines.advance(to: .zero, state: .open) == nil)
+    return deadlines
+  }
+
+  /// The ping that is due at `time`.
+  static func ping(_ deadlines: inout Deadlines, at time: Duration) -> Ping? {
+    guard case .sendPing(let ping)? = deadlines.advance(to: time, state: .open) else { return nil }
+    return ping
+  }
+
+  // MARK: Absolute deadlines
+
+  /// A way through a connection's life, a second a step, the deadline that runs at its end, and how long that is.
+  struct Path: Sendable, CustomTestStringConvertible {
+    var states: [ConnectionState]
+    var cause: Deadlines.Cause
+    /// At which step the deadline began.
+    var begins: Int
+
+    var testDescription: String { states.map { "\($0)" }.joined(separator: ", ") }
+
+    static let all = [
+      Path(states: [.connecting], cause: .opening(limit: .seconds(10)), begins: 0),
+      Path(states: [.connecting, .connecting], cause: .opening(limit: .seconds(10)), begins: 0),
+      Path(states: [.connecting, .rejecting], cause: .opening(limit: .seconds(10)), begins: 0),
+      Path(states: [.open, .localClosing], cause: .closing(limit: .seconds(7)), begins: 1),
+      Path(states: [.open, .remoteClosing], cause: .closing(limit: .seconds(7)), begins: 1),
+      Path(
+        states: [.connecting, .localClosing, .localClosing],
+        cause: .closing(limit: .seconds(7)),
+        begins: 1
+      ),
+      Path(
+        states: [.connecting, .open, .remoteClosing, .remoteClosing],
+        cause: .closing(limit: .seconds(7)),
+        begins: 2
+      ),
+      Path(states: [.connecting, .closed], cause: .transportEnd(limit: .seconds(3)), begins: 1),
+      Path(states: [.rejecting, .closed, .closed], cause: .transportEnd(limit: .seconds(3)), begins: 1),
+      Path(states: [.open, .closed], cause: .transportEnd(limit: .seconds(3)), begins: 1),
+      Path(states: [.open, .localClosing, .closed], cause: .transportEnd(limit: .seconds(3)), begins: 2),
+      Path(
+        states: [.open, .remoteClosing, .closed, .closed],
+        cause: .transportEnd(limit: .seconds(3)),
+        begins: 2
+      ),
+    ]
+
+    /// The deadlines at the end of the way, when they end, and the last state.
+    func walk(from start: Duration) throws -> (deadlines: Deadlines, end: Duration, state: ConnectionState) {
+      var deadlines = Deadlines(at: start, timeouts: DeadlinesTests.timeouts)
+      for (step, state) in states.enumerated() {
+        #expect(deadlines.advance(to: start + .seconds(step), state: state) == nil)
+      }
+      return (deadlines, start + .seconds(begins) + limit, try #require(states.last))
+    }
+
+    private var limit: Duration {
+      switch cause {
+      case .opening(let limit), .keepalive(let limit), .closing(let limit), .transportEnd(let limit): limit
+      }
+    }
+  }
+
+  @Test(
+    "a deadline passes at its very time, neither a nanosecond before nor after it is looked at late",
+    .threat(17),
+    arguments: Path.all,
+    [Duration.zero, .seconds(-5), .seconds(1_000_000_000)]
+  )
+  func boundaries(path: Path, start: Duration) throws {
+    let (deadlines, end, state) = try path.walk(from: start)
+    for lateness in [Duration.zero, Self.nanosecond, .seconds(100)] {
+      var deadlines = deadlines
+      #expect(deadlines.nextDeadline == end)
+      #expect(deadlines.advance(to: end - Self.nanosecond, state: state) == nil)
+      #expect(deadlines.nextDeadline == end)
+      #expect(deadlines.advance(to: end + lateness, state: state) == .dropTransport(cause: path.cause))
+      // That was the last of it.
+      #expect(deadlines.nextDeadline == nil)
+      for state in ConnectionState.allCases {
+        #expect(deadlines.advance(to: end + .seconds(1000), state: state) == nil)
+      }
+    }
+  }
+
+  @Test("a byte a second, or a pong, puts no absolute deadline off", .threat(17), arguments: Path.all)
+  func dripping(path: Path) throws {
+    var (deadlines, end, state) = try path.walk(from: .zero)
+    var now = end - .milliseconds(2999)
+    while now < end {
+      deadlines.receivedBytes(at: now)
+      deadlines.receivedPong(Pong(), at: now)
+      #expect(deadlines.nextDeadline == end)
+      #expect(deadlines.advance(to: now, state: state) == nil)
+      now += .milliseconds(100)
+    }
+    deadlines.receivedBytes(at: end)
+    #expect(deadlines.advance(to: end, state: state) == .dropTransport(cause: path.cause))
+  }
+
+  @Test("a deadline that is switched off never passes, and those that follow it still do")
+  func switchedOff() {
+    let never = Duration.seconds(1_000_000_000)
+    var deadlines = Deadlines(
+      at: .zero,
+      timeouts: Timeouts(opening: nil, keepalive: nil, closing: nil, transportEnd: nil)
+    )
+    for (step, state) in [ConnectionState.connecting, .open, .localClosing, .closed].enumerated() {
+      #expect(deadlines.advance(to: never * step, state: state) == nil)
+      #expect(deadlines.advance(to: never * (step + 1), state: state) == nil)
+      #expect(deadlines.nextDeadline == nil)
+    }
+
+    deadlines = Deadlines(at: .zero, timeouts: Timeouts(opening: nil, keepalive: nil, closing: nil))
+    for state in [ConnectionState.connecting, .open, .remoteClosing] {
+      #expect(deadlines.advance(to: never, state: state) == nil)
+    }
+    #expect(deadlines.advance(to: never, state: .closed) == nil)
+    #expect(deadlines.nextDeadline == never + .seconds(5))
+  }
+
+  @Test("the defaults are those that the documentation names")
+  func defaults() {
+    let timeouts = Timeouts()
+    #expect(timeouts.opening == .seconds(10) && timeouts.closing == .seconds(10))
+    #expect(timeouts.transportEnd == .seconds(5))
+    #expect(timeouts.keepalive?.pingInterval == .seconds(20))
+    #expect(timeouts.keepalive?.pongTimeout == .seconds(20))
+  }
+
+  // MARK: Keepalive
+
+  @Test("pings go out at their interval while the connection is open, and never else (RFC 6455 §5.5.2)")
+  func pings() throws {
+    var deadlines = Deadlines(at: .zero, timeouts: Self.timeouts)
+    #expect(deadlines.advance(to: .seconds(4), state: .open) == nil)
+    var payloads: Set<Bytes> = []
+    for number in 1...1000 {
+      let due = Duration.seconds(4 + 20 * number)
+      #expect(deadlines.nextDeadline == due)
+      #expect(deadlines.advance(to: due - Self.nanosecond, state: .open) == nil)
+      let ping = try #require(Self.ping(&deadlines, at: due))
+      #expect(ping.payload.count <= 125)
+      payloads.insert(ping.payload)
+      #expect(deadlines.advance(to: due, state: .open) == nil)
+      deadlines.receivedBytes(at: due + .seconds(1))
+    }
+    #expect(payloads.count == 1000)
+    #expect(deadlines.advance(to: .seconds(20_010), state: .localClosing) == nil)
+    #expect(deadlines.nextDeadline == .seconds(20_017))
+  }
+
+  @Test("a caller that was held up sends one ping, and the next an interval later")
+  func noBurst() {
+    var deadlines = Self.open()
+    #expect(Self.ping(&deadlines, at: .seconds(1000)) != nil)
+    #expect(deadlines.advance(to: .seconds(1000), state: .open) == nil)
+    deadlines.receivedBytes(at: .seconds(1001))
+    #expect(deadlines.nextDeadline == .seconds(1020))
+  }
+
+  @Test(
+    "a peer that is silent after a ping gets a Close at the limit, and its transport is dropped after the next"
+  )
+  func silence() throws {
+    for arrival in [nil, Duration.seconds(20) - Self.nanosecond] {
+      var deadlines = Self.open()
+      // What came before the ping doesn't count.
+      if let arrival { deadlines.receivedBytes(at: arrival) }
+      #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
+      #expect(deadlines.nextDeadline == .seconds(25))
+      #expect(deadlines.advance(to: .seconds(25) - Self.nanosecond, state: .open) == nil)
+      let action = deadlines.advance(to: .seconds(25), state: .open)
+      guard case .sendClose(let close, .keepalive(limit: .seconds(5)))? = action else {
+        Issue.record("\(String(describing: action))")
+        return
+      }
+      #expect(close.code == .internalError)
+      for role in ConnectionType.allCases {
+        #expect(try Connection(role).send(close).count > 2)
+      }
+      // The caller may have been unable to send it: the state is still open.
+      for state in [ConnectionState.open, .localClosing] {
+        var deadlines = deadlines
+        #expect(deadlines.nextDeadline == .seconds(32))
+        deadlines.receivedBytes(at: .seconds(26))
+        #expect(deadlines.advance(to: .seconds(32) - Self.nanosecond, state: state) == nil)
+        #expect(
+          deadlines.advance(to: .seconds(32), state: state)
+            == .dropTransport(cause: .closing(limit: .seconds(7)))
+        )
+      }
+    }
+  }
+
+  @Test("anything that comes after a ping is a sign of life, until the next one asks for another")
+  func signOfLife() {
+    for arrival in [Duration.seconds(20), .seconds(21), .seconds(25) - Self.nanosecond] {
+      var deadlines = Self.open()
+      #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
+      deadlines.receivedBytes(at: arrival)
+      #expect(deadlines.nextDeadline == .seconds(40))
+      #expect(deadlines.advance(to: .seconds(25), state: .open) == nil)
+      #expect(Self.ping(&deadlines, at: .seconds(40)) != nil)
+      #expect(deadlines.nextDeadline == .seconds(45))
+    }
+  }
+
+  @Test("a pong is a sign of life without receivedBytes(at:), also one that nobody asked for")
+  func pongIsSignOfLife() throws {
+    for answers in [true, false] {
+      var deadlines = Self.open()
+      let ping = try #require(Self.ping(&deadlines, at: .seconds(20)))
+      deadlines.receivedPong(answers ? ping.response() : Pong(), at: .seconds(22))
+      #expect(deadlines.nextDeadline == .seconds(40))
+    }
+  }
+
+  @Test("of several pings without an answer the first counts")
+  func firstPingCounts() {
+    let keepalive = Timeouts.Keepalive(pingInterval: .seconds(2), pongTimeout: .seconds(5))
+    var deadlines = Self.open(Timeouts(keepalive: keepalive))
+    #expect(Self.ping(&deadlines, at: .seconds(2)) != nil)
+    #expect(Self.ping(&deadlines, at: .seconds(4)) != nil)
+    #expect(Self.ping(&deadlines, at: .seconds(6)) != nil)
+    #expect(deadlines.nextDeadline == .seconds(7))
+    guard case .sendClose? = deadlines.advance(to: .seconds(7), state: .open) else {
+      Issue.record("no Close")
+      return
+    }
+  }
+
+  @Test("an interval as long as the limit: the Close comes, not one more ping")
+  func closeBeforePing() {
+    var deadlines = Self.open(Timeouts())
+    #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
+    guard case .sendClose? = deadlines.advance(to: .seconds(40), state: .open) else {
+      Issue.record("no Close")
+      return
+    }
+  }
+
+  @Test("without a limit for the pong pings go on unanswered")
+  func noLimit() {
+    let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: nil)
+    var deadlines = Self.open(Timeouts(keepalive: keepalive))
+    for second in 1...100 { #expect(Self.ping(&deadlines, at: .seconds(second)) != nil) }
+    #expect(deadlines.roundTripTime == nil)
+  }
+
+  @Test("an interval of less than a millisecond is one: the loop over actions ends")
+  func shortestInterval() {
+    for interval in [Duration.zero, .seconds(-1), .microseconds(999), Duration(attoseconds: .min)] {
+      var keepalive = Timeouts.Keepalive(pingInterval: interval, pongTimeout: nil)
+      #expect(keepalive.pingInterval == .milliseconds(1))
+      keepalive.pingInterval = interval
+      #expect(keepalive.pingInterval == .milliseconds(1))
+      var deadlines = Self.open(Timeouts(keepalive: keepalive))
+      var count = 0
+      while count < 10, deadlines.advance(to: .seconds(10), state: .open) != nil { count += 1 }
+      #expect(count == 1)
+    }
+  }
+
+  // MARK: Round trips
+
+  @Test(
+    "a pong gives the time since its ping, once; by both doors (RFC 6455 §5.5.3)",
+    arguments: [true, false]
+  )
+  func roundTrip(borrowed: Bool) throws {
+    var deadlines = Self.open()
+    let ping = try #require(Self.ping(&deadlines, at: .seconds(20)))
+    func answer(at time: Duration) -> Duration? {
+      guard borrowed else { return deadlines.receivedPong(ping.response(), at: time) }
+      return ping.payload.withUnsafeBytes { deadlines.receivedPong($0.bytes, at: time) }
+    }
+    #expect(deadlines.roundTripTime == nil)
+    #expect(answer(at: .seconds(20) + .milliseconds(30)) == .milliseconds(30))
+    #expect(deadlines.roundTripTime == .milliseconds(30))
+    #expect(answer(at: .seconds(21)) == nil)
+    #expect(deadlines.roundTripTime == .milliseconds(30))
+    let next = try #require(Self.ping(&deadlines, at: .seconds(40)))
+    #expect(deadlines.receivedPong(next.response(), at: .seconds(40)) == .zero)
+    #expect(deadlines.roundTripTime == .zero)
+  }
+
+  @Test("a pong that answers no ping gives no round trip (RFC 6455 §5.5.3)")
+  func unsolicited() throws {
+    var first = Self.open()
+    let payload = Array(try #require(Self.ping(&first, at: .seconds(20))).payload)
+    var payloads: [[UInt8]] = [
+      [], [0], Array("ping".utf8), payload.dropLast(), payload + [0], payload.reversed(),
+    ]
+    for index in payload.indices {
+      payloads.append(payload)
+      payloads[payloads.count - 1][index] ^= 0x80
+    }
+    payloads.append([UInt8](repeating: 0xFF, count: 125))
+    payloads.append(payload.prefix(4) + [UInt8](repeating: 0, count: 8))
+    payloads.append(payload.prefix(4) + [UInt8](repeating: 0xFF, count: 8))
+    for payload in payloads {
+      #expect(first.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(21)) == nil)
+    }
+    #expect(first.roundTripTime == nil)
+    // Before its ping was sent a pong is nobody's answer, and doesn't become one.
+    var second = Self.open()
+    #expect(second.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(1)) == nil)
+    let ping = try #require(Self.ping(&second, at: .seconds(20)))
+    #expect(ping.payload == Bytes(payload))
+    #expect(second.roundTripTime == nil)
+    #expect(second.receivedPong(ping.response(), at: .seconds(22)) == .seconds(2))
+  }
+
+  @Test("a pong for a later ping answers the earlier ones; theirs give nothing any more (RFC 6455 §5.5.3)")
+  func coalesced() throws {
+    let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
+    var deadlines = Self.open(Timeouts(keepalive: keepalive))
+    let pings = try (1...6).map { try #require(Self.ping(&deadlines, at: .seconds($0))) }
+    // The first two of six are known, but when they were sent no longer is: answers without a round trip.
+    #expect(deadlines.receivedPong(pings[0].response(), at: .seconds(6.5)) == nil)
+    #expect(deadlines.receivedPong(pings[1].response(), at: .seconds(6.5)) == nil)
+    #expect(deadlines.receivedPong(pings[2].response(), at: .seconds(6.5)) == .seconds(3.5))
+    #expect(deadlines.receivedPong(pings[3].response(), at: .seconds(6.5)) == .seconds(2.5))
+    #expect(deadlines.receivedPong(pings[2].response(), at: .seconds(6.6)) == nil)
+    #expect(deadlines.receivedPong(pings[5].response(), at: .seconds(6.75)) == .seconds(0.75))
+    #expect(deadlines.receivedPong(pings[4].response(), at: .seconds(6.8)) == nil)
+    #expect(deadlines.roundTripTime == .seconds(0.75))
+    #expect(deadlines.nextDeadline == .seconds(7))
+  }
+
+  @Test("a round trip of several intervals is measured all the same")
+  func longRoundTrip() throws {
+    let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
+    var deadlines = Self.open(Timeouts(keepalive: keepalive))
+    var under: [(Ping, Duration)] = []
+    for step in 1...100 {
+      under.append((try #require(Self.ping(&deadlines, at: .seconds(step))), .seconds(step)))
+      guard let (ping, sent) = under.first, Duration.seconds(step) - sent >= .seconds(3) else { continue }
+      under.removeFirst()
+      #expect(deadlines.receivedPong(ping.response(), at: .seconds(step)) == .seconds(3))
+    }
+  }
+
+  @Test("what comes once the connection is closing gives no round trip")
+  func pongWhileClosing() throws {
+    var deadlines = Self.open()
+    let ping = try #require(Self.ping(&deadlines, at: .seconds(20)))
+    #expect(deadlines.advance(to: .seconds(21), state: .localClosing) == nil)
+    #expect(deadlines.receivedPong(ping.response(), at: .seconds(22)) == nil)
+    #expect(deadlines.roundTripTime == nil)
+  }
+
+  // MARK: Odd clocks
+
+  @Test("time that goes back is taken for the latest that was seen")
+  func backwards() throws {
+    var deadlines = Deadlines(at: .seconds(5), timeouts: Self.timeouts)
+    #expect(deadlines.advance(to: .seconds(12), state: .connecting) == nil)
+    #expect(deadlines.advance(to: .zero, state: .connecting) == nil)
+    // Open at 12, not at -1000.
+    #expect(deadlines.advance(to: .seconds(-1000), state: .open) == nil)
+    #expect(deadlines.nextDeadline == .seconds(32))
+    let ping = try #require(Self.ping(&deadlines, at: .seconds(32)))
+    #expect(deadlines.receivedPong(ping.response(), at: .seconds(31)) == .zero)
+    #expect(deadlines.advance(to: .seconds(40), state: .localClosing) == nil)
+    deadlines.receivedBytes(at: .seconds(46))
+    // It is 46 already, so 47 is a second away whatever the caller says.
+    #expect(deadlines.advance(to: .zero, state: .localClosing) == nil)
+    #expect(deadlines.nextDeadline == .seconds(47))
+    deadlines.receivedBytes(at: .seconds(47))
+    #expect(
+      deadlines.advance(to: .zero, state: .localClosing)
+        == .dropTransport(cause: .closing(limit: .seconds(7)))
+    )
+  }
+
+  @Test("no length and no time traps: the longest, the shortest, none, negative ones")
+  func extremes() throws {
+    let lengths = [
+      Duration(attoseconds: .max), Duration(attoseconds: .min), .seconds(Int64.max), .seconds(Int64.min),
+      .zero,
+      .nanoseconds(-1), .nanoseconds(1), Duration(attoseconds: 1),
+    ]
+    for length in lengths {
+      let keepalive = Timeouts.Keepalive(pingInterval: length, pongTimeout: length)
+      let timeouts = Timeouts(opening: length, keepalive: keepalive, closing: length, transportEnd: length)
+      for start in lengths {
+        for state in ConnectionState.allCases {
+          var deadlines = Deadlines(at: start, timeouts: timeouts)
+          for time in lengths + [deadlines.nextDeadline ?? .zero] {
+            var actions = 0
+            while actions < 10, let action = deadlines.advance(to: time, state: state) {
+              actions += 1
+              if case .sendPing(let ping) = action {
+                deadlines.receivedBytes(at: time)
+                _ = deadlines.receivedPong(ping.response(), at: time)
+              }
+            }
+            #expect(actions <= 3, "\(length) from \(start), \(state) at \(time)")
+          }
+        }
+      }
+    }
+    var deadlines = Deadlines(at: .seconds(1), timeouts: Timeouts(opening: Duration(attoseconds: .max)))
+    #expect(deadlines.nextDeadline == Duration(attoseconds: .max))
+    #expect(deadlines.advance(to: .seconds(Int64.max), state: .connecting) == nil)
+    deadlines = Deadlines(at: .zero, timeouts: Timeouts(opening: .zero))
+    #expect(
+      deadlines.advance(to: .zero, state: .connecting) == .dropTransport(cause: .opening(limit: .zero))
+    )
+  }
+
+  @Test("a cause says which deadline it was, and how long")
+  func causes() {
+    let limit = Duration.milliseconds(1500)
+    let causes: [Deadlines.Cause] = [
+      .opening(limit: limit), .keepalive(limit: limit), .closing(limit: limit), .transportEnd(limit: limit),
+    ]
+    #expect(causes.allSatisfy { $0.description.contains("1.5 seconds") })
+    #expect(Set(causes.map(\.description)).count == 4)
+  }
+
+  // MARK: Any order of calls
+
+  /// A state that a connection can move to.
+  static func successor(of state: ConnectionState, _ choice: Int) -> ConnectionState {
+    switch state {
+    case .connecting: [.open, .open, .rejecting][choice]
+    case .open: [.localClosing, .remoteClosing, .closed][choice]
+    case .localClosing, .remoteClosing, .rejecting, .closed: .closed
+    }
+  }
+
+  @Test(
+    "in any order of calls: nextDeadline is when something is due, and receiving never brings it nearer",
+    arguments: 0..<20
+  )
+  func anyOrder(seed: Int) {
+    var random = TestRandom(seed: UInt64(seed))
+    for _ in 0..<200 {
+      let keepalive = Timeouts.Keepalive(
+        pingInterval: .milliseconds(random.below(3000)),
+        pongTimeout: random.below(4) == 0 ? nil : .milliseconds(random.below(3000))
+      )
+      let timeouts = Timeouts(
+        opening: .milliseconds(random.below(5000)),
+        keepalive: random.below(5) == 0 ? nil : keepalive,
+        closing: .milliseconds(random.below(2000)),
+        transportEnd: .milliseconds(random.below(2000))
+      )
+      var now = Duration.milliseconds(random.below(10_000))
+      var deadlines = Deadlines(at: now, timeouts: timeouts)
+      var state = ConnectionState.connecting
+      var isOver = false
+      var lastPing: Ping?
+      for _ in 0..<40 {
+        now += .milliseconds(random.below(700))
+        if random.below(8) == 0 { state = Self.successor(of: state, random.below(3)) }
+        let before = deadlines.nextDeadline
+        switch random.below(3) {
+        case 0: deadlines.receivedBytes(at: now)
+        case 1: deadlines.receivedPong(lastPing?.response() ?? Pong(), at: now)
+        default: break
+        }
+        if let before, let after = deadlines.nextDeadline { #expect(after >= before) }
+        if before == nil { #expect(deadlines.nextDeadline == nil) }
+        var actions = 0
+        while actions < 10, let action = deadlines.advance(to: now, state: state) {
+          actions += 1
+          #expect(!isOver, "\(action) after the last action")
+          switch action {
+          case .sendPing(let ping):
+            #expect(state == .open)
+            lastPing = ping
+          case .sendClose: #expect(state == .open)
+          case .dropTransport: isOver = true
+          }
+        }
+        #expect(actions <= 3)
+        if isOver { #expect(deadlines.nextDeadline == nil) }
+        guard let next = deadlines.nextDeadline else { continue }
+        #expect(next > now)
+        var copy = deadlines
+        #expect(copy.advance(to: next - Self.nanosecond, state: state) == nil)
+        #expect(copy.nextDeadline == next)
+        #expect(copy.advance(to: next, state: state) != nil)
+      }
+    }
+  }
+
+  @Test("a deadline costs no allocation: the value is plain bits, of a size that idle connections can bear")
+  func plainBits() {
+    func size<T: BitwiseCopyable>(_: T.Type) -> Int { MemoryLayout<T>.size }
+    #expect(size(Deadlines.self) <= 320)
+  }
+}
