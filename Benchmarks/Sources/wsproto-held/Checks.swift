@@ -50,6 +50,7 @@ struct Checks {
     let bytes = Self.held()
     wsb_count_bytes(false)
     precondition(count == size && code == nil, "\(count) bytes came, \(String(describing: code))")
+    withExtendedLifetime((large, tail)) {}
     let row = behind == .ping ? "M1" : "M2"
     expect(
       row,
@@ -57,7 +58,7 @@ struct Checks {
       bytes,
       atMost: Self.idle
     )
-    withExtendedLifetime(connection) {}
+    withExtendedLifetime((connection, wire)) {}
   }
 
   /// A plain message of 1 MiB, then nothing.
@@ -73,8 +74,9 @@ struct Checks {
     let bytes = Self.held()
     wsb_count_bytes(false)
     precondition(count == 1 << 20)
+    withExtendedLifetime(frame) {}
     expect("M1", "\(door.rawValue), \(delivery), 1 MiB plain", bytes, atMost: Self.idle)
-    withExtendedLifetime(connection) {}
+    withExtendedLifetime((connection, wire)) {}
   }
 
   /// The first 60,000 bytes of a message that inflates to 64 MiB, in parts: the most that is held at any moment.
@@ -91,10 +93,11 @@ struct Checks {
     let peak = Int(wsb_peak_bytes())
     let held = Self.held()
     wsb_count_bytes(false)
+    withExtendedLifetime(bytes) {}
     precondition(count > 50 << 20 && code == nil, "\(count) bytes came, \(String(describing: code))")
     expect("M3", "\(door.rawValue), \(count) bytes inflated by parts, at the peak", peak, atMost: Self.peak)
     expect("M3", "\(door.rawValue), the same, afterwards", held, atMost: Self.idle)
-    withExtendedLifetime(connection) {}
+    withExtendedLifetime((connection, wire)) {}
   }
 
   enum End { case close, failure }
@@ -128,10 +131,11 @@ struct Checks {
       for _ in 0..<20 { try door.receive(more, on: connection) }
       let bytes = Self.held()
       wsb_count_bytes(false)
+      withExtendedLifetime((last, more)) {}
       expect("M4", "\(door.rawValue), 20 MiB after a \(end)", bytes, atMost: Self.idle)
       withExtendedLifetime(connection) {}
     }
-    withExtendedLifetime(frames) {}
+    withExtendedLifetime((frames, last, more)) {}
   }
 
   /// A request of nearly 16 KiB is accepted, and its event let go.
@@ -155,7 +159,7 @@ struct Checks {
       _ = try server.send(AcceptConnection())
       sizes.append(Self.held())
       wsb_count_bytes(false)
-      withExtendedLifetime(server) {}
+      withExtendedLifetime((server, client, request)) {}
     }
     expect("M6", "an accepted request of 15,000 bytes more than another", sizes[1] - sizes[0], atMost: 256)
   }

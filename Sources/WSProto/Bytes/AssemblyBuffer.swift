@@ -71,14 +71,12 @@ package struct AssemblyBuffer: ~Copyable {
     if count == 0, storage != nil, !isKnownUniquelyReferenced(&storage) { storage = nil }
     // `count` is bounded by the message limit and `added` by the chunk, so the sums cannot overflow.
     if let storage, storage.byteCapacity - count >= added { return storage.base }
-    let made = ByteStorage.make(minimumCapacity: max(count + added, 2 * count, Self.minimumCapacity))
+    let made = ByteStorage.make(count + added, wanted: max(count + added, count + count / 2))
     if let storage, count > 0 { made.base.copyMemory(from: storage.base, byteCount: count) }
     ByteStorage.giveBack(&storage)
     storage = made
     return made.base
   }
-
-  private static let minimumCapacity = 1024
 
   /// Forgets the bytes; keeps the storage for the next message.
   package mutating func clear() { count = 0 }

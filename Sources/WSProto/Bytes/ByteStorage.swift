@@ -8,10 +8,10 @@
 /// see it. That is what makes sharing across threads sound.
 @usableFromInline
 final class ByteStorage: ManagedBuffer<Int, UInt8> {
-  /// Storage for at least `minimumCapacity` bytes, not initialised. It may be one that a connection has given back.
-  static func make(minimumCapacity: Int) -> ByteStorage {
-    SpareStorage.worthwhile...SpareStorage.largest ~= minimumCapacity
-      ? SpareStorage.take(minimumCapacity) : allocate(minimumCapacity)
+  /// Storage for at least `needed` bytes, not initialised, and for `wanted` if that costs nothing: one that a connection
+  /// has given back, in one of a few sizes, or a new one.
+  static func make(_ needed: Int, wanted: Int) -> ByteStorage {
+    needed <= SpareStorage.largest ? SpareStorage.take(min(wanted, SpareStorage.largest)) : allocate(wanted)
   }
 
   /// New storage.

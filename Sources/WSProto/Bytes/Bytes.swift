@@ -35,7 +35,7 @@ public struct Bytes: @unchecked Sendable {
       self.init()
       return
     }
-    let storage = ByteStorage.make(minimumCapacity: buffer.count)
+    let storage = ByteStorage.allocate(buffer.count)
     storage.base.copyMemory(from: source, byteCount: buffer.count)
     self.init(sharing: storage, offset: 0, count: buffer.count)
   }

@@ -13,9 +13,6 @@ struct ReceiveBuffer: ~Copyable {
   /// Where the unread bytes begin. The reader advances it, never past ``tail``.
   var head = 0
   private(set) var tail = 0
-  /// The least that is allocated, so that small chunks share one storage.
-  private static let minimumCapacity = 2048
-
   init() {}
 
   var count: Int { tail - head }
@@ -52,7 +49,8 @@ struct ReceiveBuffer: ~Copyable {
   private mutating func reserve(_ additional: Int, expected: UInt64) -> UnsafeMutableRawPointer {
     let unread = tail - head
     if head > 0, let base, isKnownUniquelyReferenced(&storage) {
-      let start = Self.alignedStart(base, unread)
+      // Aligned where there is room for that.
+      let start = max(0, min(Self.alignedStart(base, unread), capacity - unread - additional))
       if start + unread <= head {
         // Nobody else sees the bytes before the head: what is unread moves there. It doesn't overlap, and no byte is
         // moved twice before as many were read.
@@ -61,8 +59,30 @@ struct ReceiveBuffer: ~Copyable {
         tail = start + unread
       }
     }
-    if let base, capacity - tail >= additional { return base }
-    return grow(additional, expected: expected)
+    if let base {
+      return capacity - tail >= additional ? base : grow(additional, expected: expected)
+    }
+    // Nothing is unread where there's no storage: what an idle connection has given back is fetched again.
+    return adopt(
+      ByteStorage.make(
+        additional,
+        wanted: additional == Retention.receiveBuffer ? additional : additional + Self.alignment
+      ),
+      unread: 0,
+      room: additional
+    )
+  }
+
+  /// Goes on in another storage, where the unread bytes will be moved to.
+  @inline(__always)
+  private mutating func adopt(_ made: ByteStorage, unread: Int, room: Int) -> UnsafeMutableRawPointer {
+    let target = made.base
+    head = max(0, min(Self.alignedStart(target, unread), made.byteCapacity - unread - room))
+    tail = head + unread
+    capacity = made.byteCapacity
+    base = target
+    storage = made
+    return target
   }
 
   @inline(never)
@@ -73,16 +93,16 @@ struct ReceiveBuffer: ~Copyable {
     let unread = tail - head
     let hint = Int(clamping: min(expected, UInt64(3 * unread)))
     let wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
-    let made = ByteStorage.make(minimumCapacity: max(wanted, Self.minimumCapacity))
+    move(unread, to: ByteStorage.make(unread + additional + Self.alignment, wanted: wanted))
+    return base ?? Self.emptyWindow
+  }
+
+  /// Moves the unread bytes to another storage, and gives this one back.
+  private mutating func move(_ unread: Int, to made: ByteStorage) {
     let start = Self.alignedStart(made.base, unread)
     if let base, unread > 0 { (made.base + start).copyMemory(from: base + head, byteCount: unread) }
     ByteStorage.giveBack(&storage)
-    storage = made
-    base = made.base
-    capacity = made.byteCapacity
-    head = start
-    tail = start + unread
-    return made.base
+    _ = adopt(made, unread: unread, room: 0)
   }
 
   /// Reads are written to the start of a cache line, which the copy into the buffer is faster for.
@@ -121,16 +141,8 @@ struct ReceiveBuffer: ~Copyable {
     let unread = tail - head
     if unread == 0 { return removeAll() }
     // The beginning of a frame must not hold the storage of a whole read.
-    guard capacity > 8 * max(unread, Retention.receiveBuffer), let base else { return }
+    guard capacity > 8 * unread else { return }
     let needed = unread + Self.alignment
-    let made = needed <= SpareStorage.largest ? SpareStorage.take(needed) : .allocate(needed)
-    let start = Self.alignedStart(made.base, unread)
-    (made.base + start).copyMemory(from: base + head, byteCount: unread)
-    ByteStorage.giveBack(&storage)
-    storage = made
-    self.base = made.base
-    capacity = made.byteCapacity
-    head = start
-    tail = start + unread
+    move(unread, to: ByteStorage.make(needed, wanted: needed))
   }
 }

@@ -9,76 +9,95 @@ internal import Synchronization
 /// - A steady stream of large frames would fetch its storage anew for each read. What connections give back is therefore
 ///   kept for the next one that asks, by ``SpareStorage``: a process holds that once, however many connections it has.
 enum Retention {
-  /// Received bytes that were not read yet: ``ReceiveBuffer``.
-  static let receiveBuffer = 8 << 10
-  /// A message that is put together, or inflated: ``AssemblyBuffer``.
-  static let assembly = 4 << 10
-  /// A message that is compressed before it is sent.
-  static let compressed = 4 << 10
+  /// Received bytes, read or not: ``ReceiveBuffer``. A server that reads so much at a time keeps its buffer from read to
+  /// read.
+  static let receiveBuffer = 16 << 10
+  /// A message that is put together, inflated or compressed: ``AssemblyBuffer``. Fetched when there is one.
+  static let assembly = 0
 }
 
-/// Storage that connections have given back, for the next one that asks: one block of each size, under 1 MiB in all.
+/// Storage that connections have given back, for the next one that asks: two blocks of each size, one of
+/// the largest, 3 MiB in all.
 ///
 /// Safe to call from any thread: a block is in a slot or with one caller, never both, since it comes and goes by one
 /// atomic exchange. What such a block held before can't be seen again: a ``ReceiveBuffer`` and an ``AssemblyBuffer`` give
 /// out only what they have written.
 enum SpareStorage {
-  /// The capacities of blocks: for the beginning of a frame that a read ends with, and for reads of 16, 64, 128 and 256
-  /// KiB with what ``ReceiveBuffer`` adds to them. Larger ones are not kept.
-  private static let sizes = (4 << 10, 32 << 10, 81 << 10, 161 << 10, 384 << 10)
+  /// Where two blocks of one size wait: the bits of a retained ByteStorage each, or 0.
+  private struct Slots: ~Copyable {
+    let first = Atomic<UInt>(0)
+    let second = Atomic<UInt>(0)
 
-  // Each holds the bits of a retained ByteStorage, or 0.
-  private static let slot0 = Atomic<UInt>(0)
-  private static let slot1 = Atomic<UInt>(0)
-  private static let slot2 = Atomic<UInt>(0)
-  private static let slot3 = Atomic<UInt>(0)
-  private static let slot4 = Atomic<UInt>(0)
+    func take() -> ByteStorage? {
+      var bits = first.exchange(0, ordering: .acquiringAndReleasing)
+      if bits == 0 { bits = second.exchange(0, ordering: .acquiringAndReleasing) }
+      return UnsafeRawPointer(bitPattern: bits).map {
+        Unmanaged<ByteStorage>.fromOpaque($0).takeRetainedValue()
+      }
+    }
 
-  /// From which capacity on a block is worth asking for: smaller ones are cheap to allocate in the size that is needed.
-  static let worthwhile = 16 << 10
-  static let largest = sizes.4
-
-  /// A block of at least `capacity` bytes, at most ``largest``.
-  static func take(_ capacity: Int) -> ByteStorage {
-    let size = roundedUp(capacity)
-    let bits = exchange(size, 0)
-    guard let pointer = UnsafeRawPointer(bitPattern: bits) else { return ByteStorage.allocate(size) }
-    return Unmanaged<ByteStorage>.fromOpaque(pointer).takeRetainedValue()
+    func keep(_ storage: consuming ByteStorage, two: Bool = true) {
+      var bits = UInt(bitPattern: Unmanaged.passRetained(storage).toOpaque())
+      bits = first.exchange(bits, ordering: .acquiringAndReleasing)
+      if two, bits != 0 { bits = second.exchange(bits, ordering: .acquiringAndReleasing) }
+      if let third = UnsafeRawPointer(bitPattern: bits) {
+        Unmanaged<ByteStorage>.fromOpaque(third).release()
+      }
+    }
   }
 
-  /// Takes a block that nobody else holds.
+  /// The capacities of blocks: for the beginning of a frame that a read ends with, for reads of 16, 64, 128 and 256 KiB
+  /// with what ``ReceiveBuffer`` adds to them, and for a message of 1 MiB. Larger ones are not kept.
+  private static let sizes = (
+    4 << 10, Retention.receiveBuffer, 32 << 10, 81 << 10, 161 << 10, 384 << 10, 1664 << 10
+  )
+
+  private static let slots0 = Slots()
+  private static let slots1 = Slots()
+  private static let slots2 = Slots()
+  private static let slots3 = Slots()
+  private static let slots4 = Slots()
+  private static let slots5 = Slots()
+  private static let slots6 = Slots()
+
+  /// The largest capacity that is kept here.
+  static let largest = sizes.6
+
+  /// A block of at least `capacity` bytes; at most ``largest``.
+  static func take(_ capacity: Int) -> ByteStorage {
+    switch capacity {
+    case ...sizes.0: slots0.take() ?? .allocate(sizes.0)
+    case ...sizes.1: slots1.take() ?? .allocate(sizes.1)
+    case ...sizes.2: slots2.take() ?? .allocate(sizes.2)
+    case ...sizes.3: slots3.take() ?? .allocate(sizes.3)
+    case ...sizes.4: slots4.take() ?? .allocate(sizes.4)
+    case ...sizes.5: slots5.take() ?? .allocate(sizes.5)
+    default: slots6.take() ?? .allocate(sizes.6)
+    }
+  }
+
+  /// Takes a block that nobody else holds; one of another size goes.
   static func keep(_ storage: consuming ByteStorage) {
-    let size = storage.byteCapacity
-    guard size <= largest, roundedUp(size) == size else { return }
-    let bits = exchange(size, UInt(bitPattern: Unmanaged.passRetained(storage).toOpaque()))
-    if let pointer = UnsafeRawPointer(bitPattern: bits) {
-      Unmanaged<ByteStorage>.fromOpaque(pointer).release()
+    switch storage.byteCapacity {
+    case sizes.0: slots0.keep(storage)
+    case sizes.1: slots1.keep(storage)
+    case sizes.2: slots2.keep(storage)
+    case sizes.3: slots3.keep(storage)
+    case sizes.4: slots4.keep(storage)
+    case sizes.5: slots5.keep(storage)
+    case sizes.6: slots6.keep(storage, two: false)
+    default: break
     }
   }
 
   /// Gives all blocks back to the system.
   static func removeAll() {
-    for size in [sizes.0, sizes.1, sizes.2, sizes.3, sizes.4] {
-      if let pointer = UnsafeRawPointer(bitPattern: exchange(size, 0)) {
-        Unmanaged<ByteStorage>.fromOpaque(pointer).release()
-      }
-    }
-  }
-
-  private static func roundedUp(_ capacity: Int) -> Int {
-    if capacity <= sizes.0 { return sizes.0 }
-    if capacity <= sizes.1 { return sizes.1 }
-    if capacity <= sizes.2 { return sizes.2 }
-    return capacity <= sizes.3 ? sizes.3 : sizes.4
-  }
-
-  private static func exchange(_ size: Int, _ bits: UInt) -> UInt {
-    switch size {
-    case sizes.0: slot0.exchange(bits, ordering: .acquiringAndReleasing)
-    case sizes.1: slot1.exchange(bits, ordering: .acquiringAndReleasing)
-    case sizes.2: slot2.exchange(bits, ordering: .acquiringAndReleasing)
-    case sizes.3: slot3.exchange(bits, ordering: .acquiringAndReleasing)
-    default: slot4.exchange(bits, ordering: .acquiringAndReleasing)
-    }
+    while slots0.take() != nil {}
+    while slots1.take() != nil {}
+    while slots2.take() != nil {}
+    while slots3.take() != nil {}
+    while slots4.take() != nil {}
+    while slots5.take() != nil {}
+    while slots6.take() != nil {}
   }
 }

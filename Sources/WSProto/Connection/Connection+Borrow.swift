@@ -41,19 +41,20 @@ extension Connection {
   }
 
   /// Runs what lies in the buffer, then the end of the stream if it is due.
+  @inline(__always)
   private func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    do {
-      let base = buffer.base ?? ReceiveBuffer.emptyWindow
-      var position = buffer.head
-      let end = buffer.tail
-      defer {
-        buffer.head = position
-        if machine.reading == .ignores { buffer.removeAll() } else { buffer.settle() }
-      }
-      try drain(base, &position, end, keeps: true, body)
+    var position = buffer.head
+    do throws(Failure) {
+      try drain(buffer.base ?? ReceiveBuffer.emptyWindow, &position, buffer.tail, keeps: true, body)
+    } catch {
+      buffer.head = position
+      throw error
     }
+    buffer.head = position
+    if takesInput { return buffer.settle() }
+    buffer.removeAll()
     if takeEndOfStream() { try body(.closeConnection(.abnormalClosure, reason: "".utf8Span)) }
   }
 

@@ -72,8 +72,8 @@ public final class Connection: WebSocketEndpoint {
     return Bytes(copying: UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
   }
 
-  /// Gives the memory back that the process keeps for the next connection with large frames: under 1 MiB, whatever the
-  /// number of connections. For programs that are told that memory is short. Safe to call from any thread.
+  /// Gives the memory back that the process keeps for the next connection with large frames: 3 MiB at most, whatever
+  /// the number of connections. For programs that are told that memory is short. Safe to call from any thread.
   public static func releaseSpareMemory() { SpareStorage.removeAll() }
 
   /// The peer's bytes have violated the protocol.

@@ -75,7 +75,8 @@ public protocol WebSocketEndpoint: AnyObject {
   /// `body`: not a single copy, even of messages that come in many reads.
   ///
   /// - Parameters:
-  ///   - count: the most bytes to read, and the room that `read` gets. With 0 or less nothing is read.
+  ///   - count: the most bytes to read, and the room that `read` gets. With 0 or less nothing is read. A buffer for up
+  ///     to 16 KiB is kept from read to read; larger ones are shared by all connections.
   ///   - read: writes into the memory that it is given, for this call only, and returns how many bytes it has written,
   ///     such as `recv(descriptor, $0.baseAddress, $0.count, 0)`. A negative count stands for none.
   ///   - body: as for `receive(_:_:)`.

@@ -42,6 +42,7 @@ public final class FrameDecoder {
     do throws(ParseFailed) {
       if let frame = try readFrame() { return frame }
       if let failure { throw failure }
+      stage.settle(keepsAssembly: false)
       buffer.settle()
       return nil
     } catch {
@@ -53,7 +54,7 @@ public final class FrameDecoder {
   }
 
   private func readFrame() throws(ParseFailed) -> Frame? {
-    stage.settle(keepsAssembly: false)
+    stage.clear(keepsAssembly: false)
     let base = buffer.base ?? ReceiveBuffer.emptyWindow
     if stage.reader.frame == nil {
       guard let header = try stage.beginFrame(base, &buffer.head, buffer.tail) else { return nil }

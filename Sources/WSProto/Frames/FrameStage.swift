@@ -319,11 +319,23 @@ struct FrameStage: ~Copyable {
     }
   }
 
-  /// The last part was taken: its buffers are free, but for what is `gathered` of a message under way, and for a control
-  /// frame under way. What is larger than an idle connection may hold is given back.
-  mutating func settle(keepsAssembly gathered: Bool) {
-    if !gathered { assembly.settle(keeping: Retention.assembly) }
-    if let frame = reader.frame, frame.header.opcode.isControl { return }
+  /// The last part was taken: its buffers are empty, but for what is gathered of a message under way, and for a control
+  /// frame under way.
+  mutating func clear(keepsAssembly: Bool) {
+    if !keepsAssembly { assembly.clear() }
+    if control.isEmpty || reader.frame?.header.opcode.isControl == true { return }
     control.removeAll(keepingCapacity: true)
+  }
+
+  /// The same, and what is larger than an idle connection may hold is given back.
+  @inline(__always)
+  mutating func settle(keepsAssembly: Bool) {
+    if assembly.capacity > 0 || !control.isEmpty { settleBuffers(keepsAssembly) }
+  }
+
+  @inline(never)
+  private mutating func settleBuffers(_ keepsAssembly: Bool) {
+    clear(keepsAssembly: keepsAssembly)
+    if !keepsAssembly { assembly.settle(keeping: Retention.assembly) }
   }
 }

@@ -95,7 +95,7 @@ struct InboundPipeline: ~Copyable {
     _ end: Int,
     keeps: Bool
   ) throws(ParseFailed) -> InboundPart? {
-    settle()
+    stage.clear(keepsAssembly: gathers)
     switch activity {
     case .between, .underWay: break
     case .failing(let failed):
@@ -332,9 +332,10 @@ struct InboundPipeline: ~Copyable {
   /// What is held for messages, in bytes, beside what waits to be read.
   var heldBytes: Int { stage.assembly.capacity }
 
-  /// The last part was taken: gives back what the message under way doesn't need.
-  mutating func settle() {
-    let gathers = delivery == .wholeMessages && sequence.opcode != nil && !isFinished
-    stage.settle(keepsAssembly: gathers)
-  }
+  /// Whether a message is being put together.
+  private var gathers: Bool { delivery == .wholeMessages && sequence.opcode != nil && !isFinished }
+
+  /// The window is used up, and the last part taken: gives back what the message under way doesn't need.
+  @inline(__always)
+  mutating func settle() { stage.settle(keepsAssembly: gathers) }
 }

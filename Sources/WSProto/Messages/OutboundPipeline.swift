@@ -145,5 +145,5 @@ struct OutboundPipeline: ~Copyable {
 
   /// The last frame was written: gives back what an idle connection may not hold.
   @inline(__always)
-  mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.compressed) } }
+  mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.assembly) } }
 }

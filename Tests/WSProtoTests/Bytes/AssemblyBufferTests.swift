@@ -29,7 +29,7 @@ import Testing
     let base = buffer.base
     buffer.clear()
     #expect(buffer.count == 0 && buffer.base == base)
-    buffer.settle(keeping: 10_000)
+    buffer.settle(keeping: 40_000)
     #expect(buffer.base == base)
     buffer.settle(keeping: 10)
     #expect(buffer.base == nil)
