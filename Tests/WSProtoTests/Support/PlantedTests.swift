@@ -2,14 +2,15 @@
 
 // Faults for the sanitizers to find: `Conformance/sanitize --plant` runs each of these by itself and fails unless it is
 // reported. No other build has them.
-#if PLANTED
+#if PLANTED && canImport(Glibc)
 
+  import Glibc
   import Testing
 
   @testable import WSProto
 
   @Suite struct PlantedTests {
-    /// Bytes on the heap, that several tasks may get at.
+    /// Bytes on the heap that several threads may get at.
     private struct Room: @unchecked Sendable {
       let bytes: UnsafeMutableRawBufferPointer
 
@@ -40,18 +41,35 @@
       _ = Room(100)
     }
 
-    @Test func racesInSwift() async { await race(16) }
+    @Test func racesInSwift() { race(16) }
 
-    @Test func racesInC() async { await race(1000) }
+    @Test func racesInC() { race(1000) }
 
-    private func race(_ count: Int) async {
+    /// On threads, as tasks may all run on the same one.
+    private func race(_ count: Int) {
       let room = Room(count)
       defer { room.bytes.deallocate() }
-      await withTaskGroup { group in
-        for _ in 0..<8 {
-          group.addTask { for _ in 0..<1000 { room.mask(count) } }
-        }
-      }
+      let threads = (0..<2).map { _ in start { for _ in 0..<1000 { room.mask(count) } } }
+      for thread in threads { pthread_join(thread, nil) }
+    }
+
+    private final class Work {
+      let body: () -> Void
+      init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    private func start(_ body: @escaping () -> Void) -> pthread_t {
+      var thread = pthread_t()
+      pthread_create(
+        &thread,
+        nil,
+        { work in
+          work.map { Unmanaged<Work>.fromOpaque($0).takeRetainedValue() }?.body()
+          return nil
+        },
+        Unmanaged.passRetained(Work(body)).toOpaque()
+      )
+      return thread
     }
   }
 
