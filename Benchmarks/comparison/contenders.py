@@ -49,6 +49,9 @@ def install(packages):
     missing = [package for package in packages if not debian_version(package)]
     if not missing:
         return None
+    # Unset where this script is run by hand.
+    if os.environ.get("WSPROTO_CI_INSTALLS", "yes") != "yes":
+        return f"{', '.join(missing)} not installed"
     if not shutil.which("apt-get"):
         return f"{', '.join(missing)} not installed, and there is no apt-get"
     command = ["apt-get", "install", "-y", "-q", *missing]

@@ -128,14 +128,13 @@ def build(product, package=ROOT, trait=None):
     """Build a product of the package for release; returns the folder of the binaries."""
     if product not in _built:
         say(f"building {product}" + (f" with {trait}" if trait else ""))
-        command = ["swift", "build", "-c", "release", "--package-path", package]
+        # One folder for all packages, so that the library is built once; another for a trait.
+        scratch = os.environ.get("WSPROTO_SCRATCH_PATH") or os.path.join(ROOT, f".build-{(trait or 'release').lower()}")
+        command = ["swift", "build", "-c", "release", "--package-path", package, "--scratch-path", scratch]
         if trait:
-            # A folder of its own, so that neither way to build undoes the other.
-            command += ["--traits", trait, "--scratch-path", os.path.join(package, f".build-{trait.lower()}")]
-        # One option a variable would hide what was built: the scratch path alone may differ in CI.
-        if package == ROOT and os.environ.get("WSPROTO_SCRATCH_PATH"):
-            command += ["--scratch-path", os.environ["WSPROTO_SCRATCH_PATH"]]
-        run(command + ["--product", product])
+            command += ["--traits", trait]
+        # Else the package that was built before would be built again in place of this one.
+        run(command + ["--disable-build-manifest-caching", "--product", product])
         _built[product] = run(command + ["--show-bin-path"]).strip().splitlines()[-1]
     return _built[product]
 

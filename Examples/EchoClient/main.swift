@@ -47,7 +47,8 @@ func talk(_ transport: Int32, port: UInt16, text: String) throws -> String {
         try write(TextMessage(data: text))
       case .textMessage(let message):
         echo += message.data
-        if message.messageFinished { try write(CloseConnection(code: .normalClosure)) }
+        guard message.messageFinished, connection.state == .open else { continue }
+        try write(CloseConnection(code: .normalClosure))
       case .ping(let ping):
         try write(ping.response())
       case .closeConnection(let close):

@@ -3,7 +3,7 @@
 /// An event whose payload is still in the buffer that it arrived in: what `receive(_:_:)` hands to its closure.
 ///
 /// Nothing is allocated for it. It lives as long as the closure's call; the compiler keeps it from escaping. Copy what
-/// is to stay: `String(copying: message.data)`, `Bytes(copying: message.data.bytes)`.
+/// is to stay: `String(copying: message.data)`, `Bytes(copying: message.data)`.
 public enum BorrowedEvent: ~Escapable {
   /// A text message, or a part of one (RFC 6455 §5.6). Valid UTF-8, never cut inside a character.
   case textMessage(BorrowedMessage<UTF8Span>)

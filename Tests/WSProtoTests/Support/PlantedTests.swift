@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Faults for the sanitizers to find: `Conformance/sanitize --plant` runs each of these by itself and fails unless it is
+// reported. No other build has them.
+#if PLANTED && canImport(Glibc)
+
+  import Glibc
+  import Testing
+
+  @testable import WSProto
+
+  @Suite struct PlantedTests {
+    /// Bytes on the heap that several threads may get at.
+    private struct Room: @unchecked Sendable {
+      let bytes: UnsafeMutableRawBufferPointer
+
+      init(_ count: Int) {
+        bytes = .allocate(byteCount: count, alignment: 1)
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      }
+
+      func mask(_ count: Int) {
+        guard let base = bytes.baseAddress else { return }
+        Masking.apply(0xA55A_C33C, to: base, count: count)
+      }
+    }
+
+    @Test func readsBehindInSwift() {
+      let room = Room(15)
+      defer { room.bytes.deallocate() }
+      room.mask(16)
+    }
+
+    @Test func readsBehindInC() {
+      let room = Room(999)
+      defer { room.bytes.deallocate() }
+      room.mask(1000)
+    }
+
+    @Test func leaks() {
+      _ = Room(100)
+    }
+
+    @Test func racesInSwift() { race(16) }
+
+    @Test func racesInC() { race(1000) }
+
+    /// On threads, as tasks may all run on the same one.
+    private func race(_ count: Int) {
+      let room = Room(count)
+      defer { room.bytes.deallocate() }
+      let threads = (0..<2).map { _ in start { for _ in 0..<1000 { room.mask(count) } } }
+      for thread in threads { pthread_join(thread, nil) }
+    }
+
+    private final class Work {
+      let body: () -> Void
+      init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    private func start(_ body: @escaping () -> Void) -> pthread_t {
+      var thread = pthread_t()
+      pthread_create(
+        &thread,
+        nil,
+        { work in
+          work.map { Unmanaged<Work>.fromOpaque($0).takeRetainedValue() }?.body()
+          return nil
+        },
+        Unmanaged.passRetained(Work(body)).toOpaque()
+      )
+      return thread
+    }
+  }
+
+#endif
