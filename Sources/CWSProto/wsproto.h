@@ -39,14 +39,20 @@
 /// Rules that hold everywhere:
 ///
 /// - Text is UTF-8, without a terminating zero; sizes are in bytes.
-/// - An object is used by one thread at a time.
+/// - Sizes above PTRDIFF_MAX, such as the -1 of a failed `recv`, count as 0; as a limit they are no limit.
+/// - An endpoint is not thread-safe, and neither are the other objects. Threads that share one need a lock for it, held
+///   from a call until what the call has returned was used or copied. The endpoints from `wsproto_endpoint_handshake`
+///   and `wsproto_endpoint_connection` are parts of the one that they came from: one lock for all of them. Different
+///   endpoints may be used in parallel, those with the same extensions too.
 /// - What a function returns a pointer into (events, output, errors' texts) belongs to the object that it was called on:
 ///   it lives until the next call of `receive`, `next_event`, `next_frame` or `send` on that object, or of `free`. An
 ///   event may be handed to `send` of the object that it came from. Arguments are copied and never kept.
+/// - `receive` of 0 bytes does nothing but end that life. Call it where an object is to be idle after a large `send`;
+///   it then keeps 16 KiB at most, beside what the connection itself needs.
 /// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees with
 ///   `wsproto_error_free`. A failed `send` has changed nothing.
-/// - A callback must not call `receive`, `next_event`, `next_frame` or `send` of the object that it is called by: that
-///   ends the process.
+/// - A callback must neither use the object that it is called by nor free it. Functions that can fail then do so with
+///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing has changed. Asking for the state is fine.
 /// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
 #ifndef WSPROTO_H
 #define WSPROTO_H
@@ -146,6 +152,8 @@ enum {
   WSPROTO_VIOLATION_HEAD = 6,
   WSPROTO_VIOLATION_BODY_FRAMING = 7,
   WSPROTO_VIOLATION_EXTENSION = 8,
+  /// A callback has called the object that it was called by.
+  WSPROTO_VIOLATION_REENTRANCE = 9,
 };
 
 /// What has happened on a connection, or what shall happen. Members that the kind does not use are zero.
@@ -171,7 +179,8 @@ typedef struct wsproto_event {
   size_t extension_count;
 } wsproto_event;
 
-/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API.
+/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API. SIZE_MAX
+/// is no limit.
 typedef struct wsproto_configuration {
   size_t max_head_bytes;
   /// Fields.
@@ -226,7 +235,7 @@ bool wsproto_endpoint_receive(wsproto_endpoint *endpoint, const uint8_t *data, s
 /// The transport has ended.
 bool wsproto_endpoint_receive_end_of_stream(wsproto_endpoint *endpoint, wsproto_error **error);
 
-/// The next event; NULL when more bytes are needed.
+/// The next event; NULL when more bytes are needed, and inside of a callback.
 const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
 
 /// The bytes that put `event` on the wire.
@@ -352,7 +361,8 @@ wsproto_frame_protocol *wsproto_frame_protocol_new(int32_t role, wsproto_extensi
                                                    size_t extension_count,
                                                    const wsproto_configuration *configuration);
 void wsproto_frame_protocol_free(wsproto_frame_protocol *protocol);
-void wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
+/// `false` inside of a callback: the bytes were not taken.
+bool wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_protocol_next_frame(wsproto_frame_protocol *protocol, const wsproto_frame **frame,
                                        wsproto_error **error);
@@ -366,7 +376,8 @@ bool wsproto_frame_protocol_close(wsproto_frame_protocol *protocol, int32_t code
 wsproto_frame_decoder *wsproto_frame_decoder_new(int32_t role, wsproto_extension *const *extensions,
                                                  size_t extension_count, const wsproto_configuration *configuration);
 void wsproto_frame_decoder_free(wsproto_frame_decoder *decoder);
-void wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
+/// `false` inside of a callback: the bytes were not taken.
+bool wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_decoder_next_frame(wsproto_frame_decoder *decoder, const wsproto_frame **frame,
                                       wsproto_error **error);

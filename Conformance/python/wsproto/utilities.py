@@ -42,13 +42,13 @@ class RemoteProtocolError(ProtocolError):
 
 def normed_header_dict(h11_headers: Headers) -> Dict[bytes, bytes]:
     found, keep = {}, []
-    made = _convert.fields(h11_headers, keep)
+    made, count = _convert.fields(h11_headers, keep)
 
     @_native.PAIR
     def field(_, name, name_count, value, value_count):
         found[ctypes.string_at(name, name_count)] = ctypes.string_at(value, value_count)
 
-    library.wsproto_normed_header_dict(made, len(made or ()), None, field)
+    library.wsproto_normed_header_dict(made, count, None, field)
     return found
 
 
