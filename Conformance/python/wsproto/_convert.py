@@ -2,6 +2,7 @@
 """Python's events and extensions to those of the library, and back."""
 
 import ctypes
+import struct
 from ctypes import c_void_p
 
 from . import _native, events
@@ -50,8 +51,11 @@ class Extensions:
 
     Anything false stands for none, as in wsproto."""
 
-    def __init__(self, given):
+    def __init__(self, given, checked=False):
+        from .extensions import Extension
+
         self.given = list(given or ())
+        assert not checked or all(isinstance(one, Extension) for one in self.given)
         self.handles = [handle(one) for one in self.given]
         self.array = array(c_void_p, [one.address for one in self.handles])
         self.count = len(self.handles)
@@ -203,8 +207,9 @@ def native(event):
         keep.append(value)
         return borrow(value)
 
-    extensions = Extensions(event.extensions) if isinstance(event, (events.Request, events.AcceptConnection)) else None
-    if extensions is not None:
+    extensions = None
+    if isinstance(event, (events.Request, events.AcceptConnection)):
+        extensions = Extensions(event.extensions, checked=isinstance(event, events.Request))
         made.extensions, made.extension_count = extensions.array, extensions.count
     if isinstance(event, events.Request):
         made.kind = 1
@@ -217,19 +222,24 @@ def native(event):
     elif isinstance(event, events.AcceptConnection):
         made.kind = 2
         if event.subprotocol is not None:
-            made.subprotocol = lend(text_list([event.subprotocol])[0].encode("ascii"))
+            if not isinstance(event.subprotocol, str):
+                raise _native.local_error(f"unexpected subprotocol {event.subprotocol}")
+            made.subprotocol = lend(event.subprotocol.encode("ascii"))
         made.fields, made.field_count = fields(event.extra_headers, keep)
     elif isinstance(event, events.RejectConnection):
-        made.kind, made.code, made.has_body = 3, event.status_code, event.has_body
+        if not isinstance(event.status_code, int):
+            raise _native.local_error(f"the status {event.status_code!r} is no number")
+        # ctypes would cut a larger one.
+        made.kind, made.code, made.has_body = 3, max(0, min(event.status_code, 1000)), event.has_body
         made.fields, made.field_count = fields(event.headers, keep)
     elif isinstance(event, events.RejectData):
         made.kind, made.data, made.message_finished = 4, lend(_native.as_bytes(event.data)), event.body_finished
     elif isinstance(event, events.Message):
         made.kind, data = payload(event.data)
-        made.data, made.message_finished = lend(data), event.message_finished
+        made.data, made.message_finished = lend(data), bool(int(event.message_finished))
     elif isinstance(event, events.CloseConnection):
         made.kind = 7
-        made.code = 1005 if event.code is None else event.code
+        made.code = close_code(event.code)
         if event.reason is not None:
             made.data = lend(event.reason.encode("utf-8"))
     elif isinstance(event, events.Ping):
@@ -237,6 +247,14 @@ def native(event):
     elif isinstance(event, events.Pong):
         made.kind, made.data = 9, lend(_native.as_bytes(event.payload))
     return made, keep, extensions
+
+
+def close_code(code):
+    """A code that fits into a frame, as wsproto packs it; its range is the library's matter."""
+    if code is None:
+        return 1005
+    struct.pack("!H", code)
+    return code
 
 
 def payload(data):

@@ -229,7 +229,7 @@ def local_error(message):
 
 def as_bytes(value):
     """The bytes of a bytes-like object. Nothing else: `bytes(3)` would be three zeros."""
-    return value if type(value) is bytes else b"".join((value,))
+    return value if type(value) is bytes else memoryview(value).tobytes()
 
 
 def received(value):
@@ -245,6 +245,8 @@ def borrow(value):
     """A `Bytes` on a Python bytes object, which the caller keeps; None is NULL."""
     if value is None:
         return Bytes(None, 0)
+    # Of text ctypes would lend what is no bytes at all.
+    assert type(value) is bytes
     return Bytes(ctypes.cast(value, c_void_p).value, len(value))
 
 

@@ -213,8 +213,12 @@ class FrameProtocol:
 
     @exclusive
     def close(self, code: Optional[int] = None, reason: Optional[str] = None) -> bytes:
+        from ._convert import close_code
+
         encoded = None if reason is None else reason.encode("utf-8")
-        return _native.output_of(library.wsproto_frame_protocol_close, self._handle.address, code or 0, borrow(encoded))
+        return _native.output_of(
+            library.wsproto_frame_protocol_close, self._handle.address, 0 if code is None else close_code(code),
+            borrow(encoded))
 
     def ping(self, payload: bytes = b"") -> bytes:
         return self._send(Opcode.PING, payload, True)

@@ -59,7 +59,7 @@ def split_comma_header(value: bytes) -> List[str]:
     def element(_, data, count):
         found.append(ctypes.string_at(data, count).decode("ascii"))
 
-    library.wsproto_split_comma_header(borrow(value), None, element)
+    library.wsproto_split_comma_header(borrow(_native.as_bytes(value)), None, element)
     return found
 
 
@@ -71,5 +71,5 @@ def generate_nonce() -> bytes:
 
 def generate_accept_token(token: bytes) -> bytes:
     answer = ctypes.create_string_buffer(28)
-    library.wsproto_generate_accept_token(borrow(token), answer)
+    library.wsproto_generate_accept_token(borrow(_native.as_bytes(token)), answer)
     return answer.raw
