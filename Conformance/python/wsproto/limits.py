@@ -27,7 +27,8 @@ _NO_LIMIT = _native.c_size_t(-1).value
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes; None is no limit. What is too large ends the connection with 1009, a head with status 431."""
+    """Sizes in bytes; None is no limit. What is too large ends the connection with 1009, too many frames with 1008, a
+    head with status 431."""
 
     #: A message, after inflation.
     max_message_bytes: Optional[int] = _defaults.max_message_bytes

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the header promises about callbacks, memory, sizes and threads.
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "wsproto.h"
 
@@ -264,9 +267,14 @@ static void a_failed_send_changes_nothing(void) {
 
 // -------------------------------------------------------------------------------------------------------------- Memory
 
+// What malloc has given out; 0 where it doesn't tell, as with a sanitizer.
 static size_t held(void) {
+#if defined(__GLIBC__)
   struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
+#else
+  return 0;
+#endif
 }
 
 // What an idle object may hold beyond what it held before; see FAULTS, M1 and M5.
@@ -289,7 +297,7 @@ static void a_large_send_is_not_held(bool compressed) {
   size_t before = held();
   message.data.count = count;
   check(wsproto_endpoint_send(server, &message, &output, NULL) && output.count > 1 << 16, "send 8 MiB");
-  check(held() - before < output.count + IDLE, "8 MiB are held once, until the next call");
+  check(held() <= before + output.count + IDLE, "8 MiB are held once, until the next call");
   check(wsproto_endpoint_receive(server, NULL, 0, NULL), "receive nothing");
   check(held() <= before + IDLE, "an idle endpoint does not hold 8 MiB");
   check(wsproto_endpoint_send(server, &message, &output, NULL), "send 8 MiB again");
@@ -447,6 +455,6 @@ int main(void) {
   a_large_frame_is_not_held();
   sizes();
   threads();
-  printf("ok, %d checks\n", checks);
+  printf("ok, %d checks%s\n", checks, held() ? "" : ", none of memory: malloc doesn't tell");
   return 0;
 }
