@@ -175,6 +175,7 @@ class FrameDecoder:
         self.extensions = extensions or []
         self._guard = _native.Guard()
         self._handle = _framing("frame_decoder", client, self.extensions, limits)
+        self._ahead = None
 
     @exclusive
     def receive_bytes(self, data: bytes) -> None:
@@ -183,6 +184,13 @@ class FrameDecoder:
 
     @exclusive
     def process_buffer(self) -> Optional[Frame]:
+        frame, self._ahead = self._ahead or self._take(), None
+        if frame is not None and not frame.frame_finished:
+            # The library gives out what came before an extension's failure. wsproto raises at once.
+            self._ahead = self._take()
+        return frame
+
+    def _take(self):
         frame = _next(library.wsproto_frame_decoder_next_frame, self._handle.address)
         return None if frame is None else _frame(frame)
 

@@ -189,10 +189,10 @@ case("initiate_upgrade_connection headers of text")(
     lambda: upgrade([(name.decode(), value.decode()) for name, value in FIELDS], "/"))
 case("initiate_upgrade_connection by a client")(lambda: WSConnection(CLIENT).initiate_upgrade_connection(FIELDS, "/"))
 
-# fault: C6
 # After the closing handshake.
 
 
+# fault: C6
 def closed(role, first):
     connection = opened(role)
     frame = b"\x88\x82\0\0\0\0\x03\xe8" if role is SERVER else b"\x88\x02\x03\xe8"
