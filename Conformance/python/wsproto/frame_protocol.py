@@ -4,10 +4,14 @@
 import ctypes
 from ctypes import c_void_p
 from enum import IntEnum
-from typing import Generator, List, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Generator, List, NamedTuple, Optional, Tuple, Union
 
 from . import _native
 from ._native import borrow, exclusive, library
+
+if TYPE_CHECKING:
+    from .extensions import Extension
+    from .limits import Limits
 
 PAYLOAD_LENGTH_TWO_BYTE = 126
 PAYLOAD_LENGTH_EIGHT_BYTE = 127

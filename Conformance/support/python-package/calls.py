@@ -17,7 +17,7 @@ from wsproto.events import (
     TextMessage,
 )
 from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import FrameDecoder, FrameProtocol, Opcode
+from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import generate_accept_token, normed_header_dict, split_comma_header
 
