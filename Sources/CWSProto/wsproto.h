@@ -190,6 +190,8 @@ typedef struct wsproto_configuration {
   size_t max_message_bytes;
   /// Frames.
   size_t max_message_fragments;
+  /// A part of a compressed message.
+  size_t max_part_bytes;
   /// Each message as one event, instead of parts as they arrive.
   bool whole_messages;
 } wsproto_configuration;

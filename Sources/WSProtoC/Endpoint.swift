@@ -146,6 +146,7 @@ extension Configuration {
     limits.maxMessageWireBytes = limit(given.max_message_wire_bytes)
     limits.maxMessageBytes = limit(given.max_message_bytes)
     limits.maxMessageFragments = limit(given.max_message_fragments)
+    limits.maxPartBytes = limit(given.max_part_bytes)
     delivery = given.whole_messages ? .wholeMessages : .chunks
   }
 }
@@ -164,6 +165,7 @@ public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_conf
     max_message_wire_bytes: limits.maxMessageWireBytes,
     max_message_bytes: limits.maxMessageBytes,
     max_message_fragments: limits.maxMessageFragments,
+    max_part_bytes: limits.maxPartBytes,
     whole_messages: false
   )
 }

@@ -39,6 +39,8 @@ class Limits:
     max_message_wire_bytes: Optional[int] = FOLLOWS
     #: Frames of a message.
     max_message_fragments: Optional[int] = _defaults.max_message_fragments
+    #: A part of a compressed message, which is inflated part by part as events are taken.
+    max_part_bytes: Optional[int] = _defaults.max_part_bytes
     #: The head of a request or a response.
     max_head_bytes: Optional[int] = _defaults.max_head_bytes
     #: Fields of a head.

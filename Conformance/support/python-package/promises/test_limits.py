@@ -9,7 +9,8 @@ import unittest
 from ends import pair
 from wsproto import WSConnection, limits
 from wsproto.connection import SERVER, Connection
-from wsproto.events import AcceptConnection, CloseConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameDecoder, FrameProtocol, ParseFailed
 from wsproto.handshake import H11Handshake
 from wsproto.limits import Limits
@@ -79,6 +80,11 @@ class LimitsOfConnections(unittest.TestCase):
         self.assertEqual(after(half + masked(bytes(600), opcode=0), max_message_wire_bytes=1200), 1009)
         self.assertEqual(after(half + masked(b"", opcode=0, fin=False) * 2, max_message_fragments=2), 1008)
         self.assertEqual(after(half + masked(b"", opcode=0, fin=False) * 2, max_message_fragments=3), 600)
+        for size, parts in (100, 7), (None, 1):
+            client, server = pair([PerMessageDeflate()], [PerMessageDeflate()], limits=Limits(max_part_bytes=size))
+            server.receive_data(client.send(BytesMessage(bytes(601))))
+            received = [len(event.data) for event in server.events()]
+            self.assertEqual((len(received), sum(received)), (parts, 601))
         head = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * 200
         for given in {"max_head_fields": 100}, {"max_head_fields": None, "max_head_bytes": 500}:
             with self.assertRaises(RemoteProtocolError) as failure:
