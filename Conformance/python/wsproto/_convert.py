@@ -72,10 +72,6 @@ class Proto:
         self.client = role == 1
 
 
-#: The extensions that the library has callbacks of, each in a list whose address is their context.
-_contexts = {}
-
-
 def handle(extension):
     from .extensions import PerMessageDeflate
 
@@ -84,7 +80,7 @@ def handle(extension):
     ):
         return extension._handle
     name, context = extension.name.encode("ascii"), [extension]
-    _contexts[id(context)] = context
+    _native.contexts[id(context)] = context
     table = _native.Callbacks(id(context), *_CALLBACKS)
     return _native.Handle(library.wsproto_callback_extension_new(borrow(name), table), "extension")
 
@@ -92,7 +88,7 @@ def handle(extension):
 def _append(output, data):
     if data:
         data = _native.as_bytes(data)
-        library.wsproto_output_append(output, ctypes.cast(data, c_void_p), len(data))
+        library.wsproto_output_append(output, data, len(data))
 
 
 def _guarded(kind, failure):
@@ -100,7 +96,7 @@ def _guarded(kind, failure):
     def wrap(function):
         def run(context, *arguments):
             try:
-                return function(_contexts[context][0], *arguments)
+                return function(_native.contexts[context][0], *arguments)
             except BaseException as exception:
                 _native.note(exception)
                 return failure
@@ -110,7 +106,7 @@ def _guarded(kind, failure):
 
 @_native.RELEASE
 def _release(context):
-    _contexts.pop(context, None)
+    _native.contexts.pop(context, None)
 
 
 @_guarded(_native.ENABLED, False)
@@ -360,8 +356,7 @@ class Endpoint:
             _native.call(library.wsproto_endpoint_receive_end_of_stream, self.handle.address)
         else:
             data = _native.received(data)
-            _native.call(
-                library.wsproto_endpoint_receive, self.handle.address, ctypes.cast(data, c_void_p), len(data))
+            _native.call(library.wsproto_endpoint_receive, self.handle.address, data, len(data))
 
     @exclusive
     def initiate(self, given, path):

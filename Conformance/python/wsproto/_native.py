@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import threading
-from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_int32, c_size_t, c_ssize_t, c_uint8, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_int32, c_size_t, c_ssize_t, c_uint8, c_uint64, c_void_p
 
 # ctypes.string_at has a C int for the size.
 bytes_at = ctypes.pythonapi.PyBytes_FromStringAndSize
@@ -173,8 +173,9 @@ class Handle:
         self.address = address
         self._free = getattr(library, f"wsproto_{kind}_free")
 
-    def __del__(self):
-        if self.address:
+    def __del__(self, is_finalizing=sys.is_finalizing):
+        # When the interpreter ends, what the library calls back may be gone already, and the memory goes anyway.
+        if self.address and not is_finalizing():
             self._free(self.address)
 
 
@@ -245,10 +246,12 @@ def borrow(value):
     """A `Bytes` on a Python bytes object, which the caller keeps; None is NULL."""
     if value is None:
         return Bytes(None, 0)
-    # Of text ctypes would lend what is no bytes at all.
-    assert type(value) is bytes
-    return Bytes(ctypes.cast(value, c_void_p).value, len(value))
+    # Refuses what is not bytes; a cast would lend the inside of a text.
+    return Bytes(c_void_p.from_buffer(c_char_p(value)).value, len(value))
 
+
+#: The extensions that the library has callbacks of, each in a list whose address is their context.
+contexts = {}
 
 # What Python callbacks have raised, by thread, for the call that they were made from.
 _raised = threading.local()
@@ -263,6 +266,8 @@ def note(exception):
 
 def run(function, *arguments):
     """Calls a function of the library; raises the first of what Python callbacks have raised meanwhile."""
+    if not contexts:
+        return function(*arguments)
     # The callbacks of a call may call other objects.
     outer, _raised.list = getattr(_raised, "list", None), []
     try:

@@ -2,7 +2,6 @@
 """Frames of wsproto, on the library."""
 
 import ctypes
-from ctypes import c_void_p
 from enum import IntEnum
 from typing import TYPE_CHECKING, Generator, List, NamedTuple, Optional, Tuple, Union
 
@@ -184,7 +183,7 @@ class FrameDecoder:
     @exclusive
     def receive_bytes(self, data: bytes) -> None:
         data = _native.received(data)
-        library.wsproto_frame_decoder_receive(self._handle.address, ctypes.cast(data, c_void_p), len(data))
+        library.wsproto_frame_decoder_receive(self._handle.address, data, len(data))
 
     @exclusive
     def process_buffer(self) -> Optional[Frame]:
@@ -211,7 +210,7 @@ class FrameProtocol:
     @exclusive
     def receive_bytes(self, data: bytes) -> None:
         data = _native.received(data)
-        library.wsproto_frame_protocol_receive(self._handle.address, ctypes.cast(data, c_void_p), len(data))
+        library.wsproto_frame_protocol_receive(self._handle.address, data, len(data))
 
     def received_frames(self) -> Generator[Frame, None, None]:
         # Nothing is held while the caller has a frame.
