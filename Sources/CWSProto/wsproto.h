@@ -261,13 +261,13 @@ void wsproto_error_free(wsproto_error *error);
 
 // ---------------------------------------------------------------------------------------------------------- Extensions
 
-/// The parameters of permessage-deflate (RFC 7692 §7.1).
+/// The parameters of permessage-deflate (RFC 7692 §7.1). With all of them zero an offer is that of the browsers.
 typedef struct wsproto_deflate_parameters {
   bool client_no_context_takeover;
   bool server_no_context_takeover;
-  /// 9 to 15.
+  /// 9 to 15; 0: the bare parameter, for 15 or what the server asks for; -1: an offer without it. Negotiated: the number.
   int32_t client_max_window_bits;
-  /// 9 to 15.
+  /// 9 to 15; 0: 15, and an offer without it. Negotiated: the number.
   int32_t server_max_window_bits;
 } wsproto_deflate_parameters;
 
@@ -301,7 +301,7 @@ typedef struct wsproto_extension_callbacks {
 /// For callbacks: appends bytes to what they return.
 void wsproto_output_append(wsproto_output *output, const uint8_t *data, size_t count);
 
-/// permessage-deflate. NULL and an error for a window that is not 9 to 15 bits.
+/// permessage-deflate. NULL and an error for a window of another size.
 ///
 /// A handshake that it took part in writes what was negotiated back into it.
 wsproto_extension *wsproto_deflate_new(const wsproto_deflate_parameters *parameters, wsproto_error **error);

@@ -62,14 +62,24 @@ public func deflateNew(
       ExtensionBox(
         try PerMessageDeflate(
           clientNoContextTakeover: given.client_no_context_takeover,
-          clientMaxWindowBits: .bits(Int(given.client_max_window_bits)),
+          clientMaxWindowBits: given.clientWindowBits,
           serverNoContextTakeover: given.server_no_context_takeover,
-          serverMaxWindowBits: Int(given.server_max_window_bits)
+          serverMaxWindowBits: given.server_max_window_bits == 0 ? nil : Int(given.server_max_window_bits)
         )
       )
     )
   }
   return made
+}
+
+extension wsproto_deflate_parameters {
+  fileprivate var clientWindowBits: PerMessageDeflate.ClientWindowBits {
+    switch client_max_window_bits {
+    case 0: .unspecified
+    case -1: .absent
+    case let bits: .bits(Int(bits))
+    }
+  }
 }
 
 /// `wsproto_deflate_get_parameters` of wsproto.h.

@@ -70,6 +70,9 @@ class PerMessageDeflate(Extension):
         )
 
     def _make(self, parameters):
+        # Less means other things to the library.
+        if min(parameters.client_max_window_bits, parameters.server_max_window_bits) < 9:
+            raise ValueError("Window size must be between 9 and 15 inclusive")
         error = ctypes.c_void_p()
         address = library.wsproto_deflate_new(parameters, error)
         if not address:

@@ -263,7 +263,7 @@ each("FrameProtocol extensions", [None, (), []], lambda value: (list(FrameProtoc
 
 # Extensions and helpers.
 
-each("PerMessageDeflate client_max_window_bits", [None, 9, 15, 8, 16, "15", 9.5, True],
+each("PerMessageDeflate client_max_window_bits", [None, 9, 15, 8, 16, 0, -1, "15", 9.5, True],
      lambda value: PerMessageDeflate(client_max_window_bits=value).client_max_window_bits)
 each("PerMessageDeflate client_no_context_takeover", [None, 0, 1, "yes"],
      lambda value: bool(PerMessageDeflate(client_no_context_takeover=value).client_no_context_takeover))
