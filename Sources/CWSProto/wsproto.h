@@ -39,14 +39,20 @@
 /// Rules that hold everywhere:
 ///
 /// - Text is UTF-8, without a terminating zero; sizes are in bytes.
-/// - An object is used by one thread at a time.
+/// - Sizes above PTRDIFF_MAX, such as the -1 of a failed `recv`, count as 0; as a limit they are no limit.
+/// - An endpoint is not thread-safe, and neither are the other objects. Threads that share one need a lock for it, held
+///   from a call until what the call has returned was used or copied. The endpoints from `wsproto_endpoint_handshake`
+///   and `wsproto_endpoint_connection` are parts of the one that they came from: one lock for all of them. Different
+///   endpoints may be used in parallel, those with the same extensions too.
 /// - What a function returns a pointer into (events, output, errors' texts) belongs to the object that it was called on:
 ///   it lives until the next call of `receive`, `next_event`, `next_frame` or `send` on that object, or of `free`. An
 ///   event may be handed to `send` of the object that it came from. Arguments are copied and never kept.
+/// - `receive` of 0 bytes does nothing but end that life. Call it where an object is to be idle after a large `send`;
+///   it then keeps 16 KiB at most, beside what the connection itself needs.
 /// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees with
 ///   `wsproto_error_free`. A failed `send` has changed nothing.
-/// - A callback must not call `receive`, `next_event`, `next_frame` or `send` of the object that it is called by: that
-///   ends the process.
+/// - A callback must neither use the object that it is called by nor free it. Functions that can fail then do so with
+///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing has changed. Asking for the state is fine.
 /// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
 #ifndef WSPROTO_H
 #define WSPROTO_H
@@ -146,6 +152,8 @@ enum {
   WSPROTO_VIOLATION_HEAD = 6,
   WSPROTO_VIOLATION_BODY_FRAMING = 7,
   WSPROTO_VIOLATION_EXTENSION = 8,
+  /// A callback has called the object that it was called by.
+  WSPROTO_VIOLATION_REENTRANCE = 9,
 };
 
 /// What has happened on a connection, or what shall happen. Members that the kind does not use are zero.
@@ -171,7 +179,8 @@ typedef struct wsproto_event {
   size_t extension_count;
 } wsproto_event;
 
-/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API.
+/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API. SIZE_MAX
+/// is no limit.
 typedef struct wsproto_configuration {
   size_t max_head_bytes;
   /// Fields.
@@ -181,6 +190,8 @@ typedef struct wsproto_configuration {
   size_t max_message_bytes;
   /// Frames.
   size_t max_message_fragments;
+  /// A part of a compressed message.
+  size_t max_part_bytes;
   /// Each message as one event, instead of parts as they arrive.
   bool whole_messages;
 } wsproto_configuration;
@@ -226,7 +237,7 @@ bool wsproto_endpoint_receive(wsproto_endpoint *endpoint, const uint8_t *data, s
 /// The transport has ended.
 bool wsproto_endpoint_receive_end_of_stream(wsproto_endpoint *endpoint, wsproto_error **error);
 
-/// The next event; NULL when more bytes are needed.
+/// The next event; NULL when more bytes are needed, and inside of a callback.
 const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
 
 /// The bytes that put `event` on the wire.
@@ -250,13 +261,13 @@ void wsproto_error_free(wsproto_error *error);
 
 // ---------------------------------------------------------------------------------------------------------- Extensions
 
-/// The parameters of permessage-deflate (RFC 7692 §7.1).
+/// The parameters of permessage-deflate (RFC 7692 §7.1). With all of them zero an offer is that of the browsers.
 typedef struct wsproto_deflate_parameters {
   bool client_no_context_takeover;
   bool server_no_context_takeover;
-  /// 9 to 15.
+  /// 9 to 15; 0: the bare parameter, for 15 or what the server asks for; -1: an offer without it. Negotiated: the number.
   int32_t client_max_window_bits;
-  /// 9 to 15.
+  /// 9 to 15; 0: 15, and an offer without it. Negotiated: the number.
   int32_t server_max_window_bits;
 } wsproto_deflate_parameters;
 
@@ -290,7 +301,7 @@ typedef struct wsproto_extension_callbacks {
 /// For callbacks: appends bytes to what they return.
 void wsproto_output_append(wsproto_output *output, const uint8_t *data, size_t count);
 
-/// permessage-deflate. NULL and an error for a window that is not 9 to 15 bits.
+/// permessage-deflate. NULL and an error for a window of another size.
 ///
 /// A handshake that it took part in writes what was negotiated back into it.
 wsproto_extension *wsproto_deflate_new(const wsproto_deflate_parameters *parameters, wsproto_error **error);
@@ -352,7 +363,8 @@ wsproto_frame_protocol *wsproto_frame_protocol_new(int32_t role, wsproto_extensi
                                                    size_t extension_count,
                                                    const wsproto_configuration *configuration);
 void wsproto_frame_protocol_free(wsproto_frame_protocol *protocol);
-void wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
+/// `false` inside of a callback: the bytes were not taken.
+bool wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_protocol_next_frame(wsproto_frame_protocol *protocol, const wsproto_frame **frame,
                                        wsproto_error **error);
@@ -366,7 +378,8 @@ bool wsproto_frame_protocol_close(wsproto_frame_protocol *protocol, int32_t code
 wsproto_frame_decoder *wsproto_frame_decoder_new(int32_t role, wsproto_extension *const *extensions,
                                                  size_t extension_count, const wsproto_configuration *configuration);
 void wsproto_frame_decoder_free(wsproto_frame_decoder *decoder);
-void wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
+/// `false` inside of a callback: the bytes were not taken.
+bool wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_decoder_next_frame(wsproto_frame_decoder *decoder, const wsproto_frame **frame,
                                       wsproto_error **error);

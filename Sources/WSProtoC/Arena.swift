@@ -13,9 +13,12 @@ final class Arena {
   /// Ends the life of all that was handed out.
   func reset() {
     free()
-    blocks.removeAll(keepingCapacity: true)
-    extensions.removeAll(keepingCapacity: true)
+    blocks.removeAll(keepingCapacity: blocks.capacity <= Self.retainedBlocks)
+    extensions.removeAll(keepingCapacity: extensions.capacity <= Self.retainedBlocks)
   }
+
+  /// For how many blocks the list keeps room, so that one event with many fields is not paid for by a whole life.
+  private static let retainedBlocks = 128
 
   private func free() {
     for block in blocks { block.deallocate() }
@@ -59,12 +62,17 @@ final class Arena {
 
 extension wsproto_bytes {
   /// The bytes, for as long as the caller of the C function keeps them.
-  var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: data, count: data == nil ? 0 : count) }
+  var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(elements(data, count)) }
 
   var text: String { String(decoding: raw, as: UTF8.self) }
 
   /// `nil` for NULL data.
   var optionalText: String? { data == nil ? nil : text }
+}
+
+/// The elements of a C array. None for a count above PTRDIFF_MAX: that is what an error's -1 becomes as a `size_t`.
+func elements<Element>(_ start: UnsafePointer<Element>?, _ count: Int) -> UnsafeBufferPointer<Element> {
+  UnsafeBufferPointer(start: start, count: start == nil ? 0 : max(0, count))
 }
 
 /// A Swift object behind an opaque pointer.

@@ -35,7 +35,7 @@ final class Output {
 /// `wsproto_output_append` of wsproto.h.
 @_cdecl("wsproto_output_append")
 public func outputAppend(_ output: OpaquePointer, _ data: UnsafePointer<UInt8>?, _ count: Int) {
-  object(output, as: Output.self).bytes.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+  object(output, as: Output.self).bytes.append(contentsOf: elements(data, count))
 }
 
 /// An extension made of callbacks. Its copies share the context, as a reference type's would.

@@ -14,12 +14,24 @@ final class Endpoint {
   let core: Core
   /// The extensions that the C side has handed in, for the handshake to be told apart and written back to.
   let known: KnownExtensions
+  let calls: CallGuard
   let arena = Arena()
   private var output: [UInt8] = []
+
+  /// What is kept between calls for the next bytes to send, in bytes.
+  private static let retainedBytes = 16 << 10
 
   init(_ core: Core, known: KnownExtensions = KnownExtensions()) {
     self.core = core
     self.known = known
+    calls = CallGuard()
+  }
+
+  /// A part of `whole`, which is one object with it to callbacks and threads.
+  init(_ core: Core, of whole: Endpoint) {
+    self.core = core
+    known = whole.known
+    calls = whole.calls
   }
 
   var state: ConnectionState {
@@ -48,6 +60,7 @@ final class Endpoint {
 
   func receive(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     arena.reset()
+    if data.isEmpty { return }
     switch core {
     case .whole(let one): try one.receiveData(data)
     case .handshake(let one): try one.receiveData(data)
@@ -84,13 +97,14 @@ final class Endpoint {
   func send(_ event: wsproto_event) throws(LocalProtocolError) -> wsproto_bytes {
     // Before the reset: the event may be one of this endpoint's own.
     let swift = try event.swift()
-    if event.extension_count > 0 { known.boxes = event.boxes }
     output.removeAll(keepingCapacity: true)
+    defer { if output.capacity > Self.retainedBytes { output = [] } }
     switch core {
     case .whole(let one): try one.send(swift, into: &output)
     case .handshake(let one): try one.send(swift, into: &output)
     case .open(let one): try one.send(swift, into: &output)
     }
+    if event.extension_count > 0 { known.boxes = event.boxes }
     settle()
     arena.reset()
     return arena.copy(output)
@@ -126,15 +140,19 @@ extension Configuration {
   init(_ given: UnsafePointer<wsproto_configuration>?) {
     self.init()
     guard let given = given?.pointee else { return }
-    limits.maxHeadBytes = given.max_head_bytes
-    limits.maxHeadFields = given.max_head_fields
-    limits.maxFramePayload = given.max_frame_payload
-    limits.maxMessageWireBytes = given.max_message_wire_bytes
-    limits.maxMessageBytes = given.max_message_bytes
-    limits.maxMessageFragments = given.max_message_fragments
+    limits.maxHeadBytes = limit(given.max_head_bytes)
+    limits.maxHeadFields = limit(given.max_head_fields)
+    limits.maxFramePayload = limit(given.max_frame_payload)
+    limits.maxMessageWireBytes = limit(given.max_message_wire_bytes)
+    limits.maxMessageBytes = limit(given.max_message_bytes)
+    limits.maxMessageFragments = limit(given.max_message_fragments)
+    limits.maxPartBytes = limit(given.max_part_bytes)
     delivery = given.whole_messages ? .wholeMessages : .chunks
   }
 }
+
+/// SIZE_MAX and all that Swift's signed sizes have no room for is no limit.
+private func limit(_ size: Int) -> Int { size < 0 ? .max : size }
 
 /// `wsproto_configuration_init` of wsproto.h.
 @_cdecl("wsproto_configuration_init")
@@ -147,6 +165,7 @@ public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_conf
     max_message_wire_bytes: limits.maxMessageWireBytes,
     max_message_bytes: limits.maxMessageBytes,
     max_message_fragments: limits.maxMessageFragments,
+    max_part_bytes: limits.maxPartBytes,
     whole_messages: false
   )
 }
@@ -197,14 +216,14 @@ public func openConnectionNew(
 public func endpointHandshake(_ endpoint: OpaquePointer) -> OpaquePointer? {
   let endpoint = object(endpoint, as: Endpoint.self)
   guard case .whole(let connection) = endpoint.core else { return nil }
-  return retained(Endpoint(.handshake(connection.handshake), known: endpoint.known))
+  return retained(Endpoint(.handshake(connection.handshake), of: endpoint))
 }
 
 /// `wsproto_endpoint_connection` of wsproto.h.
 @_cdecl("wsproto_endpoint_connection")
 public func endpointConnection(_ endpoint: OpaquePointer) -> OpaquePointer? {
   let endpoint = object(endpoint, as: Endpoint.self)
-  return endpoint.connection.map { retained(Endpoint(.open($0), known: endpoint.known)) }
+  return endpoint.connection.map { retained(Endpoint(.open($0), of: endpoint)) }
 }
 
 /// `wsproto_endpoint_free` of wsproto.h.
@@ -232,14 +251,16 @@ public func endpointInitiateUpgrade(
   _ path: wsproto_bytes,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) { () throws(ProtocolError) in
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) {
+    () throws(ProtocolError) in
     let parsed: Headers
     do throws(LocalProtocolError) {
       parsed = try headers(fields, count)
     } catch {
       throw .local(error)
     }
-    try object(endpoint, as: Endpoint.self).initiate(parsed, path.text)
+    try endpoint.initiate(parsed, path.text)
   }
 }
 
@@ -251,8 +272,10 @@ public func endpointReceive(
   _ count: Int,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) { () throws(ProtocolError) in
-    try object(endpoint, as: Endpoint.self).receive(wsproto_bytes(data: data, count: count).raw)
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) {
+    () throws(ProtocolError) in
+    try endpoint.receive(wsproto_bytes(data: data, count: count).raw)
   }
 }
 
@@ -262,16 +285,18 @@ public func endpointReceiveEndOfStream(
   _ endpoint: OpaquePointer,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) {
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) {
     () throws(ProtocolError) in
-    try object(endpoint, as: Endpoint.self).receiveEndOfStream()
+    try endpoint.receiveEndOfStream()
   }
 }
 
 /// `wsproto_endpoint_next_event` of wsproto.h.
 @_cdecl("wsproto_endpoint_next_event")
 public func endpointNextEvent(_ endpoint: OpaquePointer) -> UnsafePointer<wsproto_event>? {
-  object(endpoint, as: Endpoint.self).nextEvent()
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.run { endpoint.nextEvent() } ?? nil
 }
 
 /// `wsproto_endpoint_send` of wsproto.h.
@@ -282,8 +307,9 @@ public func endpointSend(
   _ output: UnsafeMutablePointer<wsproto_bytes>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
     () throws(LocalProtocolError) in
-    output.pointee = try object(endpoint, as: Endpoint.self).send(event.pointee)
+    output.pointee = try endpoint.send(event.pointee)
   }
 }

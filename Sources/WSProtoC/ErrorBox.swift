@@ -26,8 +26,9 @@ final class ErrorBox {
       case .head: WSPROTO_VIOLATION_HEAD
       case .bodyFraming: WSPROTO_VIOLATION_BODY_FRAMING
       case .extension: WSPROTO_VIOLATION_EXTENSION
-      // Neither is possible here: output grows, and calls from callbacks are refused before they reach the core.
-      case .outputTooSmall, .reentrance: WSPROTO_VIOLATION_STATE
+      case .reentrance: WSPROTO_VIOLATION_REENTRANCE
+      // Not possible here: output grows.
+      case .outputTooSmall: WSPROTO_VIOLATION_STATE
       }
   }
 
@@ -44,6 +45,17 @@ final class ErrorBox {
     kind = WSPROTO_ERROR_PARSE_FAILED
     message = arena.copy(error.message)
     code = Int32(error.code.rawValue)
+  }
+
+  private init(reentrance message: String) {
+    kind = WSPROTO_ERROR_LOCAL
+    violation = WSPROTO_VIOLATION_REENTRANCE
+    self.message = arena.copy(message)
+  }
+
+  /// A callback has called the object that it was called by.
+  static var reentrance: ErrorBox {
+    ErrorBox(reentrance: "a callback must not call the object that it is called by")
   }
 
   convenience init(_ error: ProtocolError) {

@@ -86,7 +86,7 @@ extension wsproto_event {
           target: target.text,
           extensions: boxes.map(\.value),
           extraHeaders: try headers(fields, field_count),
-          subprotocols: UnsafeBufferPointer(start: subprotocols, count: subprotocol_count).map(\.text)
+          subprotocols: elements(subprotocols, subprotocol_count).map(\.text)
         )
       )
     case WSPROTO_ACCEPT_CONNECTION:
@@ -141,7 +141,7 @@ func headers(
   _ count: Int
 ) throws(LocalProtocolError) -> Headers {
   var headers = Headers()
-  for field in UnsafeBufferPointer(start: fields, count: fields == nil ? 0 : count) {
+  for field in elements(fields, count) {
     guard let name = HTTPField.Name(field.name.text) else {
       throw LocalProtocolError("\(field.name.text.debugDescription) is no field name (RFC 9110 §5.1)", .head)
     }
@@ -155,7 +155,7 @@ func headers(
 }
 
 func extensionBoxes(_ pointers: UnsafePointer<OpaquePointer?>?, _ count: Int) -> [ExtensionBox] {
-  UnsafeBufferPointer(start: pointers, count: pointers == nil ? 0 : count).compactMap {
+  elements(pointers, count).compactMap {
     $0.map { object($0, as: ExtensionBox.self) }
   }
 }

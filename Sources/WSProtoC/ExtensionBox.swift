@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import CWSProto
+import Synchronization
 import WSProto
 
 /// `wsproto_extension`: an extension is a value in Swift, an object in C.
 final class ExtensionBox {
-  var value: any Extension
+  private let stored: Mutex<any Extension>
   let arena = Arena()
   /// Of the frame whose header came last, for the hooks that follow it.
   var opcode = Opcode.continuation
 
-  init(_ value: any Extension) { self.value = value }
+  init(_ value: any Extension) { stored = Mutex(value) }
+
+  /// Read and written under a lock, since endpoints of several threads may have the same extension.
+  var value: any Extension {
+    get { stored.withLock { $0 } }
+    set {
+      // The old value goes when the lock is free again: that may run a callback.
+      var value = newValue
+      stored.withLock { swap(&$0, &value) }
+    }
+  }
+
+  /// Changes the value, outside of the lock and of any access to it: `body` may run callbacks, and these call the
+  /// extension again.
+  func change<Result, Failure: Error>(
+    _ body: (inout any Extension) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var value = value
+    defer { self.value = value }
+    return try body(&value)
+  }
 }
 
 private func box(_ pointer: OpaquePointer) -> ExtensionBox { object(pointer, as: ExtensionBox.self) }
@@ -41,14 +62,24 @@ public func deflateNew(
       ExtensionBox(
         try PerMessageDeflate(
           clientNoContextTakeover: given.client_no_context_takeover,
-          clientMaxWindowBits: .bits(Int(given.client_max_window_bits)),
+          clientMaxWindowBits: given.clientWindowBits,
           serverNoContextTakeover: given.server_no_context_takeover,
-          serverMaxWindowBits: Int(given.server_max_window_bits)
+          serverMaxWindowBits: given.server_max_window_bits == 0 ? nil : Int(given.server_max_window_bits)
         )
       )
     )
   }
   return made
+}
+
+extension wsproto_deflate_parameters {
+  fileprivate var clientWindowBits: PerMessageDeflate.ClientWindowBits {
+    switch client_max_window_bits {
+    case 0: .unspecified
+    case -1: .absent
+    case let bits: .bits(Int(bits))
+    }
+  }
 }
 
 /// `wsproto_deflate_get_parameters` of wsproto.h.
@@ -128,7 +159,7 @@ public func extensionAccept(
   _ parameters: UnsafeMutablePointer<wsproto_bytes>
 ) -> Bool {
   let box = box(`extension`)
-  guard let offer = header(offer), let answer = box.value.accept(offer) else { return false }
+  guard let offer = header(offer), let answer = box.change({ $0.accept(offer) }) else { return false }
   box.arena.reset()
   parameters.pointee = box.arena.copy(text(answer))
   return true
@@ -147,7 +178,7 @@ public func extensionFinalize(
       throw RemoteProtocolError("Bad header, 'Sec-WebSocket-Extensions'", detail: "RFC 6455 §9.1")
     }
     do throws(NegotiationError) {
-      try box(`extension`).value.finalize(answer)
+      try box(`extension`).change { (one) throws(NegotiationError) in try one.finalize(answer) }
     } catch {
       throw RemoteProtocolError(error)
     }
@@ -168,12 +199,14 @@ public func extensionFrameInboundHeader(
     guard let opcode = Opcode(rawValue: opcode) else { throw ParseFailed("\(opcode) is no opcode") }
     let box = box(`extension`)
     box.opcode = opcode
-    rsv.pointee = try box.value.frameInboundHeader(
-      FrameContext(role: role(type), opcode: opcode),
-      opcode: opcode,
-      rsv: RsvBits(c: rsv.pointee),
-      payloadLength: payloadLength
-    ).c
+    rsv.pointee = try box.change { (one) throws(ParseFailed) in
+      try one.frameInboundHeader(
+        FrameContext(role: role(type), opcode: opcode),
+        opcode: opcode,
+        rsv: RsvBits(c: rsv.pointee),
+        payloadLength: payloadLength
+      ).c
+    }
   }
 }
 
@@ -190,7 +223,9 @@ public func extensionFrameInboundPayloadData(
     let box = box(`extension`)
     var result: [UInt8] = []
     let context = FrameContext(role: role(type), opcode: box.opcode)
-    try box.value.frameInboundPayloadData(context, [UInt8](data.raw), into: &result)
+    try box.change { (one) throws(ParseFailed) in
+      try one.frameInboundPayloadData(context, [UInt8](data.raw), into: &result)
+    }
     box.arena.reset()
     output.pointee = box.arena.copy(result)
   }
@@ -211,7 +246,9 @@ public func extensionFrameInboundComplete(
     let context = FrameContext(role: role(type), opcode: box.opcode)
     // wsproto's gives bytes, though none, at the end of what it has inflated.
     let inflates = fin && (box.value as? PerMessageDeflate)?.inflates(box.opcode) == true
-    try box.value.frameInboundComplete(context, fin: fin, into: &result)
+    try box.change { (one) throws(ParseFailed) in
+      try one.frameInboundComplete(context, fin: fin, into: &result)
+    }
     box.arena.reset()
     output.pointee = result.isEmpty && !inflates ? wsproto_bytes() : box.arena.copy(result)
   }
@@ -235,13 +272,15 @@ public func extensionFrameOutbound(
       throw LocalProtocolError("\(opcode) is no opcode", .messageType)
     }
     let box = box(`extension`)
-    let result = try box.value.frameOutbound(
-      FrameContext(role: role(type), opcode: opcode),
-      opcode: opcode,
-      rsv: RsvBits(c: rsv.pointee),
-      data: [UInt8](data.raw),
-      fin: fin
-    )
+    let result = try box.change { (one) throws(LocalProtocolError) in
+      try one.frameOutbound(
+        FrameContext(role: role(type), opcode: opcode),
+        opcode: opcode,
+        rsv: RsvBits(c: rsv.pointee),
+        data: [UInt8](data.raw),
+        fin: fin
+      )
+    }
     rsv.pointee = result.rsv.c
     box.arena.reset()
     output.pointee = box.arena.copy(result.data)

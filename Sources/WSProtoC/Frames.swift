@@ -7,6 +7,7 @@ import WSProto
 final class FrameProtocolBox {
   let value: FrameProtocol
   let arena = Arena()
+  let calls = CallGuard()
 
   init(_ value: FrameProtocol) { self.value = value }
 }
@@ -15,6 +16,7 @@ final class FrameProtocolBox {
 final class FrameDecoderBox {
   let value: FrameDecoder
   let arena = Arena()
+  let calls = CallGuard()
 
   init(_ value: FrameDecoder) { self.value = value }
 }
@@ -73,10 +75,13 @@ public func frameProtocolReceive(
   _ pointer: OpaquePointer,
   _ data: UnsafePointer<UInt8>?,
   _ count: Int
-) {
+) -> Bool {
   let box = object(pointer, as: FrameProtocolBox.self)
-  box.arena.reset()
-  box.value.receiveBytes(wsproto_bytes(data: data, count: count).raw)
+  let done: Void? = box.calls.run {
+    box.arena.reset()
+    box.value.receiveBytes(wsproto_bytes(data: data, count: count).raw)
+  }
+  return done != nil
 }
 
 /// `wsproto_frame_protocol_next_frame` of wsproto.h.
@@ -86,8 +91,8 @@ public func frameProtocolNextFrame(
   _ frame: UnsafeMutablePointer<UnsafePointer<wsproto_frame>?>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
-    let box = object(pointer, as: FrameProtocolBox.self)
+  let box = object(pointer, as: FrameProtocolBox.self)
+  return box.calls.attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
     box.arena.reset()
     frame.pointee = try box.value.nextFrame().flatMap { box.arena.pointer(to: $0.c(in: box.arena)) }
   }
@@ -103,9 +108,9 @@ public func frameProtocolSend(
   _ output: UnsafeMutablePointer<wsproto_bytes>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+  let box = object(pointer, as: FrameProtocolBox.self)
+  return box.calls.attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
     () throws(LocalProtocolError) in
-    let box = object(pointer, as: FrameProtocolBox.self)
     let bytes: [UInt8]
     switch Opcode(rawValue: opcode) {
     case .text: bytes = try box.value.sendData(payload.text, fin: fin)
@@ -129,9 +134,9 @@ public func frameProtocolClose(
   _ output: UnsafeMutablePointer<wsproto_bytes>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+  let box = object(pointer, as: FrameProtocolBox.self)
+  return box.calls.attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
     () throws(LocalProtocolError) in
-    let box = object(pointer, as: FrameProtocolBox.self)
     let bytes = try box.value.close(
       code: code == 0 ? nil : try closeReason(code),
       reason: reason.optionalText
@@ -168,10 +173,17 @@ public func frameDecoderFree(_ pointer: OpaquePointer?) { release(pointer, as: F
 
 /// `wsproto_frame_decoder_receive` of wsproto.h.
 @_cdecl("wsproto_frame_decoder_receive")
-public func frameDecoderReceive(_ pointer: OpaquePointer, _ data: UnsafePointer<UInt8>?, _ count: Int) {
+public func frameDecoderReceive(
+  _ pointer: OpaquePointer,
+  _ data: UnsafePointer<UInt8>?,
+  _ count: Int
+) -> Bool {
   let box = object(pointer, as: FrameDecoderBox.self)
-  box.arena.reset()
-  box.value.receiveBytes(wsproto_bytes(data: data, count: count).raw)
+  let done: Void? = box.calls.run {
+    box.arena.reset()
+    box.value.receiveBytes(wsproto_bytes(data: data, count: count).raw)
+  }
+  return done != nil
 }
 
 /// `wsproto_frame_decoder_next_frame` of wsproto.h.
@@ -181,8 +193,8 @@ public func frameDecoderNextFrame(
   _ frame: UnsafeMutablePointer<UnsafePointer<wsproto_frame>?>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
-    let box = object(pointer, as: FrameDecoderBox.self)
+  let box = object(pointer, as: FrameDecoderBox.self)
+  return box.calls.attempt(error, { (failure: ParseFailed) in ErrorBox(failure) }) { () throws(ParseFailed) in
     box.arena.reset()
     frame.pointee = try box.value.processBuffer().flatMap { box.arena.pointer(to: $0.c(in: box.arena)) }
   }

@@ -7,7 +7,7 @@ import WSProto
 /// `wsproto_mask` of wsproto.h.
 @_cdecl("wsproto_mask")
 public func mask(_ data: UnsafeMutablePointer<UInt8>?, _ count: Int, _ key: UnsafePointer<UInt8>) {
-  var bytes = UnsafeMutableRawBufferPointer(start: data, count: data == nil ? 0 : count).mutableBytes
+  var bytes = UnsafeMutableRawBufferPointer(start: data, count: data == nil ? 0 : max(0, count)).mutableBytes
   // The key is four bytes by the signature.
   FrameEncoder.mask(&bytes, key: UnsafeRawPointer(key).loadUnaligned(as: UInt32.self))
 }
@@ -51,7 +51,7 @@ public func normedHeaders(
     ) -> Void
 ) {
   // A field that is not legal in HTTP is left out.
-  let legal = UnsafeBufferPointer(start: fields, count: fields == nil ? 0 : count).map { one in
+  let legal = elements(fields, count).map { one in
     withUnsafePointer(to: one) { (try? headers($0, 1)) ?? Headers() }
   }
   for (name, value) in normedHeaderDict(Headers(legal.joined())) {

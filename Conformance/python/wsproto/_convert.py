@@ -2,11 +2,12 @@
 """Python's events and extensions to those of the library, and back."""
 
 import ctypes
+import struct
 from ctypes import c_void_p
 
 from . import _native, events
-from ._native import Bytes, Field, borrow, library
-from .frame_protocol import CloseReason, Opcode, RsvBits
+from ._native import Bytes, Field, borrow, exclusive, library, locked
+from .frame_protocol import CloseReason, NoData, Opcode, RsvBits
 
 
 def close_reason(code):
@@ -25,14 +26,15 @@ def ascii_bytes(value):
 
 
 def fields(headers, keep):
+    """The fields as an array, and their number."""
     made = []
     for name, value in headers:
         name, value = ascii_bytes(name), ascii_bytes(value)
         keep += (name, value)
         made.append(Field(borrow(name), borrow(value)))
-    made = array(Field, made)
+    made, count = array(Field, made), len(made)
     keep.append(made)
-    return made
+    return made, count
 
 
 def headers(event, hint):
@@ -45,10 +47,15 @@ def headers(event, hint):
 
 
 class Extensions:
-    """Extensions on their way to the library: their addresses, and which Python object each stands for."""
+    """Extensions on their way to the library: their addresses, and which Python object each stands for.
 
-    def __init__(self, given):
-        self.given = list(given)
+    Anything false stands for none, as in wsproto."""
+
+    def __init__(self, given, checked=False):
+        from .extensions import Extension
+
+        self.given = list(given or ())
+        assert not checked or all(isinstance(one, Extension) for one in self.given)
         self.handles = [handle(one) for one in self.given]
         self.array = array(c_void_p, [one.address for one in self.handles])
         self.count = len(self.handles)
@@ -65,10 +72,6 @@ class Proto:
         self.client = role == 1
 
 
-_contexts = {}
-_numbers = iter(range(1, 1 << 62))
-
-
 def handle(extension):
     from .extensions import PerMessageDeflate
 
@@ -76,17 +79,16 @@ def handle(extension):
         getattr(type(extension), name) is getattr(PerMessageDeflate, name) for name in _HOOKS
     ):
         return extension._handle
-    number = next(_numbers)
-    _contexts[number] = extension
-    name = extension.name.encode("ascii")
-    table = _native.Callbacks(number, *_CALLBACKS)
+    name, context = extension.name.encode("ascii"), [extension]
+    _native.contexts[id(context)] = context
+    table = _native.Callbacks(id(context), *_CALLBACKS)
     return _native.Handle(library.wsproto_callback_extension_new(borrow(name), table), "extension")
 
 
 def _append(output, data):
     if data:
         data = _native.as_bytes(data)
-        library.wsproto_output_append(output, ctypes.cast(data, c_void_p), len(data))
+        library.wsproto_output_append(output, data, len(data))
 
 
 def _guarded(kind, failure):
@@ -94,7 +96,7 @@ def _guarded(kind, failure):
     def wrap(function):
         def run(context, *arguments):
             try:
-                return function(_contexts[context], *arguments)
+                return function(_native.contexts[context][0], *arguments)
             except BaseException as exception:
                 _native.note(exception)
                 return failure
@@ -104,7 +106,7 @@ def _guarded(kind, failure):
 
 @_native.RELEASE
 def _release(context):
-    _contexts.pop(context, None)
+    _native.contexts.pop(context, None)
 
 
 @_guarded(_native.ENABLED, False)
@@ -127,12 +129,12 @@ def _offer(extension, output):
 
 @_guarded(_native.NEGOTIATE, False)
 def _accept(extension, data, count, output):
-    return _parameters(extension.accept(ctypes.string_at(data, count).decode("ascii")), output)
+    return _parameters(extension.accept(_native.bytes_at(data, count).decode("ascii")), output)
 
 
 @_guarded(_native.NEGOTIATE, False)
 def _finalize(extension, data, count, output):
-    extension.finalize(ctypes.string_at(data, count).decode("ascii"))
+    extension.finalize(_native.bytes_at(data, count).decode("ascii"))
     return True
 
 
@@ -166,7 +168,7 @@ def _data(result, output):
 
 @_guarded(_native.INBOUND_PAYLOAD, _FAILED)
 def _frame_inbound_payload_data(extension, role, data, count, output):
-    return _data(extension.frame_inbound_payload_data(Proto(role), ctypes.string_at(data, count)), output)
+    return _data(extension.frame_inbound_payload_data(Proto(role), _native.bytes_at(data, count)), output)
 
 
 @_guarded(_native.INBOUND_COMPLETE, _FAILED)
@@ -177,7 +179,7 @@ def _frame_inbound_complete(extension, role, fin, output):
 @_guarded(_native.OUTBOUND, _FAILED)
 def _frame_outbound(extension, role, opcode, rsv, data, count, fin, output):
     bits, data = extension.frame_outbound(
-        Proto(role), Opcode(opcode), rsv_of(rsv[0]), ctypes.string_at(data, count), fin)
+        Proto(role), Opcode(opcode), rsv_of(rsv[0]), _native.bytes_at(data, count), fin)
     rsv[0] = rsv_bits(bits)
     _append(output, data)
     return 0
@@ -197,45 +199,74 @@ def native(event):
     """The library's event, what must be kept for it, and its extensions."""
     made, keep = _native.Event(), []
 
-    def text(value, encoding="utf-8"):
-        if value is None:
-            return borrow(None)
-        value = value.encode(encoding) if isinstance(value, str) else _native.as_bytes(value)
+    def lend(value):
         keep.append(value)
         return borrow(value)
 
-    extensions = Extensions(event.extensions) if isinstance(event, (events.Request, events.AcceptConnection)) else None
-    if extensions is not None:
+    extensions = None
+    if isinstance(event, (events.Request, events.AcceptConnection)):
+        extensions = Extensions(event.extensions, checked=isinstance(event, events.Request))
         made.extensions, made.extension_count = extensions.array, extensions.count
     if isinstance(event, events.Request):
         made.kind = 1
         # The library takes A-labels.
-        made.host = text(event.host, "idna")
-        made.target = text(event.target, "ascii")
-        made.subprotocols = keep_array(keep, Bytes, [text(one, "ascii") for one in event.subprotocols])
-        made.subprotocol_count = len(event.subprotocols)
-        made.fields, made.field_count = fields(event.extra_headers, keep), len(event.extra_headers)
+        made.host = lend(event.host.encode("idna"))
+        made.target = lend(event.target.encode("ascii"))
+        subprotocols = [lend(one.encode("ascii")) for one in text_list(event.subprotocols)]
+        made.subprotocols, made.subprotocol_count = keep_array(keep, Bytes, subprotocols), len(subprotocols)
+        made.fields, made.field_count = fields(event.extra_headers, keep)
     elif isinstance(event, events.AcceptConnection):
         made.kind = 2
-        made.subprotocol = text(event.subprotocol, "ascii")
-        made.fields, made.field_count = fields(event.extra_headers, keep), len(event.extra_headers)
+        if event.subprotocol is not None:
+            if not isinstance(event.subprotocol, str):
+                raise _native.local_error(f"unexpected subprotocol {event.subprotocol}")
+            made.subprotocol = lend(event.subprotocol.encode("ascii"))
+        made.fields, made.field_count = fields(event.extra_headers, keep)
     elif isinstance(event, events.RejectConnection):
-        made.kind, made.code, made.has_body = 3, event.status_code, event.has_body
-        made.fields, made.field_count = fields(event.headers, keep), len(event.headers)
+        if not isinstance(event.status_code, int):
+            raise _native.local_error(f"the status {event.status_code!r} is no number")
+        # ctypes would cut a larger one.
+        made.kind, made.code, made.has_body = 3, max(0, min(event.status_code, 1000)), event.has_body
+        made.fields, made.field_count = fields(event.headers, keep)
     elif isinstance(event, events.RejectData):
-        made.kind, made.data, made.message_finished = 4, text(event.data), event.body_finished
+        made.kind, made.data, made.message_finished = 4, lend(_native.as_bytes(event.data)), event.body_finished
     elif isinstance(event, events.Message):
-        made.kind = 5 if isinstance(event.data, str) else 6
-        made.data, made.message_finished = text(event.data), event.message_finished
+        made.kind, data = payload(event.data)
+        made.data, made.message_finished = lend(data), bool(int(event.message_finished))
     elif isinstance(event, events.CloseConnection):
         made.kind = 7
-        made.code = 1005 if event.code is None else event.code
-        made.data = text(event.reason)
+        made.code = close_code(event.code)
+        if event.reason is not None:
+            made.data = lend(event.reason.encode("utf-8"))
     elif isinstance(event, events.Ping):
-        made.kind, made.data = 8, text(event.payload)
+        made.kind, made.data = 8, lend(_native.as_bytes(event.payload))
     elif isinstance(event, events.Pong):
-        made.kind, made.data = 9, text(event.payload)
+        made.kind, made.data = 9, lend(_native.as_bytes(event.payload))
     return made, keep, extensions
+
+
+def close_code(code):
+    """A code that fits into a frame, as wsproto packs it; its range is the library's matter."""
+    if code is None:
+        return 1005
+    struct.pack("!H", code)
+    return code
+
+
+def payload(data):
+    """The kind of a message, and its bytes."""
+    if isinstance(data, str):
+        return 5, data.encode("utf-8")
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return 6, _native.as_bytes(data)
+    raise NoData("Must provide bytes or text")
+
+
+def text_list(values):
+    """wsproto joins them, which fails for anything but text."""
+    values = list(values or ())
+    "".join(values)
+    return values
 
 
 def keep_array(keep, kind, values):
@@ -282,63 +313,64 @@ def event(given, objects=None, hint=False):
 class Endpoint:
     """A connection or a handshake of the library."""
 
-    def __init__(self, address, objects=None):
+    def __init__(self, address, whole=None):
         self.handle = _native.Handle(address, "endpoint")
-        # Shared by a connection and its handshake.
-        self.objects = {} if objects is None else objects
+        # Shared by a connection and its handshake, which are one object to threads.
+        self._guard = _native.Guard() if whole is None else whole._guard
+        self.objects = {} if whole is None else whole.objects
 
     @property
+    @locked
     def state(self):
         return library.wsproto_endpoint_state(self.handle.address)
 
     @property
+    @locked
     def failure(self):
         """Code of the violation that ended the connection, or 0. Not of wsproto: for the differential test."""
         return library.wsproto_endpoint_failure(self.handle.address)
 
+    @locked
     def part(self, function):
         address = function(self.handle.address)
-        return Endpoint(address, self.objects) if address else None
+        return Endpoint(address, self) if address else None
 
+    @exclusive
     def send(self, given):
         made, keep, extensions = native(given)
+        if made.kind == 0:
+            raise _native.local_error(f"{given!r} is no event that can be sent")
+        output = _native.output_of(library.wsproto_endpoint_send, self.handle.address, made)
         if extensions is not None:
             # The library keeps the extensions of the last event; so do we.
             self.objects.clear()
             self.objects.update(extensions.objects)
             self.objects["handles"] = extensions.handles
-        if made.kind == 0:
-            raise _native_state_error(given, self.state)
-        output = _native.output_of(library.wsproto_endpoint_send, self.handle.address, made)
-        del keep
+        if len(output) > _native.KEPT_BYTES:
+            library.wsproto_endpoint_receive(self.handle.address, None, 0, None)
         return output
 
+    @exclusive
     def receive(self, data):
         if data is None:
             _native.call(library.wsproto_endpoint_receive_end_of_stream, self.handle.address)
         else:
-            data = _native.as_bytes(data)
-            _native.call(
-                library.wsproto_endpoint_receive, self.handle.address, ctypes.cast(data, c_void_p), len(data))
+            data = _native.received(data)
+            _native.call(library.wsproto_endpoint_receive, self.handle.address, data, len(data))
 
+    @exclusive
     def initiate(self, given, path):
         keep = []
-        made = fields(given, keep)
+        made, count = fields(given, keep)
         path = ascii_bytes(path)
-        _native.call(
-            library.wsproto_endpoint_initiate_upgrade, self.handle.address, made, len(keep) // 2, borrow(path))
+        _native.call(library.wsproto_endpoint_initiate_upgrade, self.handle.address, made, count, borrow(path))
+
+    @exclusive
+    def next_event(self):
+        given = _native.run(library.wsproto_endpoint_next_event, self.handle.address)
+        return event(given[0], self.objects) if given else None
 
     def events(self):
-        while True:
-            given = library.wsproto_endpoint_next_event(self.handle.address)
-            # A hook may have raised.
-            _native.check()
-            if not given:
-                return
-            yield event(given[0], self.objects)
-
-
-def _native_state_error(given, state):
-    from .utilities import LocalProtocolError
-
-    return LocalProtocolError(f"{given!r} is no event that can be sent")
+        # Nothing is held while the caller has an event.
+        while (given := self.next_event()) is not None:
+            yield given

@@ -2,17 +2,22 @@
 """The shared library behind this package: Sources/CWSProto/wsproto.h for ctypes. Nothing here knows the protocol."""
 
 import ctypes
+import functools
 import os
 import sys
 import threading
-from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_int32, c_size_t, c_uint8, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, byref, c_bool, c_char_p, c_int32, c_size_t, c_ssize_t, c_uint8, c_uint64, c_void_p
+
+# ctypes.string_at has a C int for the size.
+bytes_at = ctypes.pythonapi.PyBytes_FromStringAndSize
+bytes_at.restype, bytes_at.argtypes = ctypes.py_object, [c_void_p, c_ssize_t]
 
 
 class Bytes(ctypes.Structure):
     _fields_ = [("data", c_void_p), ("count", c_size_t)]
 
     def value(self):
-        return ctypes.string_at(self.data, self.count) if self.data else b""
+        return bytes_at(self.data, self.count) if self.data else b""
 
     def text(self):
         return self.value().decode("utf-8")
@@ -39,6 +44,14 @@ class Event(ctypes.Structure):
 class Frame(ctypes.Structure):
     _fields_ = [
         ("opcode", c_uint8), ("frame_finished", c_bool), ("message_finished", c_bool), ("code", c_int32), ("data", Bytes),
+    ]
+
+
+class Configuration(ctypes.Structure):
+    _fields_ = [
+        ("max_head_bytes", c_size_t), ("max_head_fields", c_size_t), ("max_frame_payload", c_size_t),
+        ("max_message_wire_bytes", c_size_t), ("max_message_bytes", c_size_t), ("max_message_fragments", c_size_t),
+        ("max_part_bytes", c_size_t), ("whole_messages", c_bool),
     ]
 
 
@@ -86,12 +99,13 @@ def _path():
 
 library = ctypes.CDLL(_path())
 
-_ERROR, _EXTENSIONS = POINTER(c_void_p), POINTER(c_void_p)
+_ERROR, _EXTENSIONS, _CONFIGURATION = POINTER(c_void_p), POINTER(c_void_p), POINTER(Configuration)
 _BYTES, _U8 = POINTER(Bytes), POINTER(c_uint8)
 for _name, _result, _arguments in [
-    ("connection_new", c_void_p, [c_int32, c_void_p]),
-    ("handshake_new", c_void_p, [c_int32, c_void_p]),
-    ("open_connection_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, Bytes, c_void_p]),
+    ("configuration_init", None, [_CONFIGURATION]),
+    ("connection_new", c_void_p, [c_int32, _CONFIGURATION]),
+    ("handshake_new", c_void_p, [c_int32, _CONFIGURATION]),
+    ("open_connection_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, Bytes, _CONFIGURATION]),
     ("endpoint_handshake", c_void_p, [c_void_p]),
     ("endpoint_connection", c_void_p, [c_void_p]),
     ("endpoint_free", None, [c_void_p]),
@@ -128,15 +142,15 @@ for _name, _result, _arguments in [
     ("server_extensions_handshake", c_bool, [Bytes, _EXTENSIONS, c_size_t, _BYTES, _ERROR]),
     ("client_extensions_handshake", c_bool,
      [Bytes, _EXTENSIONS, c_size_t, POINTER(c_size_t), POINTER(c_size_t), _ERROR]),
-    ("frame_protocol_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, c_void_p]),
+    ("frame_protocol_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, _CONFIGURATION]),
     ("frame_protocol_free", None, [c_void_p]),
-    ("frame_protocol_receive", None, [c_void_p, c_void_p, c_size_t]),
+    ("frame_protocol_receive", c_bool, [c_void_p, c_void_p, c_size_t]),
     ("frame_protocol_next_frame", c_bool, [c_void_p, POINTER(POINTER(Frame)), _ERROR]),
     ("frame_protocol_send", c_bool, [c_void_p, c_uint8, Bytes, c_bool, _BYTES, _ERROR]),
     ("frame_protocol_close", c_bool, [c_void_p, c_int32, Bytes, _BYTES, _ERROR]),
-    ("frame_decoder_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, c_void_p]),
+    ("frame_decoder_new", c_void_p, [c_int32, _EXTENSIONS, c_size_t, _CONFIGURATION]),
     ("frame_decoder_free", None, [c_void_p]),
-    ("frame_decoder_receive", None, [c_void_p, c_void_p, c_size_t]),
+    ("frame_decoder_receive", c_bool, [c_void_p, c_void_p, c_size_t]),
     ("frame_decoder_next_frame", c_bool, [c_void_p, POINTER(POINTER(Frame)), _ERROR]),
     ("message_decoder_new", c_void_p, []),
     ("message_decoder_free", None, [c_void_p]),
@@ -159,46 +173,123 @@ class Handle:
         self.address = address
         self._free = getattr(library, f"wsproto_{kind}_free")
 
-    def __del__(self):
-        if self.address:
+    def __del__(self, is_finalizing=sys.is_finalizing):
+        # When the interpreter ends, what the library calls back may be gone already, and the memory goes anyway.
+        if self.address and not is_finalizing():
             self._free(self.address)
 
 
+class Guard:
+    """One call of an object of the library at a time, together with the conversion of what it returns.
+
+    ctypes lets other threads run during a call, and what a call returns lives until the next one.
+    """
+
+    def __init__(self):
+        # Of the same thread come hooks, signal handlers and finalizers: these must not wait for their own caller.
+        self.lock = threading.RLock()
+        self.is_busy = False
+
+
+def exclusive(method):
+    """A method that calls the library on the object of `self._guard`: other threads wait, a call inside of a call
+    fails."""
+    @functools.wraps(method)
+    def run(self, *arguments, **options):
+        guard = self._guard
+        with guard.lock:
+            if guard.is_busy:
+                raise reentrance(method)
+            guard.is_busy = True
+            try:
+                return method(self, *arguments, **options)
+            finally:
+                guard.is_busy = False
+    return run
+
+
+def locked(method):
+    """A method that asks the object of `self._guard` for something that calls inside of calls may ask too."""
+    @functools.wraps(method)
+    def run(self, *arguments, **options):
+        with self._guard.lock:
+            return method(self, *arguments, **options)
+    return run
+
+
+def reentrance(method):
+    return local_error(
+        f"{method.__name__} was called from inside of another call, by an extension, a signal handler or a finalizer")
+
+
+def local_error(message):
+    from .utilities import LocalProtocolError
+
+    return LocalProtocolError(message)
+
+
 def as_bytes(value):
-    return value if type(value) is bytes else bytes(value)
+    """The bytes of a bytes-like object. Nothing else: `bytes(3)` would be three zeros."""
+    return value if type(value) is bytes else memoryview(value).tobytes()
+
+
+def received(value):
+    """Received bytes: what wsproto can append to its bytearray."""
+    if type(value) is not bytes:
+        buffer = bytearray()
+        buffer += value
+        value = bytes(buffer)
+    return value
 
 
 def borrow(value):
     """A `Bytes` on a Python bytes object, which the caller keeps; None is NULL."""
     if value is None:
         return Bytes(None, 0)
-    return Bytes(ctypes.cast(value, c_void_p).value, len(value))
+    # Refuses what is not bytes; a cast would lend the inside of a text.
+    return Bytes(c_void_p.from_buffer(c_char_p(value)).value, len(value))
 
 
-# What Python callbacks have raised, for the call that they were made from.
+#: The extensions that the library has callbacks of, each in a list whose address is their context.
+contexts = {}
+
+# What Python callbacks have raised, by thread, for the call that they were made from.
 _raised = threading.local()
 
 
 def note(exception):
-    _raised.__dict__.setdefault("list", []).append(exception)
+    if getattr(_raised, "list", None) is None:
+        # Nobody waits for it: for ctypes to report.
+        raise exception
+    _raised.list.append(exception)
 
 
-def check(fine=True, error=None):
-    """Raises what a Python callback has raised, or the error of the library."""
-    pending = _raised.__dict__.get("list")
-    if pending:
-        _raised.list = []
-        if error is not None and error.value:
-            library.wsproto_error_free(error)
-        raise pending[0]
-    if not fine:
-        raise exception_of(error)
+def run(function, *arguments):
+    """Calls a function of the library; raises the first of what Python callbacks have raised meanwhile."""
+    if not contexts:
+        return function(*arguments)
+    # The callbacks of a call may call other objects.
+    outer, _raised.list = getattr(_raised, "list", None), []
+    try:
+        result = function(*arguments)
+        raised = _raised.list
+    finally:
+        _raised.list = outer
+    if raised:
+        raise raised[0]
+    return result
 
 
 def call(function, *arguments):
     """Calls a function whose last parameter is an error."""
     error = c_void_p()
-    check(function(*arguments, byref(error)), error)
+    try:
+        fine = run(function, *arguments, byref(error))
+    except BaseException:
+        library.wsproto_error_free(error)
+        raise
+    if not fine:
+        raise exception_of(error)
 
 
 def output_of(function, *arguments):
@@ -206,6 +297,10 @@ def output_of(function, *arguments):
     output = Bytes()
     call(function, *arguments, byref(output))
     return output.value() if output.data else None
+
+
+#: Larger results are not left behind in an object that may be idle from now on.
+KEPT_BYTES = 1 << 14
 
 
 def exception_of(error):

@@ -4,10 +4,11 @@
 from enum import Enum
 from typing import Generator, List, Optional
 
-from . import _convert
-from ._native import as_bytes, borrow, library
+from . import _convert, _native
+from ._native import borrow, library
 from .events import Event
 from .extensions import Extension
+from .limits import Limits, configuration
 
 
 class ConnectionState(Enum):
@@ -35,14 +36,16 @@ class Connection:
         extensions: Optional[List[Extension]] = None,
         trailing_data: bytes = b"",
         *,
+        limits: Optional[Limits] = None,
         _endpoint: Optional["_convert.Endpoint"] = None,
     ) -> None:
         self.client = connection_type is ConnectionType.CLIENT
         if _endpoint is None:
-            given, trailing = _convert.Extensions(extensions or []), as_bytes(trailing_data)
+            given, trailing = _convert.Extensions(extensions), _native.received(trailing_data)
             _endpoint = _convert.Endpoint(
-                library.wsproto_open_connection_new(
-                    connection_type.value, given.array, given.count, borrow(trailing), None))
+                _native.run(
+                    library.wsproto_open_connection_new, connection_type.value, given.array, given.count,
+                    borrow(trailing), configuration(limits)))
         self._endpoint = _endpoint
 
     @property
@@ -53,6 +56,9 @@ class Connection:
         return self._endpoint.send(event)
 
     def receive_data(self, data: Optional[bytes]) -> None:
+        # The library ignores what comes after the closing handshake (RFC 6455 §1.4).
+        if data is not None and self.state is ConnectionState.CLOSED:
+            raise _native.local_error("Connection already closed.")
         self._endpoint.receive(data)
 
     def events(self) -> Generator[Event, None, None]:

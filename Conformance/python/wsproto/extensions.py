@@ -5,7 +5,7 @@ import ctypes
 from typing import Optional, Tuple, Union
 
 from . import _native
-from ._native import borrow, library
+from ._native import borrow, exclusive, library
 from .frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, ParseFailed, RsvBits
 
 Proto = Union[FrameDecoder, FrameProtocol]
@@ -60,6 +60,7 @@ class PerMessageDeflate(Extension):
         server_no_context_takeover: bool = False,
         server_max_window_bits: Optional[int] = None,
     ) -> None:
+        self._guard = _native.Guard()
         self._make(
             _native.DeflateParameters(
                 client_no_context_takeover, server_no_context_takeover,
@@ -69,6 +70,9 @@ class PerMessageDeflate(Extension):
         )
 
     def _make(self, parameters):
+        # Less means other things to the library.
+        if min(parameters.client_max_window_bits, parameters.server_max_window_bits) < 9:
+            raise ValueError("Window size must be between 9 and 15 inclusive")
         error = ctypes.c_void_p()
         address = library.wsproto_deflate_new(parameters, error)
         if not address:
@@ -80,42 +84,66 @@ class PerMessageDeflate(Extension):
         library.wsproto_deflate_get_parameters(self._handle.address, parameters)
         return parameters
 
+    @exclusive
+    def _setting(self, name):
+        return getattr(self._parameters(), name)
+
+    @exclusive
     def _change(self, name, value):
         """A setting of wsproto is an attribute; the library's are fixed, so another one takes its place."""
-        parameters, enabled = self._parameters(), self.enabled()
+        parameters, enabled = self._parameters(), self._is_enabled()
         setattr(parameters, name, value)
         self._make(parameters)
-        self._enabled = enabled
+        if enabled:
+            self._enable()
 
     @property
     def _enabled(self):
         return self.enabled()
 
     @_enabled.setter
+    @exclusive
     def _enabled(self, value):
-        """As if the peer had answered with the very parameters."""
-        if value and not self.enabled():
-            self.finalize(f"{self.name}; {self.offer()}")
+        if value and not self._is_enabled():
+            self._enable()
 
-    def enabled(self) -> bool:
+    def _enable(self):
+        """As if the peer had answered with the very parameters."""
+        self._finalize(f"{self.name}; {self._offer()}")
+
+    def _is_enabled(self):
         return library.wsproto_extension_enabled(self._handle.address)
 
-    def offer(self) -> Union[bool, str]:
+    @exclusive
+    def enabled(self) -> bool:
+        return self._is_enabled()
+
+    def _offer(self):
         parameters = _native.Bytes()
         if not library.wsproto_extension_offer(self._handle.address, parameters):
             return False
         return parameters.text()
 
+    @exclusive
+    def offer(self) -> Union[bool, str]:
+        return self._offer()
+
+    @exclusive
     def accept(self, offer: str) -> Union[bool, None, str]:
         parameters, offer = _native.Bytes(), offer.encode("ascii")
         if not library.wsproto_extension_accept(self._handle.address, borrow(offer), parameters):
             return None
         return parameters.text()
 
-    def finalize(self, offer: str) -> None:
+    def _finalize(self, offer):
         offer = offer.encode("ascii")
         _native.call(library.wsproto_extension_finalize, self._handle.address, borrow(offer))
 
+    @exclusive
+    def finalize(self, offer: str) -> None:
+        self._finalize(offer)
+
+    @exclusive
     def frame_inbound_header(
         self, proto: Proto, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> Union[CloseReason, RsvBits]:
@@ -130,6 +158,7 @@ class PerMessageDeflate(Extension):
             return failure.code
         return rsv_of(bits.value)
 
+    @exclusive
     def frame_inbound_payload_data(self, proto: Proto, data: bytes) -> Union[bytes, CloseReason]:
         data = _native.as_bytes(data)
         try:
@@ -138,6 +167,7 @@ class PerMessageDeflate(Extension):
         except ParseFailed as failure:
             return failure.code
 
+    @exclusive
     def frame_inbound_complete(self, proto: Proto, fin: bool) -> Union[bytes, CloseReason, None]:
         try:
             return _native.output_of(
@@ -145,6 +175,7 @@ class PerMessageDeflate(Extension):
         except ParseFailed as failure:
             return failure.code
 
+    @exclusive
     def frame_outbound(
         self, proto: Proto, opcode: Opcode, rsv: RsvBits, data: bytes, fin: bool
     ) -> Tuple[RsvBits, bytes]:
@@ -161,7 +192,7 @@ class PerMessageDeflate(Extension):
 
 def _setting(name):
     return property(
-        lambda self: getattr(self._parameters(), name), lambda self, value: self._change(name, value))
+        lambda self: self._setting(name), lambda self, value: self._change(name, value))
 
 
 for _name, _ in _native.DeflateParameters._fields_:

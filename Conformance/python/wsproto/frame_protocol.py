@@ -2,12 +2,15 @@
 """Frames of wsproto, on the library."""
 
 import ctypes
-from ctypes import c_void_p
 from enum import IntEnum
-from typing import Generator, List, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Generator, List, NamedTuple, Optional, Tuple, Union
 
 from . import _native
-from ._native import borrow, library
+from ._native import borrow, exclusive, library
+
+if TYPE_CHECKING:
+    from .extensions import Extension
+    from .limits import Limits
 
 PAYLOAD_LENGTH_TWO_BYTE = 126
 PAYLOAD_LENGTH_EIGHT_BYTE = 127
@@ -62,7 +65,7 @@ class ParseFailed(Exception):
         self.code = code
 
 
-class _NoData(TypeError, ValueError):
+class NoData(TypeError, ValueError):
     """ValueError in wsproto 1.2, TypeError from 1.3 on."""
 
 
@@ -108,6 +111,17 @@ def _role(client):
     return 1 if client else 2
 
 
+def _framing(kind, client, extensions, limits):
+    """A frame protocol or a frame decoder of the library."""
+    from ._convert import Extensions
+    from .limits import configuration
+
+    given = Extensions(extensions)
+    address = _native.run(
+        getattr(library, f"wsproto_{kind}_new"), _role(client), given.array, given.count, configuration(limits))
+    return _native.Handle(address, kind)
+
+
 def _frame(given, text=False):
     """wsproto's frame. `text`: the payload of a text frame was decoded."""
     from ._convert import close_reason
@@ -131,9 +145,11 @@ def _next(function, *arguments):
 
 class MessageDecoder:
     def __init__(self) -> None:
+        self._guard = _native.Guard()
         self._handle = _native.Handle(library.wsproto_message_decoder_new(), "message_decoder")
 
     @property
+    @exclusive
     def opcode(self) -> Optional[Opcode]:
         opcode = library.wsproto_message_decoder_opcode(self._handle.address)
         return Opcode(opcode) if opcode else None
@@ -143,6 +159,7 @@ class MessageDecoder:
         """Puts a message under way: an empty first frame of this type."""
         self.process_frame(Frame(value, b"", True, False))
 
+    @exclusive
     def process_frame(self, frame: Frame) -> Frame:
         payload = _native.as_bytes(frame.payload)
         given = _native.Frame(frame.opcode, frame.frame_finished, frame.message_finished, 0, borrow(payload))
@@ -150,48 +167,69 @@ class MessageDecoder:
 
 
 class FrameDecoder:
-    def __init__(self, client: bool, extensions: Optional[List["Extension"]] = None) -> None:
-        from ._convert import Extensions
-
+    def __init__(
+        self,
+        client: bool,
+        extensions: Optional[List["Extension"]] = None,
+        *,
+        limits: Optional["Limits"] = None,
+    ) -> None:
         self.client = client
         self.extensions = extensions or []
-        given = Extensions(self.extensions)
-        self._handle = _native.Handle(
-            library.wsproto_frame_decoder_new(_role(client), given.array, given.count, None), "frame_decoder")
+        self._guard = _native.Guard()
+        self._handle = _framing("frame_decoder", client, self.extensions, limits)
+        self._ahead = None
 
+    @exclusive
     def receive_bytes(self, data: bytes) -> None:
-        data = _native.as_bytes(data)
-        library.wsproto_frame_decoder_receive(self._handle.address, ctypes.cast(data, c_void_p), len(data))
+        data = _native.received(data)
+        library.wsproto_frame_decoder_receive(self._handle.address, data, len(data))
 
+    @exclusive
     def process_buffer(self) -> Optional[Frame]:
+        frame, self._ahead = self._ahead or self._take(), None
+        if frame is not None and not frame.frame_finished:
+            # The library gives out what came before an extension's failure. wsproto raises at once.
+            self._ahead = self._take()
+        return frame
+
+    def _take(self):
         frame = _next(library.wsproto_frame_decoder_next_frame, self._handle.address)
         return None if frame is None else _frame(frame)
 
 
 class FrameProtocol:
-    def __init__(self, client: bool, extensions: List["Extension"]) -> None:
-        from ._convert import Extensions
-
+    def __init__(
+        self, client: bool, extensions: List["Extension"], *, limits: Optional["Limits"] = None
+    ) -> None:
         self.client = client
         self.extensions = [one for one in extensions if one.enabled()]
-        given = Extensions(self.extensions)
-        self._handle = _native.Handle(
-            library.wsproto_frame_protocol_new(_role(client), given.array, given.count, None), "frame_protocol")
+        self._guard = _native.Guard()
+        self._handle = _framing("frame_protocol", client, self.extensions, limits)
 
+    @exclusive
     def receive_bytes(self, data: bytes) -> None:
-        data = _native.as_bytes(data)
-        library.wsproto_frame_protocol_receive(self._handle.address, ctypes.cast(data, c_void_p), len(data))
+        data = _native.received(data)
+        library.wsproto_frame_protocol_receive(self._handle.address, data, len(data))
 
     def received_frames(self) -> Generator[Frame, None, None]:
-        while True:
-            frame = _next(library.wsproto_frame_protocol_next_frame, self._handle.address)
-            if frame is None:
-                return
-            yield _frame(frame, text=True)
+        # Nothing is held while the caller has a frame.
+        while (frame := self._next_frame()) is not None:
+            yield frame
 
+    @exclusive
+    def _next_frame(self):
+        frame = _next(library.wsproto_frame_protocol_next_frame, self._handle.address)
+        return None if frame is None else _frame(frame, text=True)
+
+    @exclusive
     def close(self, code: Optional[int] = None, reason: Optional[str] = None) -> bytes:
+        from ._convert import close_code
+
         encoded = None if reason is None else reason.encode("utf-8")
-        return _native.output_of(library.wsproto_frame_protocol_close, self._handle.address, code or 0, borrow(encoded))
+        return _native.output_of(
+            library.wsproto_frame_protocol_close, self._handle.address, 0 if code is None else close_code(code),
+            borrow(encoded))
 
     def ping(self, payload: bytes = b"") -> bytes:
         return self._send(Opcode.PING, payload, True)
@@ -204,9 +242,13 @@ class FrameProtocol:
             return self._send(Opcode.TEXT, payload.encode("utf-8"), fin)
         if isinstance(payload, (bytes, bytearray, memoryview)):
             return self._send(Opcode.BINARY, payload, fin)
-        raise _NoData("Must provide bytes or text")
+        raise NoData("Must provide bytes or text")
 
+    @exclusive
     def _send(self, opcode, payload, fin):
         payload = _native.as_bytes(payload)
-        return _native.output_of(
+        output = _native.output_of(
             library.wsproto_frame_protocol_send, self._handle.address, opcode, borrow(payload), fin)
+        if len(output) > _native.KEPT_BYTES:
+            library.wsproto_frame_protocol_receive(self._handle.address, None, 0)
+        return output

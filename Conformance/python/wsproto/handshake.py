@@ -5,10 +5,11 @@ import ctypes
 from typing import Generator, Iterable, List, Optional, Sequence, Union
 
 from . import _convert, _native
-from ._native import borrow, library
+from ._native import borrow, library, locked
 from .connection import Connection, ConnectionState, ConnectionType
 from .events import Event
 from .extensions import Extension
+from .limits import Limits, configuration
 from .typing import Headers
 
 WEBSOCKET_VERSION = b"13"
@@ -16,12 +17,18 @@ WEBSOCKET_VERSION = b"13"
 
 class H11Handshake:
     def __init__(
-        self, connection_type: ConnectionType, *, _endpoint: Optional["_convert.Endpoint"] = None
+        self,
+        connection_type: ConnectionType,
+        *,
+        limits: Optional[Limits] = None,
+        _endpoint: Optional["_convert.Endpoint"] = None,
     ) -> None:
         self.client = connection_type is ConnectionType.CLIENT
         if _endpoint is None:
-            _endpoint = _convert.Endpoint(library.wsproto_handshake_new(connection_type.value, None))
+            _endpoint = _convert.Endpoint(
+                library.wsproto_handshake_new(connection_type.value, configuration(limits)))
         self._endpoint = _endpoint
+        self._guard = _endpoint._guard
         self._type = connection_type
         self._connection = None
 
@@ -30,6 +37,7 @@ class H11Handshake:
         return ConnectionState(self._endpoint.state)
 
     @property
+    @locked
     def connection(self) -> Optional[Connection]:
         if self._connection is None:
             endpoint = self._endpoint.part(library.wsproto_endpoint_connection)

@@ -42,13 +42,13 @@ class RemoteProtocolError(ProtocolError):
 
 def normed_header_dict(h11_headers: Headers) -> Dict[bytes, bytes]:
     found, keep = {}, []
-    made = _convert.fields(h11_headers, keep)
+    made, count = _convert.fields(h11_headers, keep)
 
     @_native.PAIR
     def field(_, name, name_count, value, value_count):
         found[ctypes.string_at(name, name_count)] = ctypes.string_at(value, value_count)
 
-    library.wsproto_normed_header_dict(made, len(made or ()), None, field)
+    library.wsproto_normed_header_dict(made, count, None, field)
     return found
 
 
@@ -59,7 +59,7 @@ def split_comma_header(value: bytes) -> List[str]:
     def element(_, data, count):
         found.append(ctypes.string_at(data, count).decode("ascii"))
 
-    library.wsproto_split_comma_header(borrow(value), None, element)
+    library.wsproto_split_comma_header(borrow(_native.as_bytes(value)), None, element)
     return found
 
 
@@ -71,5 +71,5 @@ def generate_nonce() -> bytes:
 
 def generate_accept_token(token: bytes) -> bytes:
     answer = ctypes.create_string_buffer(28)
-    library.wsproto_generate_accept_token(borrow(token), answer)
+    library.wsproto_generate_accept_token(borrow(_native.as_bytes(token)), answer)
     return answer.raw

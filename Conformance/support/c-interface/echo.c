@@ -166,7 +166,18 @@ int main(void) {
   talk(client, server);
   wsproto_extension_free(offered);
   wsproto_extension_free(supported);
-  parameters.client_max_window_bits = 16;
+  // fault: D1
+  parameters = (wsproto_deflate_parameters){0};
+  wsproto_extension *browser = wsproto_deflate_new(&parameters, &error);
+  wsproto_bytes offer;
+  check(wsproto_extension_offer(browser, &offer) && is(offer, "client_max_window_bits"), "what browsers offer");
+  check(wsproto_deflate_get_parameters(browser, &parameters) && parameters.client_max_window_bits == 15, "15 bits");
+  wsproto_extension_free(browser);
+  parameters = (wsproto_deflate_parameters){.client_max_window_bits = -1};
+  browser = wsproto_deflate_new(&parameters, &error);
+  check(wsproto_extension_offer(browser, &offer) && offer.count == 0, "an offer without parameters");
+  wsproto_extension_free(browser);
+  parameters = (wsproto_deflate_parameters){.client_max_window_bits = 16};
   check(!wsproto_deflate_new(&parameters, &error) && error, "16 bits are refused");
   wsproto_error_free(error);
   error = NULL;
