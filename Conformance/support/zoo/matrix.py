@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The committed matrix: one line a cell, and a page of it for people.
+
+Verdicts: `ok`; `-` the peer's interface cannot do it; `peer` it fails by what the peer does; `ours` it fails by a fault
+of ours that is known. Notes of the last two are written by hand.
+"""
+
+import collections
+import os
+
+FAILURES = ("peer", "ours")
+HEADER = "ours\tpeer\titem\tverdict\tnote\n"
+
+Cell = collections.namedtuple("Cell", "verdict note")
+
+
+def load(path):
+    """Cells by (our role, peer, item)."""
+    cells = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file.readlines()[1:]:
+                ours, peer, item, verdict, note = (line.rstrip("\n").split("\t") + [""])[:5]
+                cells[ours, peer, item] = Cell(verdict, note)
+    return cells
+
+
+def text(cells, order):
+    """As it is committed: peers by name, items in their own order."""
+    def key(place):
+        ours, peer, item = place
+        names = order[ours]
+        return ours != "server", peer.lower(), names.index(item) if item in names else len(names), item
+
+    lines = ["\t".join([*place, *cells[place]]) + "\n" for place in sorted(cells, key=key)]
+    return HEADER + "".join(lines)
+
+
+def judge(got, expected):
+    """The cell to commit, and a complaint or nothing. `got` has the verdict `fail` where something failed."""
+    if got.verdict == "fail":
+        if expected and expected.verdict in FAILURES and expected.note:
+            return expected, None
+        return Cell("fail", got.note), f"fails: {got.note}"
+    if expected is None:
+        return got, f"is {got.verdict}, and not in the matrix"
+    if expected.verdict in FAILURES:
+        return got, f"is {got.verdict}, where it was known to fail ({expected.note})"
+    if got != expected:
+        return got, f"is {got.verdict} ({got.note}), not {expected.verdict} ({expected.note})"
+    return expected, None
+
+
+def page(cells, order, versions, counts):
+    """Markdown: a table for each role of ours, then the notes."""
+    lines = [
+        "# The zoo: real peers against our server and client", "",
+        "Written by `Conformance/zoo --all --update`; cell by cell, with its note, it is in",
+        "`Conformance/expectations/zoo.tsv`, and each CI run compares with it.", "", counts, "",
+        "`in`: the peer sends or begins; `out`: ours does. `ok`, with the number of sets of parameters where there are",
+        "several; `-` the peer's interface cannot do it; `peer` it fails by what the peer does; `ours` by a fault of ours.",
+    ]
+    for ours, title in (("server", "Clients against our server"), ("client", "Servers against our client")):
+        names = order[ours]
+        peers = sorted({peer for role, peer, _ in cells if role == ours}, key=str.lower)
+        lines += ["", f"## {title}", "", "| peer | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
+        for peer in peers:
+            row = []
+            for item in names:
+                cell = cells.get((ours, peer, item), Cell("", ""))
+                row.append(cell.note.split()[0] if cell.verdict == "ok" and cell.note else cell.verdict)
+            lines.append(f"| {peer} | " + " | ".join(row) + " |")
+        lines.append("")
+        for peer in peers:
+            notes = collections.defaultdict(list)
+            for item in names:
+                cell = cells.get((ours, peer, item))
+                if cell and cell.verdict != "ok":
+                    notes[cell.verdict, cell.note].append(item)
+            lines += [f"- {peer}, {', '.join(of)}: `{verdict}`: {note}" for (verdict, note), of in notes.items()]
+    lines += ["", "## Versions", ""]
+    lines += [f"- {name}: {version}" for name, version in sorted(versions.items(), key=lambda pair: pair[0].lower())]
+    return "\n".join(lines) + "\n"
