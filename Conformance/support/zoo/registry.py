@@ -9,7 +9,8 @@
     zoo-run: COMMAND                     {file}, {build}, {python} (of the virtual environment); `client`, `server PORT`,
                                          `proxy PORT UPSTREAM-PORT` or `version` comes behind it
     zoo-environment: NAME=VALUE …        for building and running
-    zoo-cannot: ROLE ITEM: REASON        an item that its API has no way to do
+    zoo-cannot: ROLE ITEM …: REASON      an item that its interface has no way to do
+    zoo-note: ROLE ITEM …: TEXT          how an item differs with this peer
 """
 
 import os
@@ -30,7 +31,7 @@ class Peer:
         self.build = None
         self.run = None
         self.environment = {}
-        self.cannot = {}
+        self.cannot, self.notes = {}, {}
         with open(path, encoding="utf-8") as file:
             for line in file:
                 match = HEAD.match(line.rstrip())
@@ -46,9 +47,10 @@ class Peer:
             setattr(self, key, value)
         elif key == "environment":
             self.environment.update(pair.split("=", 1) for pair in value.split())
-        elif key == "cannot":
-            role, item, reason = re.match(r"(\w+) ([^:]+): (.*)", value).groups()
-            self.cannot[role, item] = reason
+        elif key in ("cannot", "note"):
+            role, names, reason = re.match(r"(\w+) ([^:]+): (.*)", value).groups()
+            for item in names.split():
+                (self.cannot if key == "cannot" else self.notes)[role, item] = reason
         else:
             raise ValueError(f"{self.path}: zoo-{key}?")
 
