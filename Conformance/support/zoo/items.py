@@ -41,7 +41,7 @@ class Pair:
             raise Cannot(detail)
         if answer.status == "failed":
             # What our server says about it is worth more than what the client saw.
-            report = self.server.report(target, "error", 0.2)
+            report = self.server.report(target, "error", 0.2 if self.ours == "server" else 0)
             raise Failed(detail + (f"; the server: {report[0]}" if report else ""))
         report = self.server.report(target, "error", 0)
         if report:

@@ -38,6 +38,11 @@ class Peer:
                 if match:
                     self._take(*match.groups())
 
+    @property
+    def slug(self):
+        """The name, for files."""
+        return self.name.replace(" ", "-")
+
     def _take(self, key, value):
         if key == "name":
             self.name = value
@@ -73,7 +78,7 @@ class Prepared:
         self.peer = peer
         self.version = None
         self.missing = None
-        self.folder = os.path.join(work, "build", peer.name)
+        self.folder = os.path.join(work, "build", peer.slug)
         self.environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
         self.environment.pop("PYTHONPATH", None)
         for name, value in peer.environment.items():
