@@ -23,13 +23,18 @@ namespace zoo {
 /// The library has no way to do it.
 struct Cannot : std::runtime_error { using std::runtime_error::runtime_error; };
 
-/// The connection has ended.
+/// The connection has ended; a code of -1 stands for what a library does not tell.
 struct Closed : std::runtime_error {
   int code;
   std::string reason;
   Closed(int code, std::string reason)
       : std::runtime_error("closed with " + std::to_string(code) + " " + reason), code(code), reason(std::move(reason)) {}
 };
+
+inline std::vector<std::string> told(const Closed &end) {
+  if (end.code < 0) return {"?", "?"};
+  return {std::to_string(end.code), end.reason};
+}
 
 struct Message { std::string kind, data; };
 
@@ -173,14 +178,13 @@ inline std::vector<std::string> carryOut(const Opener &open, std::vector<std::st
     if (verb == "ping") connection->awaitPong();
     expect(*connection, fields[2], data);
   } else if (verb == "close") {
-    Closed end = connection->close(std::stoi(fields[2]), fields[3]);
-    return {std::to_string(end.code), end.reason};
+    return told(connection->close(std::stoi(fields[2]), fields[3]));
   } else if (verb == "closed" || verb == "lost") {
     connection->send("text", verb == "lost" ? "zoo" : fields[2] + " " + fields[3]);
     try {
       connection->receive();
     } catch (const Closed &end) {
-      return {std::to_string(end.code), end.reason};
+      return told(end);
     }
     throw std::runtime_error("a message came in place of a close");
   } else if (verb == "reset" || verb == "subprotocols") {

@@ -192,7 +192,7 @@ final class Client {
   /// Turns until `done`, which must come true while the connection lives.
   private func turn(awaiting what: String, until done: () -> Bool) throws {
     while !done() {
-      if try link.turn(seconds: 20, take) { continue }
+      if try link.turn(seconds: 9, take) { continue }
       if done() { return }
       if let status { throw Refusal.failed("refused with \(status)") }
       if let failure = link.failure { throw Refusal.failed(failure) }
