@@ -3,6 +3,7 @@
 
 import itertools
 import re
+import time
 
 CODES = (1000, 1001, 3000, 4999)
 
@@ -26,15 +27,19 @@ class Pair:
         self.server = server
         self.url = url
         self.payloads = payloads
+        self.asked, self.never_started = False, None
 
     def target(self, path, query=""):
         return f"{path}?id={next(self._number)}" + (f"&{query}" if query else "")
 
     def ask(self, verb, target, *fields, seconds=10):
         """The fields of the client's answer."""
-        problem = self.server.start()
+        problem = self.never_started or self.server.start()
         if problem:
+            if not self.asked:
+                self.never_started = problem
             raise Failed(problem)
+        self.asked = True
         answer = self.client.ask(verb, self.url + target, *fields, seconds=seconds)
         detail = " ".join(answer.fields)
         if answer.status == "cannot":
@@ -208,8 +213,9 @@ def deflate(pair):
     """Returns with how many sets of parameters it was done."""
     messages = [pair.payloads.small, pair.payloads.small, pair.payloads.window, pair.payloads.four[3],
                 pair.payloads.small, pair.payloads.window]
-    done, declined, failed, reason = 0, 0, [], None
+    done, declined, slow, failed, reason = 0, 0, 0, [], None
     for offer in offers():
+        begun = time.monotonic()
         target = pair.target("/echo")
         try:
             answered = pair.ask("echo", target, offer, *itertools.chain.from_iterable(messages))[0]
@@ -225,6 +231,9 @@ def deflate(pair):
             continue
         except Failed as error:
             failed.append(f"{offer}: {error}")
+            slow += time.monotonic() - begun > 5
+            if slow > 2:
+                raise Failed(f"no end of waiting: {failed[0]}") from None
         else:
             declined += pair.ours == "client" and not answered
         done += 1

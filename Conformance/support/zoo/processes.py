@@ -126,7 +126,10 @@ class Server:
             if self._program.process.poll() is None:
                 return None
             self._program.end()
-        self._program = Program(self._command, self._log, self._folder, self._environment)
+        try:
+            self._program = Program(self._command, self._log, self._folder, self._environment)
+        except OSError as error:
+            return str(error)
         threading.Thread(target=self._collect, args=(self._program.process.stdout,), daemon=True).start()
         until = time.monotonic() + seconds
         while time.monotonic() < until:

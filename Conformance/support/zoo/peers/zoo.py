@@ -13,6 +13,7 @@ A peer gives an adapter of one connection, with coroutines or plain functions:
 """
 
 import asyncio
+import ctypes
 import inspect
 import socket
 import struct
@@ -54,8 +55,15 @@ def offered(offer):
 
 
 def reset_socket(connection):
-    """Closes with a reset in place of an orderly end."""
+    """Closing this socket will be a reset in place of an orderly end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def reset_descriptor(descriptor):
+    """Drops the connection with a reset at once; the descriptor stays open."""
+    # A socket that is connected to nothing, which Python has no call for, but the C library has.
+    unspecified = ctypes.create_string_buffer(16)
+    ctypes.CDLL(None).connect(descriptor, unspecified, 16)
 
 
 def read(path):

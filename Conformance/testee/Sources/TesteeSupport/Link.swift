@@ -15,6 +15,7 @@ public final class Link {
 
   private var written = 0
   private var ended = false
+  private var isOpen = true
   private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
   /// Messages are delivered whole.
@@ -78,6 +79,13 @@ public final class Link {
   public func finish() {
     if connection.type == .server { socket.finishWriting() }
     while !ended, socket.wait(toWrite: false, seconds: 2).read, socket.read(into: &buffer) > 0 {}
-    socket.close()
+    drop()
+  }
+
+  /// Closes the socket at once; nothing happens the second time.
+  public func drop(withReset: Bool = false) {
+    if isOpen { withReset ? socket.reset() : socket.close() }
+    isOpen = false
+    ended = true
   }
 }

@@ -78,7 +78,7 @@ struct ClientCommand {
         let client = try open()
         try client.send(.text("zoo"))
         try client.expect(.text("zoo"))
-        client.link.socket.reset()
+        client.link.drop(withReset: true)
         return []
       case "subprotocols":
         let offered = fields[2].split(separator: ",").map(String.init)
@@ -168,6 +168,9 @@ final class Client {
   private var close: CloseConnection?
 
   init(_ link: Link) { self.link = link }
+
+  // What a failed command has left open.
+  deinit { link.drop() }
 
   private func take(_ event: Event) throws {
     switch event {

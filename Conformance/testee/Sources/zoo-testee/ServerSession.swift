@@ -22,7 +22,7 @@ struct ServerSession {
     } catch {
       report("error", target, "\(error)")
     }
-    if isReset { return link.socket.reset() }
+    if isReset { return link.drop(withReset: true) }
     if let failure = link.failure { report("error", target, failure) }
     link.finish()
     if let close { report("closed", target, "\(close.code.rawValue)", close.reason ?? "") }
