@@ -17,16 +17,17 @@ class Failed(Exception):
 
 
 class Pair:
-    """A client and a server, one of them ours."""
+    """A client and a server, one of them ours; or both, with a proxy between."""
 
     _number = itertools.count(1)
 
-    def __init__(self, ours, client, server, url, payloads):
+    def __init__(self, ours, client, server, url, payloads, proxy=None):
         self.ours = ours
         self.client = client
         self.server = server
         self.url = url
         self.payloads = payloads
+        self.proxy = proxy
         self.asked, self.never_started = False, None
 
     def target(self, path, query=""):
@@ -34,7 +35,7 @@ class Pair:
 
     def ask(self, verb, target, *fields, seconds=10):
         """The fields of the client's answer."""
-        problem = self.never_started or self.server.start()
+        problem = self.never_started or self.server.start() or self.proxy and self.proxy.start()
         if problem:
             if not self.asked:
                 self.never_started = problem

@@ -9,29 +9,42 @@ import collections
 import os
 import re
 
+#: What meets what.
+KINDS = {
+    "server": "our server, their client",
+    "client": "our client, their server",
+    "behind": "our server behind their proxy, another client",
+    "both": "our server behind their proxy, our client",
+}
+TITLES = {
+    "server": "Clients against our server",
+    "client": "Servers against our client",
+    "behind": "Proxies before our server, the client that of `websockets`",
+    "both": "Proxies between our client and our server",
+}
 FAILURES = ("peer", "ours")
-HEADER = "ours\tpeer\titem\tverdict\tnote\n"
+HEADER = "kind\tpeer\titem\tverdict\tnote\n"
 
 Cell = collections.namedtuple("Cell", "verdict note")
 
 
 def load(path):
-    """Cells by (our role, peer, item)."""
+    """Cells by (kind, peer, item)."""
     cells = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             for line in file.readlines()[1:]:
-                ours, peer, item, verdict, note = (line.rstrip("\n").split("\t") + [""])[:5]
-                cells[ours, peer, item] = Cell(verdict, note)
+                kind, peer, item, verdict, note = (line.rstrip("\n").split("\t") + [""])[:5]
+                cells[kind, peer, item] = Cell(verdict, note)
     return cells
 
 
 def text(cells, order):
     """As it is committed: peers by name, items in their own order."""
     def key(place):
-        ours, peer, item = place
-        names = order[ours]
-        return ours != "server", peer.lower(), names.index(item) if item in names else len(names), item
+        kind, peer, item = place
+        names = order[kind]
+        return list(KINDS).index(kind), peer.lower(), names.index(item) if item in names else len(names), item
 
     lines = ["\t".join([*place, *cells[place]]) + "\n" for place in sorted(cells, key=key)]
     return HEADER + "".join(lines)
@@ -63,21 +76,21 @@ def page(cells, order, versions, counts):
         "`in`: the peer sends or begins; `out`: ours does. `ok`, with the number of sets of parameters where there are",
         "several; `-` the peer's interface cannot do it; `peer` it fails by what the peer does; `ours` by a fault of ours.",
     ]
-    for ours, title in (("server", "Clients against our server"), ("client", "Servers against our client")):
-        names = order[ours]
-        peers = sorted({peer for role, peer, _ in cells if role == ours}, key=str.lower)
+    for kind, title in TITLES.items():
+        names = order[kind]
+        peers = sorted({peer for one, peer, _ in cells if one == kind}, key=str.lower)
         lines += ["", f"## {title}", "", "| peer | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
         for peer in peers:
             row = []
             for item in names:
-                cell = cells.get((ours, peer, item), Cell("", ""))
+                cell = cells.get((kind, peer, item), Cell("", ""))
                 row.append(cell.note.split()[0] if cell.verdict == "ok" and cell.note else cell.verdict)
             lines.append(f"| {peer} | " + " | ".join(row) + " |")
         lines.append("")
         for peer in peers:
             notes = collections.defaultdict(list)
             for item in names:
-                cell = cells.get((ours, peer, item))
+                cell = cells.get((kind, peer, item))
                 if cell and cell.verdict != "ok":
                     notes[cell.verdict, cell.note].append(item)
             lines += [f"- {peer}, {', '.join(of)}: `{verdict}`: {note}" for (verdict, note), of in notes.items()]

@@ -10,6 +10,7 @@
                                          `proxy PORT UPSTREAM-PORT` or `version` comes behind it
     zoo-environment: NAME=VALUE …        for building and running
     zoo-cannot: ROLE ITEM …: REASON      an item that its interface has no way to do
+    zoo-items: ITEM …                    these alone; all where it is left out
     zoo-note: ROLE ITEM …: TEXT          how an item differs with this peer
 """
 
@@ -27,7 +28,7 @@ class Peer:
     def __init__(self, path):
         self.path = path
         self.name = os.path.basename(path).split(".")[0]
-        self.roles, self.apt, self.pip = [], [], []
+        self.roles, self.apt, self.pip, self.items = [], [], [], []
         self.build = None
         self.run = None
         self.environment = {}
@@ -46,7 +47,7 @@ class Peer:
     def _take(self, key, value):
         if key == "name":
             self.name = value
-        elif key in ("roles", "apt", "pip"):
+        elif key in ("roles", "apt", "pip", "items"):
             getattr(self, key).extend(value.split())
         elif key in ("build", "run"):
             setattr(self, key, value)

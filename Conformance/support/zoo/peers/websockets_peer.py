@@ -103,4 +103,5 @@ async def server(port):
         await asyncio.Future()
 
 
-zoo.main(f"websockets {websockets.__version__}", client, server)
+if __name__ == "__main__":
+    zoo.main(f"websockets {websockets.__version__}", client, server)

@@ -7,6 +7,7 @@ import WSProto
 struct ServerSession {
   private let link: Link
   private var target = ""
+  private var isFirst = true
   private var path = Substring()
   private var close: CloseConnection?
 
@@ -85,13 +86,23 @@ struct ServerSession {
         let message = TextMessage(data: part, messageFinished: number == parts.count - 1)
         try link.connection.send(message, into: &link.output)
       }
-    default: try link.connection.send(TextMessage(data: text), into: &link.output)
+    default:
+      for _ in 0..<copies() { try link.connection.send(TextMessage(data: text), into: &link.output) }
     }
+  }
+
+  /// How often a message goes back.
+  private mutating func copies() -> Int {
+    defer { isFirst = false }
+    return path == "/flood" && isFirst ? 10 : 1
   }
 
   private mutating func answer(bytes: Bytes) throws {
     guard path == "/fragments" || path == "/ping" else {
-      return try link.connection.send(BytesMessage(data: bytes), into: &link.output)
+      for _ in 0..<copies() {
+        try link.connection.send(BytesMessage(data: bytes), into: &link.output)
+      }
+      return
     }
     let half = bytes.count / 2
     try link.connection.send(
