@@ -170,14 +170,11 @@ def subprotocol(pair):
 
 # MARK: permessage-deflate
 
-WINDOWS = range(8, 16)
-
-
-def offers():
-    """Every set of parameters that RFC 7692 §7.1 lets a client offer: 360."""
+def offers(windows):
+    """Sets of parameters that RFC 7692 §7.1 lets a client offer, with these sizes of a window."""
     for client_flag, server_flag in itertools.product((False, True), repeat=2):
-        for client_bits in (None, "", *WINDOWS):
-            for server_bits in (None, *WINDOWS):
+        for client_bits in (None, "", *windows):
+            for server_bits in (None, *windows):
                 parameters = ["client_no_context_takeover"] * client_flag
                 parameters += ["server_no_context_takeover"] * server_flag
                 if client_bits is not None:
@@ -211,11 +208,21 @@ def check_answer(answer, offer):
 
 
 def deflate(pair):
+    """The smallest and the largest windows: 80 sets."""
+    return with_offers(pair, offers((8, 9, 15)))
+
+
+def deflate_all(pair):
+    """Each set there is: 360."""
+    return with_offers(pair, offers(range(8, 16)))
+
+
+def with_offers(pair, sets):
     """Returns with how many sets of parameters it was done."""
     messages = [pair.payloads.small, pair.payloads.small, pair.payloads.window, pair.payloads.four[3],
                 pair.payloads.small, pair.payloads.window]
     done, declined, slow, failed, reason = 0, 0, 0, [], None
-    for offer in offers():
+    for offer in sets:
         begun = time.monotonic()
         target = pair.target("/echo")
         try:
@@ -261,7 +268,7 @@ def deflate_limits(pair):
             raise Cannot("the default offer has no permessage-deflate")
 
 
-def items(ours):
+def items(ours, everything=True):
     """Pairs of name and function, for our server or our client."""
     peer_is_client = ours == "server"
     found = [("text4", text4), ("empty", empty)]
@@ -277,6 +284,8 @@ def items(ours):
         found.append((f"{name}-out", by_server if peer_is_client else by_client))
     found.append(("subprotocol", subprotocol))
     found.append(("deflate", deflate))
+    if everything:
+        found.append(("deflate-all", deflate_all))
     if peer_is_client:
         found.append(("deflate-limits", deflate_limits))
     return found

@@ -91,8 +91,7 @@ class Prepared:
         return [part.format(**self._values) for part in shlex.split(self.peer.run)] + list(map(str, arguments))
 
     def _prepare(self):
-        if self.peer.build:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, exist_ok=True)
         steps = []
         if self.peer.build:

@@ -4,7 +4,7 @@
 // zoo-apt: openjdk-17-jdk-headless
 // zoo-build: javac -d {build} {file}
 // zoo-run: java -Xshare:auto -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp {build} JavaHttpClient
-// zoo-cannot: client deflate deflate-limits: the client has no extensions
+// zoo-cannot: client deflate deflate-all deflate-limits: the client has no extensions
 // zoo-note: client reset-in: abort() ends the connection
 
 import java.io.BufferedReader;

@@ -7,7 +7,7 @@
 // zoo-cannot: client close-1001-in: the interface of browsers closes with 1000 and 3000 to 4999
 // zoo-cannot: client reset-in: the interface of browsers has no way to drop the connection
 // zoo-cannot: client unread: the interface of browsers reads by itself
-// zoo-cannot: client deflate: the interface of browsers has one offer
+// zoo-cannot: client deflate deflate-all: the interface of browsers has one offer
 'use strict';
 // The WebSocket that is built into Node, of the API that browsers have.
 

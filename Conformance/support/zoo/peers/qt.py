@@ -3,7 +3,7 @@
 # zoo-roles: client
 # zoo-apt: python3-pyqt6 python3-pyqt6.qtwebsockets
 # zoo-run: /usr/bin/python3 {file}
-# zoo-cannot: client deflate deflate-limits: the library has no extensions
+# zoo-cannot: client deflate deflate-all deflate-limits: the library has no extensions
 # zoo-cannot: client unread: the library reads by itself
 # zoo-note: client ping-in: before a whole message
 # zoo-note: client reset-in: abort() ends the connection

@@ -4,7 +4,7 @@
 # zoo-apt: ruby ruby-websocket-driver
 # zoo-run: ruby {file}
 # zoo-cannot: client fragments-in: the interface sends whole messages
-# zoo-cannot: client deflate deflate-limits: Debian has the library without its extensions
+# zoo-cannot: client deflate deflate-all deflate-limits: Debian has the library without its extensions
 # zoo-note: client ping-in: before a whole message
 
 # websocket-driver, the protocol of Faye and Action Cable, on a blocking socket.

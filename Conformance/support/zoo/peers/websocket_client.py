@@ -3,7 +3,7 @@
 # zoo-roles: client
 # zoo-pip: websocket-client==1.9.2
 # zoo-run: {python} {file}
-# zoo-cannot: client deflate deflate-limits: the library has no extensions
+# zoo-cannot: client deflate deflate-all deflate-limits: the library has no extensions
 """websocket-client, with blocking calls."""
 
 import sys

@@ -19,6 +19,9 @@ enum Refusal: Error {
 
 /// One line of the script: a connection, what to do on it, and what came of that.
 struct ClientCommand {
+  /// Set once, before the first command.
+  nonisolated(unsafe) static var defaultOffer = "default"
+
   private let fields: [String]
   private let port: UInt16
   private let target: String
@@ -43,7 +46,7 @@ struct ClientCommand {
     do {
       switch fields[0] {
       case "echo":
-        let client = try open(try extensions(fields[2]))
+        let client = try open(offer: fields[2])
         for index in stride(from: 3, to: fields.count - 1, by: 2) {
           let message = try Payload(kind: fields[index], path: fields[index + 1])
           try client.send(message)
@@ -96,9 +99,8 @@ struct ClientCommand {
     }
   }
 
-  private func open(_ extensions: [any Extension] = [PerMessageDeflate()], subprotocols: [String] = []) throws
-    -> Client
-  {
+  private func open(offer: String = "default", subprotocols: [String] = []) throws -> Client {
+    let extensions = try extensions(offer == "default" ? Self.defaultOffer : offer)
     guard let socket = Socket.connect(port) else { throw Refusal.failed("cannot connect") }
     let client = Client(Link(.client, socket))
     try client.open(

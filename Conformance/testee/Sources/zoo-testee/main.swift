@@ -38,6 +38,8 @@ case "server":
     }
   }
 case "client":
+  // What to offer where a command does not say it, in place of the library's default.
+  if CommandLine.arguments.count > 2 { ClientCommand.defaultOffer = CommandLine.arguments[2] }
   while let line = readLine() {
     let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     do throws(Refusal) {
@@ -51,6 +53,6 @@ case "client":
     }
   }
 default:
-  print("usage: zoo-testee version | server PORT | client")
+  print("usage: zoo-testee version | server PORT | client [OFFER]")
   exit(64)
 }
