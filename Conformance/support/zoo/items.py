@@ -46,6 +46,8 @@ class Pair:
         if answer.status == "cannot":
             raise Cannot(detail)
         if answer.status == "failed":
+            if re.search("1006|ended|connect", detail):
+                self.server.settle()
             # What our server says about it is worth more than what the client saw.
             report = self.server.report(target, "error", 0.2 if self.ours == "server" else 0)
             raise Failed(detail + (f"; the server: {report[0]}" if report else ""))

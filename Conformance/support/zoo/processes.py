@@ -144,6 +144,14 @@ class Server:
         self.end()
         return f"the server does not listen after {seconds} s"
 
+    def settle(self):
+        """Gives a server that may be dying the time to be dead, so that the next to ask starts another."""
+        if self._program:
+            try:
+                self._program.process.wait(0.3)
+            except subprocess.TimeoutExpired:
+                pass
+
     def _collect(self, stream):
         for line in stream:
             kind, target, *rest = (line.decode(errors="replace").rstrip("\n").split("\t") + [""])[:5]
