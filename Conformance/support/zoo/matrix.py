@@ -77,10 +77,10 @@ def page(cells, order, versions, counts):
     """Markdown: a table for each role of ours, then the notes."""
     lines = [
         "# The zoo: real peers against our server and client", "",
-        "Written by `Conformance/zoo --all --update`; cell by cell, with its note, it is in",
-        "`Conformance/expectations/zoo.tsv`, and each CI run compares with it.", "", counts, "",
-        "`in`: the peer sends or begins; `out`: ours does. `ok`, with the number of sets of parameters where there are",
-        "several; `-` the peer's interface cannot do it; `peer` it fails by what the peer does; `ours` by a fault of ours.",
+        "Written by `Conformance/zoo --all --update`; the same cells are in `Conformance/expectations/zoo.tsv`, and each CI",
+        "run compares with them. What each item does is said in `Conformance/README.md`.", "", counts, "",
+        "`in`: the peer sends or begins; `out`: ours does. A number is that of the sets of parameters with which it works;",
+        "`-`: the peer's interface cannot do it; `peer`: it fails by what the peer does; `ours`: by a fault of ours.",
     ]
     for kind, title in TITLES.items():
         names = order[kind]
@@ -90,14 +90,15 @@ def page(cells, order, versions, counts):
             row = []
             for item in names:
                 cell = cells.get((kind, peer, item), Cell("", ""))
-                row.append(cell.note.split()[0] if cell.verdict == "ok" and cell.note else cell.verdict)
+                sets = re.match(r"\d+(?= sets)", cell.note) if cell.verdict == "ok" else None
+                row.append(sets.group() if sets else cell.verdict)
             lines.append(f"| {peer} | " + " | ".join(row) + " |")
         lines.append("")
         for peer in peers:
             notes = collections.defaultdict(list)
             for item in names:
                 cell = cells.get((kind, peer, item))
-                if cell and cell.verdict != "ok":
+                if cell and cell.note and (cell.verdict != "ok" or "sets" not in cell.note):
                     notes[cell.verdict, cell.note].append(item)
             lines += [f"- {peer}, {', '.join(of)}: `{verdict}`: {note}" for (verdict, note), of in notes.items()]
     lines += ["", "## Versions", ""]

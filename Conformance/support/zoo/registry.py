@@ -79,6 +79,8 @@ class Prepared:
         self.peer = peer
         self.version = None
         self.missing = None
+        #: Whether what builds it was there, and failed.
+        self.broken = False
         self.folder = os.path.join(work, "build", peer.slug)
         self.environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
         self.environment.pop("PYTHONPATH", None)
@@ -115,5 +117,6 @@ class Prepared:
                 lines = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
                 telling = [line for line in lines if "rror" in line or "not found" in line] or lines
                 self.missing = telling[0].strip()[:120]
+                self.broken = step is not steps[-1]
                 return
         self.version = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "?"
