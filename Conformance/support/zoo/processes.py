@@ -3,8 +3,10 @@
 
 import atexit
 import collections
+import itertools
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -12,7 +14,8 @@ import threading
 import time
 
 _running = set()
-_lock = threading.Lock()
+# Taken once more by a handler of a signal, which interrupts the thread that may have it.
+_lock = threading.RLock()
 
 
 def end_all():
@@ -23,6 +26,22 @@ def end_all():
 
 
 atexit.register(end_all)
+
+
+# Below the range that systems take the ports of outgoing connections from: one of thousands could have it by then.
+_ports = itertools.cycle(random.sample(range(20_000, 32_000), 12_000))
+
+
+def free_port():
+    """A port of the loopback address that nothing listens at."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Program:

@@ -6,7 +6,9 @@ public import WSProto
 ///
 /// What is to be sent is kept in ``output``, without a bound: the peers of a test send a known amount.
 public final class Link {
+  /// The library's end.
   public let connection: WSConnection
+  /// What its bytes go through.
   public let socket: Socket
   /// What is still to be written.
   public var output: [UInt8] = []
