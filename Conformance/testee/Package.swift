@@ -22,5 +22,6 @@ let package = Package(
     ),
     .executableTarget(name: "autobahn-server", dependencies: ["TesteeSupport"]),
     .executableTarget(name: "autobahn-client", dependencies: ["TesteeSupport"]),
+    .executableTarget(name: "zoo-testee", dependencies: ["TesteeSupport"]),
   ]
 )

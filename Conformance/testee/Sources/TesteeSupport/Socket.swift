@@ -115,9 +115,43 @@ public struct Socket: Sendable {
     }
   }
 
+  /// Waits until something can be read, or written where that is `wanted`; what can be done comes back, both `false`
+  /// after `seconds` without either.
+  public func wait(toWrite wanted: Bool, seconds: Int) -> (read: Bool, write: Bool) {
+    var one = pollfd(fd: descriptor, events: Int16(wanted ? POLLIN | POLLOUT : POLLIN), revents: 0)
+    guard poll(&one, 1, Int32(seconds) * 1000) > 0 else { return (false, false) }
+    return (one.revents & ~Int16(POLLOUT) != 0, one.revents & Int16(POLLOUT) != 0)
+  }
+
+  /// Writes as many of `bytes` as the system takes without waiting; `nil` if the peer is gone.
+  public func writeSome(_ bytes: ArraySlice<UInt8>) -> Int? {
+    #if canImport(Darwin)
+      let flags = MSG_DONTWAIT
+    #else
+      let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+    #endif
+    let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
+    if count >= 0 { return count }
+    return errno == EAGAIN || errno == EINTR ? 0 : nil
+  }
+
+  /// Ends this end's direction, so that the peer reads an end of the stream.
+  public func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+  /// Closes the socket with a reset: the peer reads an error.
+  public func reset() {
+    var none = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, socklen_t(MemoryLayout<linger>.size))
+    closeDescriptor()
+  }
+
   /// Closes the socket.
   public func close() {
-    shutdown(descriptor, Int32(SHUT_WR))
+    finishWriting()
+    closeDescriptor()
+  }
+
+  private func closeDescriptor() {
     #if canImport(Glibc)
       _ = Glibc.close(descriptor)
     #elseif canImport(Musl)
