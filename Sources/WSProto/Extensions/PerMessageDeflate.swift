@@ -67,7 +67,7 @@ public struct PerMessageDeflate: Extension {
   public let fallbackOffers: [[ExtensionParameter]]
 
   /// Whether the negotiation has settled on it.
-  package private(set) var isNegotiated = false
+  package internal(set) var isNegotiated = false
 
   /// The state of the frame hooks.
   var hooks = PerMessageDeflateHooks()

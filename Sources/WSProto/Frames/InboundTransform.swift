@@ -43,7 +43,7 @@ enum InboundTransform {
 final class InboundHooks {
   private let role: ConnectionType
   private var extensions: [any Extension]
-  /// The most bytes that the message under way may have; `nil` between messages.
+  /// The most bytes that the message under way may have; `nil` before its first part.
   private var limit: Int?
   /// What each extension has given of it. What one may still give follows from its own output, not from that of those
   /// before it in the list: so it doesn't depend on how the payload was cut.
@@ -56,6 +56,10 @@ final class InboundHooks {
   }
 
   func header(_ header: Header) throws(ParseFailed) -> RsvBits {
+    switch header.opcode {
+    case .text, .binary: limit = nil
+    case .continuation, .close, .ping, .pong: break
+    }
     var allowed = RsvBits()
     let context = FrameContext(role: role, opcode: header.opcode)
     for index in extensions.indices {
@@ -111,10 +115,7 @@ final class InboundHooks {
       if !isControl { given[index] += out.count }
       data = out
     }
-    if !isControl, frameFinished, fin { limit = nil }
-    data.withUnsafeBytes { bytes in
-      if let base = bytes.baseAddress { output.append(base, count: bytes.count, key: 0) }
-    }
+    data.withUnsafeBytes { output.append($0) }
     if let failure { throw failure }
   }
 }

@@ -18,11 +18,6 @@ public struct ParseFailed: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// The message.
   public var description: String { message }
-
-  /// The message is longer than its limit (RFC 6455 §7.4.1).
-  static func messageTooBig(_ limit: Int) -> ParseFailed {
-    ParseFailed("a message of more than \(limit) bytes", .messageTooBig)
-  }
 }
 
 /// The caller asked for something that is not legal in this state or not legal at all. Nothing was sent, the state is
