@@ -95,7 +95,7 @@ struct RequestTarget {
     byte > 0x20 && byte < 0x7f && byte != 0x22 && byte != numberSign && byte != 0x3c && byte != 0x3e
   }
 
-  /// The same, but for `` \ ` { } ``. A question mark begins the query.
+  /// The same, but for the backslash, the backtick and braces. A question mark begins the query.
   private static func isPathByte(_ byte: UInt8) -> Bool {
     isQueryByte(byte) && byte != 0x5c && byte != 0x60 && byte != 0x7b && byte != 0x7d
   }
