@@ -73,12 +73,7 @@ final class Endpoint {
     arena.reset()
     switch core {
     case .whole(let one): try one.receiveEndOfStream()
-    case .handshake(let one):
-      do throws(RemoteProtocolError) {
-        try one.receiveEndOfStream()
-      } catch {
-        throw .remote(error)
-      }
+    case .handshake(let one): try one.receiveEndOfStream()
     case .open(let one): try one.receiveEndOfStream()
     }
   }

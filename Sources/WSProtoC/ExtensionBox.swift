@@ -301,17 +301,23 @@ private func offers(_ text: wsproto_bytes) throws(RemoteProtocolError) -> [Exten
 /// `wsproto_server_extensions_handshake` of wsproto.h.
 @_cdecl("wsproto_server_extensions_handshake")
 public func serverHandshake(
-  _ requested: wsproto_bytes,
+  _ requestedValue: wsproto_bytes,
   _ supported: UnsafePointer<OpaquePointer?>?,
   _ count: Int,
   _ answer: UnsafeMutablePointer<wsproto_bytes>,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Bool {
-  attempt(error, { (failure: RemoteProtocolError) in ErrorBox(failure) }) {
-    () throws(RemoteProtocolError) in
+  attempt(error, { (failure: ProtocolError) in ErrorBox(failure) }) { () throws(ProtocolError) in
     let boxes = extensionBoxes(supported, count)
     var values = boxes.map(\.value)
-    let result = serverExtensionsHandshake(try offers(requested), &values)
+    let requested: [ExtensionHeader]
+    do throws(RemoteProtocolError) { requested = try offers(requestedValue) } catch { throw .remote(error) }
+    let result: String?
+    do throws(LocalProtocolError) {
+      result = try serverExtensionsHandshake(requested, &values)
+    } catch {
+      throw .local(error)
+    }
     for (box, value) in zip(boxes, values) { box.value = value }
     answer.pointee = wsproto_bytes()
     // Nothing accepts without an extension, so there is one to hold the text.

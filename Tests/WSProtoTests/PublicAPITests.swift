@@ -237,7 +237,7 @@ import WSProto
     #expect(other?.nextEvent() == .textMessage(TextMessage(data: "x")))
     var supported: [any Extension] = [Reversing()]
     let offers = [ExtensionHeader(name: "x-reversing")]
-    #expect(serverExtensionsHandshake(offers, &supported) == "x-reversing")
+    #expect(try serverExtensionsHandshake(offers, &supported) == "x-reversing")
     #expect(try clientExtensionsHandshake(offers, [Reversing()]).count == 1)
   }
 

@@ -16,7 +16,11 @@ enum FuzzExtensions {
       disagree("written and read again", [("text", text), ("parsed", parsed), ("written", written)])
     }
     var supported: [any Extension] = [server]
-    if let answer = serverExtensionsHandshake(parsed, &supported) {
+    let answered: String?
+    do throws(LocalProtocolError) { answered = try serverExtensionsHandshake(parsed, &supported) } catch {
+      disagree("an answer that cannot be written", [("text", text), ("error", error)])
+    }
+    if let answer = answered {
       if (try? ExtensionHeader.parseList(answer)) == nil {
         disagree("an answer that is no header", [("text", text), ("answer", answer)])
       }

@@ -104,9 +104,9 @@ enum FuzzHandshake {
     if let hint = trace.hint { send(hint) }
     if setting.role == .server, trace.error != nil, trace.hint == nil { fatalError("no hint for the server") }
     if trace.error == nil {
-      do throws(RemoteProtocolError) {
+      do throws(ProtocolError) {
         if let connection = handshake.connection {
-          connection.receiveEndOfStream()
+          try connection.receiveEndOfStream()
         } else {
           try handshake.receiveEndOfStream()
         }

@@ -5,17 +5,23 @@ public import HTTPTypes
 /// The opening request of a WebSocket connection (RFC 6455 §4.1, §4.2.1).
 ///
 /// A client sends it first. A server receives it and must answer with ``AcceptConnection`` or ``RejectConnection``.
+///
+/// A proxy can send on what it has received, and the answer too: host, target, subprotocols, offers and further fields go
+/// through. What concerns one hop stays behind: `Connection` with the fields that it names (RFC 9110 §7.6.1), `Upgrade`,
+/// and the key, which each client draws anew.
 public struct Request: Sendable {
-  /// The host, with a port where it isn't the default: what goes into the `Host` field. ASCII when sending (IDNA
-  /// A-labels; `Request(url:)` of WSProtoFoundation converts); as it was sent when receiving, so showing it in Unicode,
-  /// with the risk of homographs, is the caller's choice.
+  /// The host, with a port where it isn't the default: what goes into the `Host` field, or into `:authority`. ASCII when
+  /// sending (IDNA A-labels; `Request(url:)` of WSProtoFoundation converts); as it was sent when receiving, so showing it
+  /// in Unicode, with the risk of homographs, is the caller's choice. Where a request came with a whole URI for a target,
+  /// as proxies send it, that URI's host (RFC 9112 §3.2.2).
   public var host: String {
-    get { givenHost ?? received?.host ?? "" }
+    get { givenHost ?? received?.host.text ?? "" }
     set { givenHost = newValue }
   }
-  /// The request target: path and query, visible ASCII, starting with a slash.
+  /// The request target: path and query, visible ASCII, starting with a slash. A client that asks a proxy may send a
+  /// whole `http:` URI; a server gets its path and query.
   public var target: String {
-    get { givenTarget ?? received?.head.target ?? "" }
+    get { givenTarget ?? received?.target.text ?? "" }
     set { givenTarget = newValue }
   }
   /// Sending: the extensions to offer, in order of preference. Receiving: the offers, as ``OfferedExtension`` values.
@@ -24,7 +30,8 @@ public struct Request: Sendable {
     set { givenExtensions = newValue }
   }
   /// Further fields. Receiving: all fields but `Host`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol`, made
-  /// when they are first asked for.
+  /// when they are first asked for. Sending: the handshake's own fields are refused, but those that a received request
+  /// has brought are left out, so that a proxy can send it on.
   public var extraHeaders: Headers {
     get { fields.headers }
     _modify { yield &fields.headers }
@@ -37,7 +44,7 @@ public struct Request: Sendable {
   private var givenTarget: String?
   private var givenExtensions: [any Extension]?
   private var fields: EventFields
-  private let received: ReceivedHead?
+  let received: ReceivedHead?
 
   /// A request.
   public init(
@@ -56,10 +63,10 @@ public struct Request: Sendable {
   }
 
   /// A request that was received.
-  init(_ received: ReceivedHead, subprotocols: [String]) {
+  init(_ received: ReceivedHead) {
     fields = .received(received)
     self.received = received
-    self.subprotocols = subprotocols
+    subprotocols = received.subprotocols
   }
 }
 
@@ -94,6 +101,7 @@ public struct AcceptConnection: Sendable {
   }
 
   private var fields: EventFields
+  let received: ReceivedHead?
 
   /// An acceptance.
   public init(
@@ -104,6 +112,7 @@ public struct AcceptConnection: Sendable {
     self.subprotocol = subprotocol
     self.extensions = extensions
     fields = .given(extraHeaders)
+    received = nil
   }
 
   /// An acceptance that was received.
@@ -111,6 +120,7 @@ public struct AcceptConnection: Sendable {
     self.subprotocol = subprotocol
     self.extensions = extensions
     fields = .received(received)
+    self.received = received
   }
 }
 
@@ -134,7 +144,8 @@ extension AcceptConnection: Hashable {
 /// Sent by a server instead of ``AcceptConnection``. Received by a client; ``RejectData`` events follow until one has
 /// `bodyFinished`, then close the transport.
 public struct RejectConnection: Sendable, Hashable {
-  /// The status of the response, 200…599.
+  /// The status of the response: 200…599 when sending. Receiving: any three digits, of which those that are not from 100
+  /// to 599 mean what a 5xx means (RFC 9110 §15).
   public var statusCode: Int
   /// The fields of the response.
   public var headers: Headers

@@ -6,31 +6,82 @@ internal import Synchronization
 /// The head of a handshake message as it was received, from which an event makes what is asked of it: most servers
 /// look at two or three of a browser's dozen fields.
 final class ReceivedHead: Sendable {
-  let head: HTTP1Head
-  /// What the client offered; only of requests.
+  /// Where the fields are.
+  enum Source: Sendable {
+    case head(HTTP1Head)
+    case fields(Headers)
+
+    /// The fields but those in `excluded`.
+    func headers(excluding excluded: HTTP1FieldSet = []) -> Headers {
+      switch self {
+      case .head(let head): return head.makeHeaders(excluding: excluded)
+      case .fields(let headers):
+        if excluded.isEmpty { return headers }
+        return Headers(
+          headers.filter { !excluded.contains(HTTP1FieldID(canonicalName: $0.name.canonicalName)) }
+        )
+      }
+    }
+  }
+
+  // What was read out of a request; nothing of it in a response.
+  let host: HeadPart
+  let target: HeadPart
+  let key: HeadPart?
+  let subprotocols: [String]
   let offers: [ExtensionHeader]
+  private let source: Source
   private let excluded: HTTP1FieldSet
   private let headers = Mutex<Headers?>(nil)
 
-  /// - Parameter excluded: fields that the event tells in another way.
-  init(_ head: HTTP1Head, offers: [ExtensionHeader] = [], excluding excluded: HTTP1FieldSet) {
-    self.head = head
-    self.offers = offers
-    self.excluded = excluded
+  /// The fields that ``Request`` tells by properties of their own.
+  private static let toldByRequest = HTTP1FieldSet([.host, .secWebSocketExtensions, .secWebSocketProtocol])
+
+  /// The head of a request.
+  init(_ opening: OpeningRequest, _ source: Source) {
+    host = opening.host
+    target = opening.target
+    key = opening.key
+    subprotocols = opening.subprotocols
+    offers = opening.offers
+    self.source = source
+    excluded = Self.toldByRequest
   }
 
-  /// The value of `Host`.
-  var host: String { head.first(.host).map { head.value(of: $0) } ?? "" }
+  /// The head of a response.
+  ///
+  /// - Parameter excluded: fields that the event tells in another way.
+  init(_ source: Source, excluding excluded: HTTP1FieldSet) {
+    host = HeadPart([])
+    target = HeadPart([])
+    key = nil
+    subprotocols = []
+    offers = []
+    self.source = source
+    self.excluded = excluded
+  }
 
   /// The fields but those that are told in another way. Made once.
   var extraHeaders: Headers {
     headers.withLock { headers in
       if let headers { return headers }
-      let made = head.makeHeaders(excluding: excluded)
+      let made = source.headers(excluding: excluded)
       headers = made
       return made
     }
   }
+}
+
+/// A request that opens a WebSocket if the server agrees: what was read out of its head.
+struct OpeningRequest: Sendable {
+  /// Host and port: ASCII.
+  let host: HeadPart
+  /// Path and query: ASCII.
+  let target: HeadPart
+  /// Of an upgrade: a legal value of `Sec-WebSocket-Key`. An extended CONNECT has none.
+  let key: HeadPart?
+  let subprotocols: [String]
+  let offers: [ExtensionHeader]
 }
 
 /// The further fields of a handshake event: given by the caller, or those of a head that was received.

@@ -149,11 +149,17 @@ extension Extension {
   ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) { (rsv, data) }
 }
 
-/// An offer that arrived in a client's request, as found in ``Request/extensions`` on a server. It can be looked at
-/// and compared; it does nothing to frames.
+/// An offer that arrived in a client's request, as found in ``Request/extensions`` on a server. It can be looked at,
+/// compared, and sent on; it does nothing to frames.
+///
+/// A relay that sends the request on, and the answer back, negotiates nothing itself: the offer takes what the next
+/// server answers, and gives that answer to its client.
 public struct OfferedExtension: Extension {
   /// The offer as parsed (RFC 6455 §9.1).
   public var header: ExtensionHeader
+
+  /// What the next server has answered; `nil` until then.
+  public private(set) var answer: [ExtensionParameter]?
 
   /// An offer.
   public init(_ header: ExtensionHeader) { self.header = header }
@@ -163,6 +169,14 @@ public struct OfferedExtension: Extension {
 
   /// The parameters offered.
   public func offer() -> [ExtensionParameter]? { header.parameters }
+
+  /// The next server's answer; without one, the offer is declined.
+  public mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? { answer }
+
+  /// Takes any answer: the client that made the offer judges it.
+  public mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
+    answer = accepted.parameters
+  }
 }
 
 /// Whether two lists hold equal extensions; `any Extension` has no `==` of its own.

@@ -1,32 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How the end of a body is known (RFC 9112 §6.3).
-enum HTTP1Framing: Sendable, Hashable {
-  /// There is no body.
-  case none
-  /// As many bytes as this.
-  case contentLength(Int)
-  /// Chunks, the last one empty (§7.1).
-  case chunked
-  /// Everything until the stream ends.
-  case untilClose
-
-  /// The framing of the response with this head to a request that was neither HEAD nor CONNECT.
-  init(ofResponse head: HTTP1Head) {
-    switch head.statusCode {
-    case 100..<200, 204, 304: self = .none
-    default:
-      if head.isChunked {
-        self = .chunked
-      } else if let length = head.contentLength {
-        self = length == 0 ? .none : .contentLength(length)
-      } else {
-        self = .untilClose
-      }
-    }
-  }
-}
-
 /// One step of reading a body.
 enum HTTP1BodyPiece: Sendable, Hashable {
   /// Bytes of the body, never empty.

@@ -103,5 +103,8 @@ enum HTTP1Bytes {
 
 extension String {
   /// RFC 9110 §5.6.2.
-  var isHTTPToken: Bool { !isEmpty && utf8.allSatisfy(HTTP1Bytes.isToken) }
+  var isHTTPToken: Bool {
+    let bytes = utf8Span.span
+    return !bytes.isEmpty && HTTP1Bytes.endOfToken(in: bytes.bytes, 0..<bytes.count) == bytes.count
+  }
 }

@@ -35,6 +35,7 @@ enum HTTP1Error: Error, Sendable, Hashable, CaseIterable {
   case contentLengthWithTransferEncoding
   case unsupportedTransferCoding
   case transferEncodingInHTTP10
+  case repeatedChunkedCoding
   case invalidChunkSize
   case chunkSizeOverflow
   case invalidChunkExtension
@@ -69,7 +70,7 @@ extension HTTP1Error: CustomStringConvertible {
     case .http10Request: "the request is HTTP/1.0; WebSocket needs HTTP/1.1 (RFC 6455 §4.2.1)"
     case .unsupportedVersion: "the HTTP major version is not 1 (RFC 9112 §2.3)"
     case .malformedStatusLine: "the status line is not version SP code SP reason (RFC 9112 §4)"
-    case .invalidStatusCode: "the status code is not three digits from 100 to 599 (RFC 9110 §15)"
+    case .invalidStatusCode: "the status code is not three digits (RFC 9112 §4)"
     case .invalidReasonPhrase: "the reason phrase holds a control byte (RFC 9112 §4)"
     case .whitespaceBeforeFirstField: "whitespace between the start line and the first field (RFC 9112 §2.2)"
     case .obsoleteLineFolding: "a field line is folded (RFC 9112 §5.2)"
@@ -83,6 +84,7 @@ extension HTTP1Error: CustomStringConvertible {
     case .contentLengthWithTransferEncoding: "Content-Length beside Transfer-Encoding (RFC 9112 §6.1)"
     case .unsupportedTransferCoding: "a transfer coding other than chunked alone (RFC 9112 §6.1)"
     case .transferEncodingInHTTP10: "Transfer-Encoding in an HTTP/1.0 message (RFC 9112 §6.1)"
+    case .repeatedChunkedCoding: "the chunked coding is applied more than once (RFC 9112 §6.1)"
     case .invalidChunkSize: "a chunk size is not hexadecimal (RFC 9112 §7.1)"
     case .chunkSizeOverflow: "a chunk size is too large (RFC 9112 §7.1)"
     case .invalidChunkExtension: "a chunk extension is malformed (RFC 9112 §7.1.1)"

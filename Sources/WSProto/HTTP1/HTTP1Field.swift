@@ -33,6 +33,15 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
     }
   }
 
+  /// The field of this name, which is in lower case.
+  init(canonicalName: String) {
+    self = Self.byName[canonicalName] ?? .other
+  }
+
+  private static let byName = Dictionary(
+    uniqueKeysWithValues: allCases.filter { $0 != .other }.map { ($0.name.description, $0) }
+  )
+
   /// The field whose name is `bytes[range]` in any case; that range must lie within `bytes`.
   ///
   /// The length leaves one candidate, two for 17 bytes: one comparison decides.

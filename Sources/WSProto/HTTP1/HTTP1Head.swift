@@ -10,58 +10,48 @@ struct HTTP1Head: Sendable, Hashable {
   private(set) var bytes: [UInt8] = []
   /// The field lines in the order of the wire; repeated fields are several entries.
   private(set) var fields: [HTTP1Field] = []
-  /// The recognised fields that occur, and those that occur more than once.
-  private(set) var present = HTTP1FieldSet()
-  private(set) var repeated = HTTP1FieldSet()
   /// The minor version: 0 or 1 (a higher one counts as 1, RFC 9110 §2.5).
   var minorVersion = 1
-  /// 100...599 for a response, 0 for a request.
+  /// The three digits of a response's status, 0 for a request.
   var statusCode = 0
   /// The method of a request, or the reason phrase of a response.
   var methodOrReason = 0..<0
   /// The target of a request.
   var targetRange = 0..<0
-  /// What `Content-Length` says.
-  var contentLength: Int?
-  /// Whether `Transfer-Encoding` says chunked.
-  var isChunked = false
+
+  /// Whether a field says how the body is framed.
+  private(set) var hasFraming = false
 
   /// Keeps a field.
   mutating func append(_ field: HTTP1Field) {
     if fields.isEmpty { fields.reserveCapacity(16) }
-    if field.id != .other {
-      if present.contains(field.id) { repeated.insert(HTTP1FieldSet(field.id)) }
-      present.insert(HTTP1FieldSet(field.id))
-    }
+    if field.id == .contentLength || field.id == .transferEncoding { hasFraming = true }
     fields.append(field)
+  }
+
+  /// Lets the last field have another value.
+  mutating func replaceLastValue(with value: Range<Int>) {
+    guard let last = fields.popLast() else { return }
+    fields.append(HTTP1Field(id: last.id, name: last.name, value: value))
   }
 
   /// Takes the bytes that all ranges refer to.
   mutating func finish(bytes: consuming [UInt8]) { self.bytes = bytes }
 
-  /// Whether the message announces a body of at least one byte, or one of unknown length (RFC 9112 §6).
-  var announcesBody: Bool { isChunked || (contentLength ?? 0) > 0 }
-
-  /// Whether the method of this request is GET (methods are case-sensitive, RFC 9110 §9.1).
-  var isGET: Bool {
-    let start = methodOrReason.lowerBound
-    return methodOrReason.count == 3 && bytes[start] == 0x47 && bytes[start + 1] == 0x45
-      && bytes[start + 2] == 0x54
-  }
-
   /// The method of a request.
-  var method: String { text(methodOrReason) }
+  var method: HeadPart { HeadPart(bytes, methodOrReason) }
 
   /// The target of a request: visible ASCII.
-  var target: String { text(targetRange) }
+  var target: HeadPart { HeadPart(bytes, targetRange) }
 
   /// The reason phrase of a response, which may be empty.
   var reason: String { text(methodOrReason) }
 
-  /// The first field of that kind.
-  func first(_ id: HTTP1FieldID) -> HTTP1Field? {
-    guard present.contains(id) else { return nil }
-    return fields.first { $0.id == id }
+  /// The lines of a field.
+  func lines(of id: HTTP1FieldID) -> FieldLines {
+    var lines = FieldLines.none
+    for field in fields where field.id == id { lines.append(valueBytes(of: field)) }
+    return lines
   }
 
   /// The name of a field as it was sent.
@@ -72,34 +62,7 @@ struct HTTP1Head: Sendable, Hashable {
   func value(of field: HTTP1Field) -> String { text(field.value) }
 
   /// The bytes of a field's value.
-  func valueBytes(of field: HTTP1Field) -> ArraySlice<UInt8> { bytes[field.value] }
-
-  /// Lends the bytes of a field's value.
-  func withValue<Result, Failure: Error>(
-    of field: HTTP1Field,
-    _ body: (Span<UInt8>) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try body(bytes.span.extracting(field.value))
-  }
-
-  /// Whether a value is `lowercase` in any case.
-  func value(of field: HTTP1Field, equals lowercase: StaticString) -> Bool {
-    equalsIgnoringCase(bytes.span, field.value, lowercase)
-  }
-
-  /// Whether the comma-separated list in a value has the element `lowercase`, in any case (RFC 9110 §5.6.1).
-  func value(of field: HTTP1Field, hasElement lowercase: StaticString) -> Bool {
-    let span = bytes.span
-    let end = field.value.upperBound
-    var start = field.value.lowerBound
-    while start <= end {
-      var stop = start
-      while stop < end, span[stop] != HTTP1Bytes.comma { stop &+= 1 }
-      if equalsIgnoringCase(span, trimmed(start..<stop, in: span), lowercase) { return true }
-      start = stop &+ 1
-    }
-    return false
-  }
+  func valueBytes(of field: HTTP1Field) -> HeadPart { HeadPart(bytes, field.value) }
 
   /// The fields as a collection of swift-http-types, in order, repeated ones kept, without those in `excluded`.
   ///
@@ -139,12 +102,4 @@ func trimmed(_ range: Range<Int>, in bytes: Span<UInt8>) -> Range<Int> {
   while start < end, HTTP1Bytes.isWhitespace(bytes[start]) { start &+= 1 }
   while start < end, HTTP1Bytes.isWhitespace(bytes[end &- 1]) { end &-= 1 }
   return start..<end
-}
-
-extension HTTP1Head {
-  /// Whether any of the fields of this kind lists `element`, in any case.
-  func contains(_ id: HTTP1FieldID, element: StaticString) -> Bool {
-    guard present.contains(id) else { return false }
-    return fields.contains { $0.id == id && value(of: $0, hasElement: element) }
-  }
 }

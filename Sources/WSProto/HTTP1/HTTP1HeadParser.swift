@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The grammar of single lines: request line, status line, field line, and the framing they add up to.
+/// The grammar of single lines: request line, status line, field line.
 ///
 /// Every range is within `bytes`, and a line never holds LF nor the CR of its own end.
 enum HTTP1HeadParser {
@@ -35,7 +35,8 @@ enum HTTP1HeadParser {
   }
 
   /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 §4). The second space may be missing where the
-  /// reason is: servers exist that leave it out, and nothing becomes ambiguous.
+  /// reason is: servers exist that leave it out, and nothing becomes ambiguous. Any three digits are a status; one that
+  /// is not from 100 to 599 is treated as a 5xx by the reader of the response (RFC 9110 §15).
   static func statusLine(
     _ bytes: Span<UInt8>,
     _ line: Range<Int>,
@@ -54,7 +55,6 @@ enum HTTP1HeadParser {
       guard let digit = digit(bytes[index]) else { throw .invalidStatusCode }
       code = code &* 10 &+ digit
     }
-    guard 100...599 ~= code else { throw .invalidStatusCode }
     var reason = codeEnd..<line.upperBound
     if !reason.isEmpty {
       guard bytes[codeEnd] == HTTP1Bytes.space else {
@@ -113,6 +113,16 @@ enum HTTP1HeadParser {
     return HTTP1Field(id: .recognize(bytes, name), name: name, value: value)
   }
 
+  /// The content of a line that goes on with the field line before it, without the whitespace that it begins with
+  /// (`obs-fold`, RFC 9112 §5.2); `nil` if the line is no such one.
+  static func continuation(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTP1Error) -> Range<Int>? {
+    guard !line.isEmpty, HTTP1Bytes.isWhitespace(bytes[line.lowerBound]) else { return nil }
+    if let bad = HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, line) {
+      throw bytes[bad] == HTTP1Bytes.carriageReturn ? .bareCarriageReturn : .invalidFieldValue
+    }
+    return trimmed(line, in: bytes)
+  }
+
   /// A field line that begins with `window`, and behind its end, in one pass; else `nil`, and up to where there is no
   /// line feed. What was wrong with it, or that it isn't complete, is then for ``fieldLine(_:_:isFirst:)`` to say.
   static func wholeFieldLine(_ bytes: Span<UInt8>, _ window: Range<Int>) -> (field: HTTP1Field?, end: Int) {
@@ -152,61 +162,5 @@ enum HTTP1HeadParser {
       if next < line.upperBound, bytes[next] == HTTP1Bytes.colon { return .whitespaceBeforeColon }
     }
     return .invalidFieldName
-  }
-
-  /// Works out the framing that the fields announce (RFC 9112 §6.1–§6.3) and refuses what smuggles.
-  static func framing(_ bytes: Span<UInt8>, of head: inout HTTP1Head) throws(HTTP1Error) {
-    let framing: HTTP1FieldSet = HTTP1FieldSet([.contentLength, .transferEncoding])
-    guard !head.present.isDisjoint(with: framing) else { return }
-    guard !head.present.isSuperset(of: framing) else { throw .contentLengthWithTransferEncoding }
-    for field in head.fields {
-      switch field.id {
-      case .contentLength:
-        let length = try contentLength(bytes, field.value)
-        guard head.contentLength == nil || head.contentLength == length else {
-          throw .conflictingContentLengths
-        }
-        head.contentLength = length
-      case .transferEncoding:
-        guard head.minorVersion > 0 else { throw .transferEncodingInHTTP10 }
-        guard !head.isChunked, equalsIgnoringCase(bytes, field.value, "chunked") else {
-          throw .unsupportedTransferCoding
-        }
-        head.isChunked = true
-      default: continue
-      }
-    }
-  }
-
-  /// `1*DIGIT`, or a list of equal ones, which is what intermediaries make of a repeated field
-  /// (RFC 9110 §8.6).
-  private static func contentLength(_ bytes: Span<UInt8>, _ value: Range<Int>) throws(HTTP1Error) -> Int {
-    var agreed: Int?
-    var start = value.lowerBound
-    while start <= value.upperBound {
-      var stop = start
-      while stop < value.upperBound, bytes[stop] != HTTP1Bytes.comma { stop &+= 1 }
-      let element = trimmed(start..<stop, in: bytes)
-      guard let number = decimal(bytes, element) else { throw .invalidContentLength }
-      guard agreed == nil || agreed == number else { throw .conflictingContentLengths }
-      agreed = number
-      start = stop &+ 1
-    }
-    guard let agreed else { throw .invalidContentLength }
-    return agreed
-  }
-
-  /// A decimal number without a sign, or nil for anything else and for what exceeds `Int`.
-  private static func decimal(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
-    guard !range.isEmpty else { return nil }
-    var number = 0
-    for index in range {
-      guard let digit = digit(bytes[index]) else { return nil }
-      let (product, productOverflow) = number.multipliedReportingOverflow(by: 10)
-      let (sum, sumOverflow) = product.addingReportingOverflow(digit)
-      guard !productOverflow, !sumOverflow else { return nil }
-      number = sum
-    }
-    return number
   }
 }

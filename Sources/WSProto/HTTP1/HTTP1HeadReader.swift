@@ -13,17 +13,15 @@ struct HTTP1HeadReader: Sendable {
   }
 
   let kind: Kind
-  private let limits: HTTP1Limits
+  let limits: HTTP1Limits
   private var buffer: [UInt8] = []
   private var head = HTTP1Head()
-  /// No line feed lies before this offset, from `lineStart` on.
-  private var searched = 0
+  /// No line feed lies before this offset, from `lineStart` on. It never goes back, which makes the work linear.
+  private(set) var searched = 0
   private var lineStart = 0
   private var hasStartLine = false
   private var emptyLineSkipped = false
   private var failure: HTTP1Error?
-  /// Every byte that was looked at, counted once per pass: the measure of linear time.
-  private(set) var bytesExamined = 0
 
   init(_ kind: Kind, limits: HTTP1Limits = HTTP1Limits()) {
     self.kind = kind
@@ -53,10 +51,12 @@ struct HTTP1HeadReader: Sendable {
     if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
   }
 
-  /// The bytes received beyond the last head that `next()` gave out. They leave the reader.
+  /// The bytes received beyond the last head that `next()` gave out. They leave the reader, which begins anew.
   mutating func takeTrailingBytes() -> [UInt8] {
     let bytes = buffer
     buffer = []
+    head = HTTP1Head()
+    hasStartLine = false
     searched = 0
     lineStart = 0
     return bytes
@@ -84,7 +84,6 @@ struct HTTP1HeadReader: Sendable {
       if hasStartLine, searched == lineStart, window &- searched >= 16, try takeFieldLine(window) { continue }
       let found = HTTP1Bytes.firstLineFeed(in: buffer.span.bytes, searched..<window)
       let lineEnd = found.map { $0 + 1 } ?? window
-      bytesExamined &+= lineEnd - searched
       searched = lineEnd
       guard let found else { break }
       // `found` is at least `lineStart`: the search began there or behind it.
@@ -93,7 +92,6 @@ struct HTTP1HeadReader: Sendable {
       }
       let line = lineStart..<(found - 1)
       lineStart = lineEnd
-      bytesExamined &+= line.count
       if try parse(line) { return try finish() }
     }
     guard buffer.count <= limits.maxHeadBytes else { throw .headTooLarge }
@@ -104,7 +102,6 @@ struct HTTP1HeadReader: Sendable {
   /// line: one pass instead of two.
   private mutating func takeFieldLine(_ window: Int) throws(HTTP1Error) -> Bool {
     let (field, end) = HTTP1HeadParser.wholeFieldLine(buffer.span, lineStart..<window)
-    bytesExamined &+= end &- searched
     searched = end
     guard let field else { return false }
     guard head.fields.count < limits.maxFieldCount else { throw .tooManyFields }
@@ -126,9 +123,24 @@ struct HTTP1HeadReader: Sendable {
       return false
     }
     guard !line.isEmpty else { return true }
+    if kind == .response, !head.fields.isEmpty, try unfold(line) { return false }
     guard head.fields.count < limits.maxFieldCount else { throw .tooManyFields }
     head.append(try HTTP1HeadParser.fieldLine(buffer.span, line, isFirst: head.fields.isEmpty))
     return false
+  }
+
+  /// Adds a line that begins with whitespace to the value of the field before it, with spaces for the line end: what
+  /// RFC 9112 §5.2 asks of user agents. False if it is no such line.
+  private mutating func unfold(_ line: Range<Int>) throws(HTTP1Error) -> Bool {
+    guard let content = try HTTP1HeadParser.continuation(buffer.span, line) else { return false }
+    // The line before this one ended with CR LF.
+    buffer[line.lowerBound - 2] = HTTP1Bytes.space
+    buffer[line.lowerBound - 1] = HTTP1Bytes.space
+    if let field = head.fields.last, !content.isEmpty {
+      let start = field.value.isEmpty ? content.lowerBound : field.value.lowerBound
+      head.replaceLastValue(with: start..<content.upperBound)
+    }
+    return true
   }
 
   private static func parseStartLine(
@@ -147,7 +159,6 @@ struct HTTP1HeadReader: Sendable {
   private mutating func finish() throws(HTTP1Error) -> HTTP1Head {
     var finished = HTTP1Head()
     swap(&finished, &head)
-    try HTTP1HeadParser.framing(buffer.span, of: &finished)
     var trailing: [UInt8] = []
     if lineStart < buffer.count {
       trailing = Array(buffer[lineStart...])
@@ -155,6 +166,8 @@ struct HTTP1HeadReader: Sendable {
     }
     swap(&buffer, &trailing)
     finished.finish(bytes: trailing)
+    // How a response's body is framed is no matter where it can have none, and its status counts whatever the framing.
+    if kind == .request { try HTTP1Framing.check(ofRequest: finished) }
     searched = 0
     lineStart = 0
     hasStartLine = false

@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The syntax of the `Host` field (RFC 9110 §7.2).
+/// The host that a request is for, with or without a port: what `Host` holds (RFC 9110 §7.2), and `:authority`
+/// (RFC 9113 §8.3.1). One set of rules for what is sent and what is received.
 enum HTTP1Host {
+  /// Why a value is no host.
+  enum Fault: Error, Sendable, Hashable {
+    case empty
+    case notASCII
+    case userInformation
+    case notAlone
+    case unbracketedAddress
+    case addressLiteral
+    case port
+    case percentEncoding
+    case character
+  }
+
   /// Whether `value` is `uri-host [ ":" port ]` with a host in it, as the URIs of WebSocket need one (RFC 6455 §3).
   ///
   /// A `reg-name` and IP literals by their characters (RFC 3986 §3.2.2), a port by its digits: no user information,
@@ -37,8 +51,35 @@ enum HTTP1Host {
     return index == value.count
   }
 
+  /// - Throws: why `value` is not legal.
+  static func check(_ value: Span<UInt8>) throws(Fault) {
+    if !isLegal(value) { throw fault(of: value) }
+  }
+
+  /// What is wrong with a value that is not legal: the cause that tells most.
+  private static func fault(of value: Span<UInt8>) -> Fault {
+    func contains(_ isOne: (UInt8) -> Bool) -> Bool {
+      for index in value.indices where isOne(value[index]) { return true }
+      return false
+    }
+    if value.count == 0 { return .empty }
+    if contains({ $0 >= 0x80 }) { return .notASCII }
+    if contains({ $0 == 0x40 }) { return .userInformation }
+    // Slash, question mark, number sign, backslash, and the space that separates a list.
+    if contains({ $0 == 0x2f || $0 == 0x3f || $0 == 0x23 || $0 == 0x5c || $0 == 0x20 }) { return .notAlone }
+    if value[0] == 0x5b { return .addressLiteral }
+    let colons = value.indices.filter { value[$0] == HTTP1Bytes.colon }
+    if colons.count > 1, !contains({ !isHexDigit($0) && $0 != HTTP1Bytes.colon && $0 != 0x2e }) {
+      return .unbracketedAddress
+    }
+    if value[0] == HTTP1Bytes.colon { return .empty }
+    if contains({ !isRegName($0) && $0 != HTTP1Bytes.colon && $0 != 0x25 }) { return .character }
+    if contains({ $0 == 0x25 }) { return .percentEncoding }
+    return .port
+  }
+
   /// `unreserved` and `sub-delims` (RFC 3986 §2.2, §2.3).
-  private static func isRegName(_ byte: UInt8) -> Bool {
+  static func isRegName(_ byte: UInt8) -> Bool {
     // 0x20...0x3f: ! $ & ' ( ) * + , - . 0-9 ; =    0x40...0x7f: A-Z _ a-z ~
     let set: UInt64 = byte & 0x40 == 0 ? 0x2bff_7fd2_0000_0000 : 0x47ff_fffe_87ff_fffe
     return byte < 0x80 && (set &>> UInt64(byte & 63)) & 1 == 1
@@ -50,4 +91,20 @@ enum HTTP1Host {
   private static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
   private static func isHexDigit(_ byte: UInt8) -> Bool { isDigit(byte) || (byte | 0x20) &- 0x61 < 6 }
+}
+
+extension HTTP1Host.Fault: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .empty: "there is no host in it (RFC 6455 §3)"
+    case .notASCII: "it is not ASCII; convert it to IDNA A-labels (RFC 5890) first"
+    case .userInformation: "user information does not belong before a host (RFC 9110 §4.2.4)"
+    case .notAlone: "a host and a port stand alone (RFC 9110 §7.2)"
+    case .unbracketedAddress: "an IPv6 address stands in brackets (RFC 3986 §3.2.2)"
+    case .addressLiteral: "what follows the bracket is not an IP address and its bracket (RFC 3986 §3.2.2)"
+    case .port: "the port is not a number (RFC 3986 §3.2.3)"
+    case .percentEncoding: "a percent sign is not followed by two hexadecimal digits (RFC 3986 §2.1)"
+    case .character: "it has a character that no host has (RFC 3986 §3.2.2)"
+    }
+  }
 }

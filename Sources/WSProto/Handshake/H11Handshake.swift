@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import HTTPTypes
+public import HTTPTypes
 
 /// The opening handshake over HTTP/1.1, for either role (RFC 6455 §4, RFC 9112).
 ///
-/// ``WSConnection`` drives one of these; use it directly to take over the ``connection`` once it is there.
+/// ``WSConnection`` drives one of these; use it directly to take over the ``connection`` once it is there, or, as a relay
+/// does, the bytes behind the handshake (``takeTrailingBytes()``). Where something else reads and writes HTTP, use
+/// ``ServerNegotiation`` and ``ClientNegotiation``.
 public final class H11Handshake {
   /// The role of this end.
   public let type: ConnectionType
@@ -12,43 +14,76 @@ public final class H11Handshake {
   /// Whether this end is the client.
   public var client: Bool { type == .client }
 
-  /// The connection that the handshake has led to; `nil` until then.
-  @exclusivity(unchecked) public internal(set) var connection: Connection?
-
   let configuration: Configuration
-  // Unchecked: code of others (an event's conversion, an extension's `accept`, a random source) works on locals, never
-  // inside of an access to one of these, so no two accesses can overlap.
-  @exclusivity(unchecked) var machine: ConnectionStateMachine
-  @exclusivity(unchecked) var reader: HTTP1HeadReader
-  @exclusivity(unchecked) var queue = EventQueue()
+  private var phase: Phase
+  private var queue = EventQueue()
+  /// Reads the peer's heads, and keeps what comes behind them until it is clear whose it is.
+  var reader: HTTP1HeadReader
 
-  /// The request: sent, or to be decided on.
-  @exclusivity(unchecked) var request: Request?
-  /// Server: the head of that request, with the key and the offers.
-  @exclusivity(unchecked) var received: ReceivedHead?
-  /// Client: what the server must answer to the nonce.
-  @exclusivity(unchecked) var expectedAccept: [UInt8] = []
-  /// Client: the 1xx responses so far.
-  @exclusivity(unchecked) var informationalCount = 0
+  /// What the handshake is doing, with all that it has for it.
+  enum Phase {
+    /// Client: the request has not been sent.
+    case requestUnsent
+    /// Client: the response is being read.
+    indirect case awaitingResponse(ClientNegotiation)
+    /// Client: the body of a refusal is being read.
+    indirect case readingRejection(HTTP1BodyReader)
+    /// Server: the request is being read.
+    case awaitingRequest
+    /// Server: the caller decides; the reader has what comes meanwhile.
+    case awaitingDecision(ReceivedHead)
+    /// Server: the request is not legal; the caller can only reject.
+    case awaitingRejection
+    /// Server: the body of a refusal is being sent.
+    indirect case sendingRejection(HTTP1BodyWriter)
+    /// Accepted. Nobody has asked for the connection, and what has come behind the handshake is still in the reader.
+    case established(Connection)
+    /// Accepted; the connection has its bytes.
+    case open(Connection)
+    /// Accepted; the bytes belong to a relay.
+    case relayed
+    /// Over without a connection.
+    case closed
+    /// Inside of a call, in which code of others may run: extensions, random sources.
+    case busy(ConnectionStateMachine.State)
 
-  /// The body of a rejection: being sent, or being read.
-  @exclusivity(unchecked) var bodyWriter: HTTP1BodyWriter?
-  @exclusivity(unchecked) var bodyReader: HTTP1BodyReader?
+    /// The same in the terms of the table of transitions.
+    var state: ConnectionStateMachine.State {
+      switch self {
+      case .requestUnsent: .requestUnsent
+      case .awaitingResponse: .awaitingResponse
+      case .readingRejection: .readingRejection
+      case .awaitingRequest: .awaitingRequest
+      case .awaitingDecision: .awaitingDecision
+      case .awaitingRejection: .awaitingRejection
+      case .sendingRejection: .sendingRejection
+      case .established, .open, .relayed: .open
+      case .closed: .closed
+      case .busy(let state): state
+      }
+    }
+  }
 
   /// A handshake that hasn't begun.
   public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
     self.type = type
     self.configuration = configuration
-    machine = ConnectionStateMachine(type)
     let limits = HTTP1Limits(
       maxHeadBytes: configuration.limits.maxHeadBytes,
       maxFieldCount: configuration.limits.maxHeadFields
     )
-    reader = HTTP1HeadReader(type == .server ? .request : .response, limits: limits)
+    switch type {
+    case .client:
+      phase = .requestUnsent
+      reader = HTTP1HeadReader(.response, limits: limits)
+    case .server:
+      phase = .awaitingRequest
+      reader = HTTP1HeadReader(.request, limits: limits)
+    }
   }
 
   /// Connecting, rejecting, open or closed.
-  public var state: ConnectionState { machine.publicState }
+  public var state: ConnectionState { ConnectionStateMachine(state: phase.state).publicState }
 
   // MARK: Sending
 
@@ -64,15 +99,18 @@ public final class H11Handshake {
 
   /// Appends the bytes that put `event` on the wire; see ``send(_:)``.
   public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
+    let event = event.event
     let start = output.count
     do throws(LocalProtocolError) {
-      switch event.event {
-      case .request(let request): try initiate(request, into: &output)
-      case .acceptConnection(let accept): try self.accept(accept, into: &output)
-      case .rejectConnection(let reject): try self.reject(reject, into: &output)
-      case .rejectData(let data): try sendRejectData(data, into: &output)
-      case .textMessage, .bytesMessage, .closeConnection, .ping, .pong:
-        throw LocalProtocolError("the event cannot be sent during the handshake", .state(state))
+      try alone { (phase) throws(LocalProtocolError) in
+        switch event {
+        case .request(let request): try sendRequest(request, &phase, into: &output)
+        case .acceptConnection(let accept): try sendAccept(accept, &phase, into: &output)
+        case .rejectConnection(let reject): try sendReject(reject, &phase, into: &output)
+        case .rejectData(let data): try sendRejectData(data, &phase, into: &output)
+        case .textMessage, .bytesMessage, .closeConnection, .ping, .pong:
+          throw LocalProtocolError("the event cannot be sent during the handshake", .state(state))
+        }
       }
     } catch {
       output.removeSubrange(start...)
@@ -82,15 +120,52 @@ public final class H11Handshake {
 
   // MARK: Receiving
 
+  /// Starts with a request that an HTTP server has read and parsed already. Call ``nextEvent()`` afterwards.
+  ///
+  /// The answer is bytes, as wsproto has it. A framework that writes its responses by itself uses ``ServerNegotiation``.
+  /// - Parameters:
+  ///   - headers: all fields of the request, `Host` included.
+  ///   - path: the request target.
+  /// - Throws: `ProtocolError.local` for a client, and when a request was read, or begun to be read, before;
+  ///   `ProtocolError.remote` as for received bytes.
+  public func initiateUpgradeConnection(headers: Headers, path: String) throws(ProtocolError) {
+    guard type == .server else {
+      throw .local(
+        LocalProtocolError("a client cannot start from a request that was received", .state(state))
+      )
+    }
+    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
+      try startFromRequest(headers, path, &phase)
+    }
+  }
+
   /// Takes bytes from the transport and reads what they complete. Call ``nextEvent()`` afterwards.
   ///
   /// - Throws: `ProtocolError.remote` if the peer's part isn't legal: a server sends the error's `eventHint`, then
-  ///   either closes. `ProtocolError.local` if the handshake is over or hasn't begun.
+  ///   either closes. Events that were read before it can still be taken, such as a refusal whose body is not legal.
+  ///   `ProtocolError.local` if the handshake is over or hasn't begun; bytes that come then belong to the
+  ///   ``connection``.
   public func receiveData(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
-    guard try acceptsData() else { return }
-    switch type {
-    case .client: try receiveResponse(data)
-    case .server: try receiveRequest(data)
+    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
+      switch phase {
+      case .awaitingResponse(let negotiation):
+        try receiveResponse(data, negotiation, &phase)
+      case .readingRejection(let reader):
+        try receiveBody(Array(data)[...], reader, &phase)
+      case .awaitingRequest:
+        try receiveRequest(data, &phase)
+      case .awaitingDecision:
+        try receiveEarly(data, &phase)
+      case .awaitingRejection, .sendingRejection:
+        // Of no use: the connection ends with the refusal (RFC 9112 §9.6).
+        return
+      case .requestUnsent:
+        throw .local(LocalProtocolError("data was received before the request was sent", .state(state)))
+      case .closed:
+        throw .local(LocalProtocolError("the connection is already closed", .state(.closed)))
+      case .established, .open, .relayed, .busy:
+        throw .local(handshakeIsOver)
+      }
     }
   }
 
@@ -100,37 +175,52 @@ public final class H11Handshake {
     try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
   }
 
-  private func acceptsData() throws(ProtocolError) -> Bool {
-    switch machine.reading {
-    case .reads where machine.state != .open: return true
-    case .ignores where machine.state != .closed: return false
-    case .reads, .ignores:
-      throw .local(LocalProtocolError("the handshake is over", .state(state)))
-    case .illegal:
-      throw .local(LocalProtocolError("data was received before the request was sent", .state(state)))
+  /// The transport has ended.
+  ///
+  /// - Throws: `ProtocolError.remote` if that cuts a message off, or leaves a client without an answer.
+  ///   `ProtocolError.local` if the connection is open: tell the ``connection``.
+  public func receiveEndOfStream() throws(ProtocolError) {
+    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
+      switch phase {
+      case .established, .open, .relayed, .busy: throw .local(handshakeIsOver)
+      case .requestUnsent, .awaitingDecision, .awaitingRejection, .sendingRejection, .closed: over(&phase)
+      case .awaitingResponse:
+        over(&phase)
+        throw .remote(.cutOff)
+      case .awaitingRequest:
+        let isInsideHead = reader.isInsideHead
+        over(&phase)
+        if isInsideHead { throw .remote(.cutOff) }
+      case .readingRejection(var body):
+        over(&phase)
+        do throws(HTTP1Error) {
+          try body.endOfStream()
+        } catch {
+          throw .remote(RemoteProtocolError(error, for: type))
+        }
+        deliver(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
+      }
     }
   }
 
-  /// The transport has ended.
-  ///
-  /// - Throws: `RemoteProtocolError` if that cuts a message off, or leaves a client without an answer.
-  public func receiveEndOfStream() throws(RemoteProtocolError) {
-    guard state == .connecting || state == .rejecting else { return }
-    let before = machine.state
-    machine.applyIfLegal(.endOfStream)
-    if before == .readingRejection {
-      do throws(HTTP1Error) {
-        try bodyReader?.endOfStream()
-        queue.append(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
-      } catch {
-        throw RemoteProtocolError("Bad HTTP message", detail: error.description)
-      }
-    } else if before == .awaitingResponse || reader.isInsideHead && before == .awaitingRequest {
-      throw RemoteProtocolError(
-        "Bad HTTP message",
-        detail: "the stream ended inside the handshake (RFC 9112 §8)"
-      )
+  /// The next head; `nil` when more bytes are needed.
+  func nextHead(_ phase: inout Phase, orEnd end: Phase) throws(ProtocolError) -> HTTP1Head? {
+    do throws(HTTP1Error) {
+      return try reader.next()
+    } catch {
+      over(&phase, end)
+      throw .remote(RemoteProtocolError(error, for: type))
     }
+  }
+
+  /// There is no connection, and there will be none: bytes are of no use any more.
+  func over(_ phase: inout Phase, _ end: Phase = .closed) {
+    phase = end
+    _ = reader.takeTrailingBytes()
+  }
+
+  private var handshakeIsOver: LocalProtocolError {
+    LocalProtocolError("the handshake is over: what follows belongs to its connection", .state(state))
   }
 
   /// Whether events wait to be taken.
@@ -146,45 +236,85 @@ public final class H11Handshake {
     EventSequence { self.nextEvent() }
   }
 
-  /// What the peer did wrong; the handshake has failed with it.
-  func fail(_ error: RemoteProtocolError) -> ProtocolError {
-    machine.applyIfLegal(.failHandshake)
-    return .remote(error)
-  }
+  func deliver(_ event: Event) { queue.append(event) }
 
-  /// A head that isn't legal HTTP/1.1.
-  func fail(_ error: HTTP1Error) -> ProtocolError {
-    var hint: Event?
-    if type == .server { hint = .rejectConnection(RejectConnection(statusCode: error.suggestedStatus)) }
-    return fail(RemoteProtocolError("Bad HTTP message", detail: error.description, eventHint: hint))
-  }
+  // MARK: What comes of it
 
-  /// Fields that the handshake writes itself; the caller's must not contradict them.
-  static func checkExtraHeaders(_ headers: Headers) throws(LocalProtocolError) {
-    for field in headers {
-      switch field.name.canonicalName {
-      case "host", "upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-key",
-        "sec-websocket-accept", "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions":
-        throw LocalProtocolError("the field \(field.name.rawName) is the handshake's own", .head)
-      default: break
-      }
+  /// The connection that the handshake has led to; `nil` until then, and after ``takeTrailingBytes()``.
+  ///
+  /// Whoever asks for it first lets it have the bytes that followed the handshake.
+  public var connection: Connection? {
+    switch phase {
+    case .open(let connection): return connection
+    case .established(let connection):
+      phase = .open(connection)
+      // It is open, and takes bytes.
+      try? connection.receiveData(reader.takeTrailingBytes())
+      return connection
+    default: return nil
     }
   }
 
-  /// Runs the head writer, whose errors are the caller's.
-  func writing(_ body: () throws(HTTP1WriteError) -> Void) throws(LocalProtocolError) {
-    do throws(HTTP1WriteError) {
-      try body()
-    } catch {
-      switch error {
-      case .bodyNotAllowed, .bodyTooLong, .bodyTooShort, .bodyAlreadyFinished, .invalidContentLength,
-        .unsupportedTransferCoding, .contentLengthWithTransferEncoding:
-        throw LocalProtocolError(error.description, .bodyFraming)
-      case .invalidMethod, .invalidTarget, .invalidStatusCode, .invalidReasonPhrase, .invalidFieldName,
-        .invalidFieldValue:
-        throw LocalProtocolError(error.description, .head)
-      }
+  /// The bytes that have come behind the handshake, for a relay: a program that hands on the bytes of the transport
+  /// instead of reading messages, such as a proxy between two handshakes.
+  ///
+  /// Call it once the handshake is accepted, and don't ask for the ``connection`` before. From then on the transport is
+  /// the caller's: write these bytes to the other side first, then all that is read.
+  /// - Throws: `LocalProtocolError` if there was no acceptance, or the bytes are the connection's already.
+  public func takeTrailingBytes() throws(LocalProtocolError) -> Bytes {
+    guard case .established = phase else {
+      throw LocalProtocolError("there are no bytes behind a handshake to be taken", .state(state))
     }
+    phase = .relayed
+    return Bytes(reader.takeTrailingBytes())
+  }
+
+  // MARK: One call at a time
+
+  /// Runs `body` on the phase, which is ``Phase/busy(_:)`` for everyone else meanwhile: code of others that calls back
+  /// changes nothing and gets an error.
+  private func alone<Result, Failure: Error>(
+    or failure: (LocalProtocolError) -> Failure,
+    _ body: (inout Phase) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var current = Phase.busy(phase.state)
+    swap(&current, &phase)
+    if case .busy = current {
+      throw failure(
+        LocalProtocolError("an extension or a random source must not call its handshake", .reentrance)
+      )
+    }
+    defer { swap(&current, &phase) }
+    return try body(&current)
+  }
+
+  private func alone<Result>(
+    _ body: (inout Phase) throws(LocalProtocolError) -> Result
+  ) throws(LocalProtocolError) -> Result {
+    try alone(or: { $0 }, body)
+  }
+}
+
+extension RemoteProtocolError {
+  /// A head or a body that isn't legal HTTP/1.1.
+  init(_ error: HTTP1Error, for role: ConnectionType) {
+    self.init(
+      HandshakeFault("Bad HTTP message", error.description, status: error.suggestedStatus),
+      for: role
+    )
+  }
+
+  fileprivate static var cutOff: RemoteProtocolError {
+    RemoteProtocolError("Bad HTTP message", detail: "the stream ended inside the handshake (RFC 9112 §8)")
+  }
+}
+
+extension HandshakeFields {
+  /// The fields of a head of HTTP/1.1.
+  init(_ head: HTTP1Head) {
+    self.init()
+    let bytes = head.bytes
+    for field in head.fields where field.id != .other { append(HeadPart(bytes, field.value), to: field.id) }
   }
 }
 

@@ -7,12 +7,13 @@
 ///   - requested: the offers of the client's request.
 ///   - supported: what the server has; those that accept are changed by it.
 /// - Returns: the value of the response's `Sec-WebSocket-Extensions`; `nil` if nothing was accepted.
+/// - Throws: `LocalProtocolError` if an extension's answer is not one that can be written.
 public func serverExtensionsHandshake(
   _ requested: [ExtensionHeader],
   _ supported: inout [any Extension]
-) -> String? {
+) throws(LocalProtocolError) -> String? {
   var answer: [UInt8] = []
-  appendServerExtensionsHandshake(requested, &supported, to: &answer)
+  try appendServerExtensionsHandshake(requested, &supported, to: &answer)
   return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self)
 }
 
@@ -21,15 +22,14 @@ func appendServerExtensionsHandshake(
   _ requested: [ExtensionHeader],
   _ supported: inout [any Extension],
   to output: inout [UInt8]
-) {
+) throws(LocalProtocolError) {
   // No more than there are in `supported`, whatever the client offers.
   var accepted: [String] = []
   for offer in requested {
     for index in supported.indices where supported[index].name == offer.name {
       if accepted.contains(offer.name) { break }
       guard let parameters = supported[index].accept(offer) else { continue }
-      if !accepted.isEmpty { output.append(contentsOf: [HTTP1Bytes.comma, HTTP1Bytes.space]) }
-      ExtensionHeader(name: offer.name, parameters: parameters).append(to: &output)
+      try ExtensionHeader(name: offer.name, parameters: parameters).write(to: &output)
       // Looked up by further offers only.
       if requested.count > 1 { accepted.append(offer.name) }
       break
@@ -48,20 +48,70 @@ public func clientExtensionsHandshake(
   _ accepted: [ExtensionHeader],
   _ supported: [any Extension]
 ) throws(RemoteProtocolError) -> [any Extension] {
+  do throws(HandshakeFault) {
+    return try extensionsInUse(accepted, supported)
+  } catch {
+    throw RemoteProtocolError(error, for: .client)
+  }
+}
+
+/// See ``clientExtensionsHandshake(_:_:)``.
+func extensionsInUse(
+  _ accepted: [ExtensionHeader],
+  _ supported: [any Extension]
+) throws(HandshakeFault) -> [any Extension] {
   var inUse: [any Extension] = []
   for answer in accepted {
     guard var found = supported.first(where: { $0.name == answer.name }) else {
-      throw RemoteProtocolError("unrecognized extension \(answer.name)")
+      throw HandshakeFault(
+        "unrecognized extension \(shown(answer.name))",
+        "it was not offered (RFC 6455 §9.1)"
+      )
     }
     if inUse.contains(where: { $0.name == answer.name }) {
-      throw RemoteProtocolError("the extension \(answer.name) was accepted twice")
+      throw HandshakeFault("the extension \(shown(answer.name)) was accepted twice", "RFC 6455 §9.1")
     }
     do throws(NegotiationError) {
       try found.finalize(answer)
     } catch {
-      throw RemoteProtocolError(error)
+      throw HandshakeFault(error.message, error.detail)
     }
     inUse.append(found)
   }
   return inUse
+}
+
+/// The value of a request's `Sec-WebSocket-Extensions`: all offers of these extensions; empty for none.
+func extensionOffers(of extensions: [any Extension]) throws(LocalProtocolError) -> [UInt8] {
+  var offers: [UInt8] = []
+  for one in extensions {
+    for parameters in one.offers() {
+      try ExtensionHeader(name: one.name, parameters: parameters).write(to: &offers)
+    }
+  }
+  return offers
+}
+
+extension ExtensionHeader {
+  /// Appends the element to a list.
+  ///
+  /// Here extensions' own texts become a part of a head, so here they are checked: names and values are tokens
+  /// (RFC 6455 §9.1), and what is not would be read as something else.
+  func write(to list: inout [UInt8]) throws(LocalProtocolError) {
+    func check(_ token: String, _ what: StaticString) throws(LocalProtocolError) {
+      if !token.isHTTPToken {
+        throw LocalProtocolError(
+          "\(what) of the extension \(quoted(name)) is \(quoted(token)), which is not a token (RFC 6455 §9.1)",
+          .head
+        )
+      }
+    }
+    try check(name, "the name")
+    for parameter in parameters {
+      try check(parameter.name, "a parameter")
+      if let value = parameter.value { try check(value, "a value") }
+    }
+    if !list.isEmpty { list += [HTTP1Bytes.comma, HTTP1Bytes.space] }
+    append(to: &list)
+  }
 }

@@ -7,6 +7,10 @@ public struct Limits: Sendable, Hashable {
   public var maxHeadBytes: Int = 16 << 10
   /// Fields in the head of a handshake message. Default 100.
   public var maxHeadFields: Int = 100
+  /// What a client may send behind its request before the server has decided on it. What came in the same read as the
+  /// end of the request is always kept, and so is the read that goes beyond the limit: a server that takes the events
+  /// of each read and decides before the next one never meets it. Default 64 KiB.
+  public var maxEarlyBytes: Int = 64 << 10
   /// The payload of one frame, as declared in its header: refused before a byte of it is read. Default 16 MiB.
   public var maxFramePayload: Int = 16 << 20
   /// A message on the wire: the payloads and headers of its frames, before inflation. Default 64 MiB.

@@ -49,11 +49,7 @@ public final class WSConnection: WebSocketEndpoint {
 
   public func receiveEndOfStream() throws(ProtocolError) {
     if let connection { return try connection.receiveEndOfStream() }
-    do throws(RemoteProtocolError) {
-      try handshake.receiveEndOfStream()
-    } catch {
-      throw .remote(error)
-    }
+    try handshake.receiveEndOfStream()
   }
 
   public func nextEvent() -> Event? {

@@ -149,7 +149,7 @@ import WSProtoTestSupport
     }
     #expect(first.target == "/chat?x=1")
     let wire = try server.send(RejectConnection(statusCode: status))
-    #expect(fieldValue("Connection", in: wire) == "close")
+    #expect(fieldValue("Connection", in: wire) == (status == 426 ? "Upgrade, close" : "close"))
     #expect(server.nextEvent() == nil)
     try server.receiveData(upgradeRequest().utf8)
     #expect(server.nextEvent() == nil && server.state == .closed)

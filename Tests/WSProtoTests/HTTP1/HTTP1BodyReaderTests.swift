@@ -176,11 +176,59 @@ import Testing
       ("HTTP/1.1 403 \r\nContent-Length: 0\r\n\r\n", .none),
       ("HTTP/1.1 403 \r\nTransfer-Encoding: chunked\r\n\r\n", .chunked),
       ("HTTP/1.1 403 \r\n\r\n", .untilClose), ("HTTP/1.0 200 \r\n\r\n", .untilClose),
+      ("HTTP/1.1 999 \r\nContent-Length: 5, 5\r\nContent-Length: 5\r\n\r\n", .contentLength(5)),
+      ("HTTP/1.1 099 \r\n\r\n", .untilClose),
     ]
   )
   func framingOfResponse(text: String, framing: HTTP1Framing) throws {
     let head = try #require(try readHead(text, as: .response)?.get())
-    #expect(HTTP1Framing(ofResponse: head) == framing)
+    #expect(try HTTP1Framing(ofResponse: head) == framing)
+  }
+
+  @Test(
+    "H7: where a response has no body, its framing fields are not looked at (RFC 9112 §6.3, rule 1)",
+    arguments: [100, 101, 103, 204, 304],
+    [
+      "Transfer-Encoding: identity", "Transfer-Encoding: chunked\r\nContent-Length: 0", "Content-Length: abc",
+      "Content-Length: 1\r\nContent-Length: 2", "Transfer-Encoding: gzip",
+    ]
+  )
+  func noBody(status: Int, fields: String) throws {
+    let head = try #require(try readHead("HTTP/1.1 \(status) \r\n\(fields)\r\n\r\n", as: .response)?.get())
+    #expect(try HTTP1Framing(ofResponse: head) == .none)
+  }
+
+  @Test(
+    "H8: other transfer codings stay in the body; chunked frames it if it comes last (RFC 9112 §6.3, rule 4)",
+    arguments: [
+      ("Transfer-Encoding: gzip, chunked", HTTP1Framing.chunked),
+      ("Transfer-Encoding: gzip\r\nTransfer-Encoding: , Chunked ,", .chunked),
+      ("Transfer-Encoding: gzip", .untilClose), ("Transfer-Encoding: chunked, gzip", .untilClose),
+      ("Transfer-Encoding: identity", .untilClose), ("Transfer-Encoding:", .untilClose),
+    ]
+  )
+  func codings(fields: String, framing: HTTP1Framing) throws {
+    let head = try #require(try readHead("HTTP/1.1 403 \r\n\(fields)\r\n\r\n", as: .response)?.get())
+    #expect(try HTTP1Framing(ofResponse: head) == framing)
+  }
+
+  static let badFramings: [(String, HTTP1Error)] = [
+    ("1.1 403 \r\nTransfer-Encoding: chunked\r\nContent-Length: 0", .contentLengthWithTransferEncoding),
+    ("1.1 403 \r\nContent-Length: 1\r\nTransfer-Encoding: gzip", .contentLengthWithTransferEncoding),
+    ("1.1 403 \r\nTransfer-Encoding: chunked, chunked", .repeatedChunkedCoding),
+    ("1.1 403 \r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x, chunked", .repeatedChunkedCoding),
+    ("1.0 403 \r\nTransfer-Encoding: chunked", .transferEncodingInHTTP10),
+    ("1.1 403 \r\nContent-Length: abc", .invalidContentLength),
+    ("1.1 403 \r\nContent-Length:", .invalidContentLength),
+    ("1.1 403 \r\nContent-Length: 1,", .invalidContentLength),
+    ("1.1 403 \r\nContent-Length: 1\r\nContent-Length: 2", .conflictingContentLengths),
+    ("1.1 600 \r\nContent-Length: 9223372036854775808", .invalidContentLength),
+  ]
+
+  @Test("the framing of a response that RFC 9112 §6.3 calls invalid is refused", arguments: badFramings)
+  func badFraming(text: String, error: HTTP1Error) throws {
+    let head = try #require(try readHead("HTTP/\(text)\r\n\r\n", as: .response)?.get())
+    #expect(throws: error) { try HTTP1Framing(ofResponse: head) }
   }
 
   @Test("mutated bodies give the same whole and byte by byte, and never trap")

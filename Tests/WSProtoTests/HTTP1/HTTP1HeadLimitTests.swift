@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(
-    "a head of up to 20 MB fed a byte at a time is refused at the limit, each byte looked at twice at most",
+    "a head of up to 20 MB fed a byte at a time is refused at the limit, and no byte is searched twice",
     .threat(9),
     arguments: ["a", "\r\n", "a: b\r\n", "\r", "a: \t"]
   )
@@ -55,13 +55,15 @@ import Testing
       if refusedAt != nil || ended { continue }
       do {
         ended = try reader.next() != nil
+        // The next search begins where this one has ended: behind all that is there.
+        if !ended, reader.searched != reader.bufferedCount { Issue.record("byte \(index) is searched again") }
       } catch {
         refusedAt = index
       }
     }
     #expect(ended == (pattern == "\r\n"))
     #expect(ended || (refusedAt ?? .max) <= 65536)
-    #expect(reader.bytesExamined <= 2 * 65536)
+    #expect(reader.bufferedCount <= (ended ? 200_000 : 0))
   }
 
   @Test("a 20 MB head that comes at once is looked at up to the limit only", .threat(9))
@@ -69,8 +71,8 @@ import Testing
     var reader = HTTP1HeadReader(.request)
     reader.receive(Array("GET / HTTP/1.1\r\n".utf8) + [UInt8](repeating: 0x61, count: 20_000_000))
     #expect(throws: HTTP1Error.headTooLarge) { try reader.next() }
-    #expect(reader.bytesExamined <= 2 * 16384)
-    #expect(!reader.isInsideHead)
+    #expect(reader.searched <= 16384)
+    #expect(!reader.isInsideHead && reader.bufferedCount == 0)
   }
 
   @Test("a refused head stays refused, whatever follows (RFC 9112 §11.2)")
@@ -125,7 +127,10 @@ import Testing
         #expect(whole.result == pieces.result && whole.trailing == pieces.trailing)
         if case .failure = whole.result { refused += 1 }
         if case .success(let head) = whole.result {
-          #expect(head.bytes + whole.trailing == bytes)
+          // But for the line ends of folds, which became spaces.
+          let kept = head.bytes + whole.trailing
+          #expect(kept.count == bytes.count && zip(kept, bytes).allSatisfy { $0 == $1 || $0 == 0x20 })
+          if kind == .request { #expect(kept == bytes) }
           #expect(head.makeHeaders().count == head.fields.count)
         }
       }

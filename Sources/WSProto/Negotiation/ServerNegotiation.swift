@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPTypes
+
+/// A server's part of the opening handshake in values: for frameworks that have read the request, and answer it, by
+/// themselves.
+///
+/// A request of HTTP/1.1 asks for an upgrade (RFC 6455 §4.2); in HTTP/2 and HTTP/3 it is an extended CONNECT
+/// (RFC 8441, RFC 9220), and the stream that it opens takes the place of the transport.
+///
+/// ```swift
+/// func serve(_ request: HTTPRequest, minorVersion: Int) throws -> (HTTPResponse, Connection?) {
+///   let negotiation: ServerNegotiation
+///   do throws(RemoteProtocolError) {
+///     negotiation = try ServerNegotiation(upgrade: request, minorVersion: minorVersion)
+///   } catch {
+///     return (error.response, nil)
+///   }
+///   guard negotiation.request.target == "/chat" else {
+///     return (try negotiation.reject(RejectConnection(statusCode: 404)), nil)
+///   }
+///   return try negotiation.accept(AcceptConnection(extensions: [PerMessageDeflate()]))
+/// }
+/// ```
+///
+/// What the framework must have done:
+///
+/// - read the head by the rules of its version of HTTP, with bounds on its size: what is checked here is what concerns a
+///   WebSocket, in fields that hold what was sent;
+/// - for an upgrade: told a request by its end, so that what follows it is known to be early bytes;
+/// - for HTTP/2 and HTTP/3: treated as malformed what their RFCs call so (RFC 9113 §8.1.1). `Connection`, `Upgrade` and
+///   their like are refused here as well.
+///
+/// What it does afterwards: it writes the response, whole, then hands the bytes of the transport, or of the stream's DATA
+/// frames, to the ``Connection``, and writes what that gives. The end of the stream is the end of the transport:
+/// ``Connection/receiveEndOfStream()``. A stream that was reset has ended too: the same call, which makes it a 1006
+/// unless a Close had come before (RFC 8441 §5, RFC 6455 §7.1.5). When the connection's state is
+/// ``ConnectionState/closed``, it ends the stream.
+public struct ServerNegotiation: Sendable {
+  /// The request to decide on.
+  public var request: Request { Request(received) }
+
+  private let received: ReceivedHead
+  private let configuration: Configuration
+
+  /// Reads a request of HTTP/1.1 that asks for an upgrade (RFC 6455 §4.2.1).
+  ///
+  /// - Parameters:
+  ///   - request: the request. `path` is its target as it was sent; the host is `authority`, or the field `Host` where
+  ///     the framework leaves that among the fields.
+  ///   - minorVersion: that of the request's version, 1 for HTTP/1.1. The values don't tell.
+  ///   - configuration: for the connection.
+  /// - Throws: `RemoteProtocolError` with the response to send.
+  public init(
+    upgrade request: HTTPRequest,
+    minorVersion: Int,
+    configuration: Configuration = Configuration()
+  ) throws(RemoteProtocolError) {
+    do throws(HandshakeFault) {
+      let opening = try RequestHead(request, minorVersion: minorVersion).readUpgrade()
+      received = ReceivedHead(opening, .fields(request.headerFields))
+    } catch {
+      throw RemoteProtocolError(error, for: .server)
+    }
+    self.configuration = configuration
+  }
+
+  /// Reads an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §4, §5, RFC 9220 §3).
+  ///
+  /// - Parameters:
+  ///   - request: the request; `:protocol` is its `extendedConnectProtocol`.
+  ///   - enableConnectProtocol: whether this server has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1 on this
+  ///     connection. Without it no client may ask.
+  ///   - configuration: for the connection.
+  /// - Throws: `RemoteProtocolError` with a response. Send it and end the stream; a request that the RFC calls malformed
+  ///   is also an error of the stream, PROTOCOL_ERROR in HTTP/2 and H3_MESSAGE_ERROR in HTTP/3.
+  public init(
+    extendedConnect request: HTTPRequest,
+    enableConnectProtocol: Bool,
+    configuration: Configuration = Configuration()
+  ) throws(RemoteProtocolError) {
+    do throws(HandshakeFault) {
+      guard enableConnectProtocol else {
+        throw HandshakeFault(
+          "Extended CONNECT was not announced",
+          "a client must wait for SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §4)"
+        )
+      }
+      let opening = try RequestHead(request, minorVersion: 1).readExtendedConnect(request)
+      received = ReceivedHead(opening, .fields(request.headerFields))
+    } catch {
+      throw RemoteProtocolError(error, for: .server)
+    }
+    self.configuration = configuration
+  }
+
+  /// Accepts the connection: a response with the status 101, or 200 to an extended CONNECT (RFC 6455 §4.2.2,
+  /// RFC 8441 §5).
+  ///
+  /// - Parameters:
+  ///   - event: the subprotocol, one of those requested; the extensions that the server has; further fields.
+  ///   - trailingData: bytes that have come behind the request already.
+  /// - Throws: `LocalProtocolError` if `event` is not legal; another one can be tried.
+  public func accept(
+    _ event: AcceptConnection = AcceptConnection(),
+    trailingData: Bytes = Bytes()
+  ) throws(LocalProtocolError) -> (response: HTTPResponse, connection: Connection) {
+    let acceptance = try Acceptance.make(event, of: received)
+    let connection = Connection(
+      .server,
+      extensions: acceptance.extensions,
+      trailingData: trailingData,
+      configuration: configuration
+    )
+    return (acceptance.response, connection)
+  }
+
+  /// Refuses the connection.
+  ///
+  /// With ``RejectConnection/hasBody`` the response has no `Content-Length` but one that is given; its body is for the
+  /// framework to send.
+  /// - Throws: `LocalProtocolError` if the status is none of a refusal, or a field must not be sent.
+  public func reject(_ event: RejectConnection) throws(LocalProtocolError) -> HTTPResponse {
+    let fields = try event.fields(inUpgrade: received.key != nil)
+    return HTTPResponse(status: HTTPResponse.Status(code: event.statusCode), headerFields: fields)
+  }
+}
+
+/// An acceptance, decided on and not yet written (RFC 6455 §4.2.2, RFC 8441 §5).
+struct Acceptance {
+  /// What `Sec-WebSocket-Accept` is made of; `nil` for an extended CONNECT.
+  let key: HeadPart?
+  let subprotocol: String?
+  /// The value of `Sec-WebSocket-Extensions`; empty for none.
+  let extensionsValue: [UInt8]
+  /// Further fields.
+  let fields: Headers
+  /// The server's, as negotiated.
+  let extensions: [any Extension]
+
+  /// - Throws: `LocalProtocolError` if the request cannot be accepted so.
+  static func make(
+    _ event: AcceptConnection,
+    of request: ReceivedHead
+  ) throws(LocalProtocolError) -> Acceptance {
+    if let subprotocol = event.subprotocol, !request.subprotocols.contains(subprotocol) {
+      throw LocalProtocolError("the subprotocol \(quoted(subprotocol)) was not requested", .subprotocol)
+    }
+    let fields = try event.extraHeaders.checkedToSend(
+      inUpgrade: request.key != nil,
+      receivedIn: event.received
+    )
+    var extensions = event.extensions
+    var value: [UInt8] = []
+    if !request.offers.isEmpty {
+      value.reserveCapacity(128)
+      try appendServerExtensionsHandshake(request.offers, &extensions, to: &value)
+    }
+    return Acceptance(
+      key: request.key,
+      subprotocol: event.subprotocol,
+      extensionsValue: value,
+      fields: fields,
+      extensions: extensions
+    )
+  }
+
+  /// The response as a value.
+  var response: HTTPResponse {
+    var headers = Headers()
+    if let key {
+      var token: [UInt8] = []
+      appendAcceptToken(key: key.span, to: &token)
+      headers.append(HTTPField(name: .upgrade, value: "websocket"))
+      headers.append(HTTPField(name: .connection, value: "Upgrade"))
+      headers.append(HTTPField(name: .secWebSocketAccept, value: token))
+    }
+    if let subprotocol { headers.append(HTTPField(name: .secWebSocketProtocol, value: subprotocol)) }
+    if !extensionsValue.isEmpty {
+      headers.append(HTTPField(name: .secWebSocketExtensions, value: extensionsValue))
+    }
+    headers.append(contentsOf: fields)
+    return HTTPResponse(status: key == nil ? .ok : .switchingProtocols, headerFields: headers)
+  }
+}
+
+extension RejectConnection {
+  /// The fields of the refusal as they are sent, but for what only HTTP/1.1 writes.
+  func fields(inUpgrade isUpgrade: Bool) throws(LocalProtocolError) -> Headers {
+    // 2xx accepts an extended CONNECT (RFC 8441 §5).
+    guard (isUpgrade ? 200 : 300)...599 ~= statusCode else {
+      throw LocalProtocolError("\(statusCode) is not the status of a refusal", .head)
+    }
+    var fields = headers
+    if !hasBody {
+      fields[.transferEncoding] = nil
+      fields[.contentLength] = statusCode == 204 ? nil : "0"
+    }
+    if isUpgrade {
+      // A 426 says what to upgrade to, and whoever sends Upgrade says so in Connection (RFC 9110 §15.5.22, §7.8).
+      if statusCode == 426, !fields.contains(.upgrade) { fields[.upgrade] = "websocket" }
+      if fields.contains(.upgrade) { fields.addConnectionOption("Upgrade") }
+    } else if let field = HandshakeFields.connectionSpecific(in: fields) {
+      throw LocalProtocolError(
+        "the field \(field.name.rawName) belongs to a connection of HTTP/1.1 (RFC 9113 §8.2.2)",
+        .head
+      )
+    }
+    return fields
+  }
+}
+
+extension RemoteProtocolError {
+  /// The response that a server answers a request with that has failed with this error: that of ``eventHint``, and 400
+  /// where there is none.
+  public var response: HTTPResponse {
+    guard case .rejectConnection(let reject) = eventHint, let fields = try? reject.fields(inUpgrade: true)
+    else {
+      return HTTPResponse(status: .badRequest)
+    }
+    return HTTPResponse(status: HTTPResponse.Status(code: reject.statusCode), headerFields: fields)
+  }
+}
