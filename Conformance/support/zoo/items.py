@@ -173,10 +173,13 @@ def subprotocol(pair):
 # MARK: permessage-deflate
 
 def offers(windows):
-    """Sets of parameters that RFC 7692 §7.1 lets a client offer, with these sizes of a window."""
-    for client_flag, server_flag in itertools.product((False, True), repeat=2):
-        for client_bits in (None, "", *windows):
-            for server_bits in (None, *windows):
+    """Sets of parameters that RFC 7692 §7.1 lets a client offer, with these sizes of a window.
+
+    The server's window of 8 bits comes last: zlib cannot compress with it, and not every peer copes.
+    """
+    for server_bits in (None, *sorted(windows, reverse=True)):
+        for client_flag, server_flag in itertools.product((False, True), repeat=2):
+            for client_bits in (None, "", *windows):
                 parameters = ["client_no_context_takeover"] * client_flag
                 parameters += ["server_no_context_takeover"] * server_flag
                 if client_bits is not None:
@@ -223,7 +226,7 @@ def with_offers(pair, sets):
     """Returns with how many sets of parameters it was done."""
     messages = [pair.payloads.small, pair.payloads.small, pair.payloads.window, pair.payloads.four[3],
                 pair.payloads.small, pair.payloads.window]
-    done, declined, slow, failed, reason = 0, 0, 0, [], None
+    done, declined, failed, reason = 0, 0, [], None
     for offer in sets:
         begun = time.monotonic()
         target = pair.target("/echo")
@@ -241,9 +244,10 @@ def with_offers(pair, sets):
             continue
         except Failed as error:
             failed.append(f"{offer}: {error}")
-            slow += time.monotonic() - begun > 5
-            if slow > 2:
-                raise Failed(f"no end of waiting: {failed[0]}") from None
+            if time.monotonic() - begun > 5:
+                # It will be the next one's end too.
+                done += 1
+                break
         else:
             declined += pair.ours == "client" and not answered
         done += 1

@@ -63,7 +63,7 @@ public final class Link {
     ended = count == 0
     do throws(ProtocolError) {
       if ended {
-        do throws(RemoteProtocolError) { try connection.receiveEndOfStream() } catch { throw .remote(error) }
+        try connection.receiveEndOfStream()
       } else {
         try connection.receiveData(buffer[..<count])
       }

@@ -123,7 +123,7 @@ struct ClientCommand {
       let wanted = offer == "bare" ? [] : offer.split(separator: ";").map { $0.filter { $0 != " " } }
       let deflate: PerMessageDeflate
       do throws(LocalProtocolError) {
-        deflate = try PerMessageDeflate(parameters: wanted)
+        deflate = try PerMessageDeflate(parameters: wanted, clientMaxWindowBits: .absent)
       } catch {
         throw Refusal.cannot(error.message)
       }

@@ -140,7 +140,9 @@ func cut(_ text: String, into count: Int) -> [String] {
 
 extension PerMessageDeflate {
   /// From parameters as they stand in an offer, such as `client_max_window_bits=10`.
-  init(parameters: [some StringProtocol]) throws(LocalProtocolError) {
+  init(parameters: [some StringProtocol], clientMaxWindowBits absent: ClientWindowBits = .unspecified)
+    throws(LocalProtocolError)
+  {
     var flags: Set<String> = []
     var bits: [String: Int] = [:]
     for parameter in parameters {
@@ -149,7 +151,8 @@ extension PerMessageDeflate {
     }
     try self.init(
       clientNoContextTakeover: flags.contains("client_no_context_takeover"),
-      clientMaxWindowBits: bits["client_max_window_bits"],
+      clientMaxWindowBits: bits["client_max_window_bits"].map { .bits($0) }
+        ?? (flags.contains("client_max_window_bits") ? .unspecified : absent),
       serverNoContextTakeover: flags.contains("server_no_context_takeover"),
       serverMaxWindowBits: bits["server_max_window_bits"]
     )
