@@ -92,7 +92,8 @@ import WSProtoTestSupport
   static func sendsUncompressed(_ connection: WSConnection) throws {
     let hello = Array("Hello".utf8)
     let frames = try SentFramesTests.frames(
-      connection.send(TextMessage(data: "Hello")) + connection.send(BytesMessage(data: [1], messageFinished: false))
+      connection.send(TextMessage(data: "Hello"))
+        + connection.send(BytesMessage(data: [1], messageFinished: false))
         + connection.send(BytesMessage(data: [2]))
     )
     #expect(frames.map { $0.first & 0x40 } == [0, 0, 0])

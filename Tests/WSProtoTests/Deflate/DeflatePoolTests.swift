@@ -7,7 +7,8 @@ import Testing
 @Suite struct DeflatePoolTests {
   static let settings = DeflateSettings()
 
-  static func outbound(_ pool: DeflatePool?, takeover: Bool = false, windowBits: Int = 15) -> OutboundDeflate {
+  static func outbound(_ pool: DeflatePool?, takeover: Bool = false, windowBits: Int = 15) -> OutboundDeflate
+  {
     OutboundDeflate(DeflateSettings(windowBits: windowBits), noContextTakeover: !takeover, pool: pool)
   }
 
@@ -15,13 +16,15 @@ import Testing
     InboundDeflate(windowBits: 15, noContextTakeover: !takeover, pool: pool)
   }
 
-  static func compress(_ outbound: OutboundDeflate, _ text: [UInt8], finished: Bool = true) throws -> [UInt8] {
+  static func compress(_ outbound: OutboundDeflate, _ text: [UInt8], finished: Bool = true) throws -> [UInt8]
+  {
     var output = AssemblyBuffer()
     try text.withUnsafeBytes { try outbound.compress($0, finished: finished, into: &output) }
     return [UInt8](output.take())
   }
 
-  static func inflate(_ inbound: InboundDeflate, _ payload: [UInt8], finished: Bool = true) throws -> [UInt8] {
+  static func inflate(_ inbound: InboundDeflate, _ payload: [UInt8], finished: Bool = true) throws -> [UInt8]
+  {
     var output = AssemblyBuffer()
     try payload.withUnsafeBytes { bytes in
       var rest = bytes
@@ -33,7 +36,9 @@ import Testing
 
   static func idle(_ pool: DeflatePool) -> [Int] { [pool.idleContexts.outbound, pool.idleContexts.inbound] }
 
-  @Test("without context takeover a context is borrowed for a message and given back at its end (RFC 7692 §7.1.1)")
+  @Test(
+    "without context takeover a context is borrowed for a message and given back at its end (RFC 7692 §7.1.1)"
+  )
   func borrows() throws {
     let pool = DeflatePool()
     let (sender, receiver) = (Self.outbound(pool), Self.inbound(pool))
@@ -50,7 +55,9 @@ import Testing
     }
   }
 
-  @Test("any number of connections needs as many contexts as messages are under way, and sees nobody else's history")
+  @Test(
+    "any number of connections needs as many contexts as messages are under way, and sees nobody else's history"
+  )
   func shares() throws {
     let pool = DeflatePool()
     let alone = Self.outbound(nil)
@@ -106,7 +113,10 @@ import Testing
     #expect(try pool.inflater(windowBits: 9) === small)
   }
 
-  @Test("no more idle contexts are kept than the capacity; the one unused for longest goes first", arguments: 0...3)
+  @Test(
+    "no more idle contexts are kept than the capacity; the one unused for longest goes first",
+    arguments: 0...3
+  )
   func capacity(capacity: Int) throws {
     let pool = DeflatePool(capacity: capacity)
     let made = try (9...15).map { try pool.deflater(DeflateSettings(windowBits: $0)) }
@@ -139,7 +149,9 @@ import Testing
     #expect(try Self.inflate(Self.inbound(pool), DeflateStreamTests.hello) == Array("Hello".utf8))
   }
 
-  @Test("with context takeover a connection keeps its contexts; what it sends with can be given back between messages")
+  @Test(
+    "with context takeover a connection keeps its contexts; what it sends with can be given back between messages"
+  )
   func takeover() throws {
     let pool = DeflatePool()
     let (sender, receiver) = (Self.outbound(pool, takeover: true), Self.inbound(pool, takeover: true))
@@ -203,7 +215,10 @@ import Testing
     }
   }
 
-  @Test("a connection's transforms take contexts from the pool, beside other extensions too", arguments: [false, true])
+  @Test(
+    "a connection's transforms take contexts from the pool, beside other extensions too",
+    arguments: [false, true]
+  )
   func transforms(hooks: Bool) throws {
     let pool = DeflatePool()
     let ends = try PerMessageDeflate.negotiate(
@@ -224,7 +239,9 @@ import Testing
       case .none: throw TooBig()
       case .deflate(let inbound): #expect(try Self.inflate(inbound, payload) == text)
       case .hooks(let inbound):
-        _ = try inbound.header(Header(fin: true, rsv: .rsv1, opcode: .text, payloadLength: UInt64(payload.count)))
+        _ = try inbound.header(
+          Header(fin: true, rsv: .rsv1, opcode: .text, payloadLength: UInt64(payload.count))
+        )
         var output = AssemblyBuffer()
         try payload.withUnsafeBytes {
           try inbound.payload($0, opcode: .text, frameFinished: true, fin: true, budget: 99, into: &output)

@@ -156,7 +156,8 @@ import Testing
     for index in 0..<4_000 { mixed += random[(index * 61)..<(index * 61 + 61)] + [1, 2, 3, 4] }
     let inputs: [[UInt8]] = [random, mixed, .json(70_000, seed: 3)]
     for input in inputs {
-      for size in [0, 1, 5, 125, 1_000, 16_384, 65_536, 1 << 20, 1 << 20 + 1, 3 << 20] where size <= input.count {
+      for size in [0, 1, 5, 125, 1_000, 16_384, 65_536, 1 << 20, 1 << 20 + 1, 3 << 20]
+      where size <= input.count {
         for finished in [false, true] {
           let before = deflater.bound(size)
           var output = AssemblyBuffer()

@@ -194,7 +194,8 @@ import Testing
   func slices(atMost: Int) throws {
     let size = atMost < 256 ? 3_000 : 300_000
     let texts: [[UInt8]] = [
-      .json(size, seed: 21), .random(size, seed: 22), .init(repeating: 7, count: size), [], .json(10, seed: 23),
+      .json(size, seed: 21), .random(size, seed: 22), .init(repeating: 7, count: size), [],
+      .json(10, seed: 23),
       .json(atMost, seed: 24),
     ]
     for level in [0, 6] {

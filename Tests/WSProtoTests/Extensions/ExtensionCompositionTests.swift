@@ -333,10 +333,14 @@ private struct Noting: Extension {
     #expect(Self.outcome(of: wireFrame(0xC2, Self.hello, to: role), role, [Holding(), deflate]) == expected)
 
     // Both ends, in parts, with a ping between them.
-    for extensions: [any Extension] in [[deflate, Holding()], [Holding(), deflate], [Holding(), deflate, Holding()]] {
+    for extensions: [any Extension] in [
+      [deflate, Holding()], [Holding(), deflate], [Holding(), deflate, Holding()],
+    ] {
       let peer: ConnectionType = role == .client ? .server : .client
       let ends = try PerMessageDeflate.negotiate()
-      let theirs = extensions.map { $0 is PerMessageDeflate ? (peer == .client ? ends.client : ends.server) : $0 }
+      let theirs = extensions.map {
+        $0 is PerMessageDeflate ? (peer == .client ? ends.client : ends.server) : $0
+      }
       let sender = Connection(peer, extensions: theirs)
       let json = [UInt8].json(5_000, seed: 6)
       var wire = try sender.send(BytesMessage(data: Bytes(json[..<3_000]), messageFinished: false))
@@ -349,18 +353,24 @@ private struct Noting: Extension {
     }
   }
 
-  @Test("a hook is told the opcode of its frame, control frames between the parts of a message included", .fault("C10"))
+  @Test(
+    "a hook is told the opcode of its frame, control frames between the parts of a message included",
+    .fault("C10")
+  )
   func opcodes() throws {
     for role in ConnectionType.allCases {
       let noting = Noting()
       let connection = Connection(role, extensions: [noting])
-      for frame in [(0x02, [1]), (0x89, [2]), (0x00, [3]), (0x8A, [4]), (0x80, [5]), (0x88, [])] as [(UInt8, [UInt8])] {
+      for frame in [(0x02, [1]), (0x89, [2]), (0x00, [3]), (0x8A, [4]), (0x80, [5]), (0x88, [])]
+        as [(UInt8, [UInt8])]
+      {
         try connection.receiveData(wireFrame(frame.0, frame.1, to: role))
       }
       _ = Array(connection.events())
       #expect(
         noting.notes.opcodes == [
-          .binary, .binary, .ping, .ping, .continuation, .continuation, .pong, .pong, .continuation, .continuation,
+          .binary, .binary, .ping, .ping, .continuation, .continuation, .pong, .pong, .continuation,
+          .continuation,
           .close,
         ]
       )
@@ -375,7 +385,9 @@ private struct Noting: Extension {
     let connections = (0..<2).map { _ in Connection(.client, extensions: [deflate, PassiveExtension()]) }
     let back: [UInt8] = [0xF2, 0x00, 0x11, 0x00, 0x00]
     for connection in connections {
-      #expect(try Door().receive(wireFrame(0xC1, Self.hello, to: .client), on: connection).seen == [.text("Hello")])
+      #expect(
+        try Door().receive(wireFrame(0xC1, Self.hello, to: .client), on: connection).seen == [.text("Hello")]
+      )
     }
     for connection in connections {
       #expect(try Door().receive(wireFrame(0xC1, back, to: .client), on: connection).seen == [.text("Hello")])

@@ -45,7 +45,7 @@ import WSProto
     #expect(
       (made.clientMaxWindowBits, made.serverMaxWindowBits, made.level, made.memoryLevel) == (9, 15, 9, 1)
     )
-    #expect(try PerMessageDeflate() == PerMessageDeflate())
+    #expect(PerMessageDeflate() == PerMessageDeflate())
     #expect(throws: LocalProtocolError.self) { try PerMessageDeflate(threshold: -1) }
     #expect(try PerMessageDeflate(threshold: 1) != PerMessageDeflate())
     #expect(!made.enabled())
