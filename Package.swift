@@ -31,8 +31,8 @@ let package = Package(
       pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]
     ),
-    // Neither looked for nor linked without the trait.
-    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    // Empty without the trait, and where ISA-L (Debian's libisal-dev) is not installed; linked by its module map.
+    .target(name: "CISAL", cSettings: [.define("CISAL_ENABLED", .when(traits: ["ISAL"]))]),
     .target(name: "CWSProtoKernels"),
     .target(
       name: "WSProto",
@@ -87,7 +87,10 @@ for target in package.targets {
   case .system: break
   case .regular where target.name.hasPrefix("C"):
     if isCI {
-      target.cSettings = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+      target.cSettings =
+        (target.cSettings ?? []) + [
+          .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+        ]
     }
   default:
     target.swiftSettings =

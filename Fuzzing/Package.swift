@@ -26,7 +26,13 @@ let package = Package(
       pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]
     ),
-    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    .target(
+      name: "CISAL",
+      cSettings: [
+        .define("CISAL_ENABLED", .when(traits: ["ISAL"])),
+        .unsafeFlags(["-fsanitize=fuzzer-no-link,address"]),
+      ]
+    ),
     .target(
       name: "CWSProtoKernels",
       cSettings: [.unsafeFlags(["-fsanitize=fuzzer-no-link,address"])]

@@ -8,8 +8,8 @@ package protocol DeflateBackend: AnyObject {
   /// The parameters are in zlib's ranges: 9...15, -1...9, 1...9.
   init(_ settings: DeflateSettings) throws(DeflateError)
 
-  /// Compresses `input` and flushes it to a byte boundary with an empty stored block (zlib's Z_SYNC_FLUSH). A step that
-  /// has filled `room` may have more to give: it goes on with what is left of the input, which may be nothing.
+  /// Compresses `input` and flushes it to a byte boundary with an empty stored block (zlib's Z_SYNC_FLUSH). Where `room`
+  /// is too small for that, further steps go on with what is left of the input, which may be nothing.
   ///
   /// - Parameters:
   ///   - input: at most `UInt32.max` bytes.
@@ -34,6 +34,8 @@ package protocol DeflateBackend: AnyObject {
 package struct DeflateStep {
   var used: Int
   var written: Int
+  /// Whether all of the input is taken and out.
+  var isFlushed: Bool
 }
 
 /// A decompressor.
@@ -126,15 +128,6 @@ package enum InflateError: Error, Hashable, Sendable {
   /// There is no memory for the context or its window.
   case outOfMemory
 }
-
-// The package trait ISAL decides, when the library is built, what permessage-deflate compresses and inflates with.
-#if ISAL
-  package typealias Deflater = ISALDeflateStream
-  package typealias Inflater = ISALInflateStream
-#else
-  package typealias Deflater = DeflateStream
-  package typealias Inflater = InflateStream
-#endif
 
 /// Messages compressed by zlib.
 package typealias DeflateStream = MessageDeflater<ZlibDeflate>

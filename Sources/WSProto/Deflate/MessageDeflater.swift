@@ -103,9 +103,10 @@ package final class MessageDeflater<Backend: DeflateBackend> {
         return step?.written ?? 0
       }
       guard let step else { return false }
+      if step.isFlushed { return true }
+      // Neither library does so; the loop ends whatever they do.
+      guard step.used > 0 || step.written > 0 else { return false }
       input = UnsafeRawBufferPointer(rebasing: input.dropFirst(step.used))
-      // With room to spare the flush is complete, and the input used up.
-      if step.written < room { return input.isEmpty }
       room = Self.extraRoom
     }
   }

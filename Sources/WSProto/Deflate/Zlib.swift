@@ -23,7 +23,8 @@ package final class ZlibDeflate: DeflateBackend {
     let (status, used, written) = stream.run(input, into: room)
     // Z_BUF_ERROR only says that a further call found nothing to do.
     guard status == Z_OK || status == Z_BUF_ERROR else { return nil }
-    return DeflateStep(used: used, written: written)
+    // With room left the flush is complete.
+    return DeflateStep(used: used, written: written, isFlushed: used == input.count && written < room.count)
   }
 
   package func bound(_ count: Int) -> Int { stream.bound(count) }

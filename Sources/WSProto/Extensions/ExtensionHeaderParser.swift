@@ -32,7 +32,7 @@ extension ExtensionHeaderError: CustomStringConvertible {
   }
 }
 
-/// A recursive-descent reader that never steps back.
+/// A recursive-descent reader whose place only ever moves forward, by at least a byte a step: linear time.
 struct ExtensionHeaderParser {
   /// Extensions and parameters together. Browsers send two.
   static let maxItems = 128
@@ -40,18 +40,11 @@ struct ExtensionHeaderParser {
   private let bytes: ArraySlice<UInt8>
   private var index = 0
   private var items = 0
-  /// How often a byte was looked at: the measure of linear time.
-  private(set) var bytesExamined = 0
 
   init(bytes: ArraySlice<UInt8>) { self.bytes = bytes }
 
   /// The byte at `index`, which counts from the start of the slice, or nil at the end.
-  private var current: UInt8? {
-    mutating get {
-      bytesExamined &+= 1
-      return index < bytes.count ? bytes[bytes.startIndex &+ index] : nil
-    }
-  }
+  private var current: UInt8? { index < bytes.count ? bytes[bytes.startIndex &+ index] : nil }
 
   /// `1#extension`; empty elements are passed over (RFC 9110 §5.6.1.2).
   mutating func list() throws(ExtensionHeaderError) -> [ExtensionHeader] {
@@ -111,7 +104,6 @@ struct ExtensionHeaderParser {
 
   private mutating func token() throws(ExtensionHeaderError) -> String {
     guard let (end, text) = token(at: index) else { throw .expectedToken(offset: index) }
-    bytesExamined &+= end &- index
     index = end
     return text
   }

@@ -8,8 +8,14 @@
 /// A message is compressed unless its `compress` is `false`, as it should be for a secret next to text that an attacker
 /// controls. What the peer sends is inflated up to ``Limits/maxMessageBytes``.
 ///
+/// A message that is sent in parts is flushed at the end of each, so that the peer can read it; that costs some bytes a
+/// part.
+///
 /// Memory: the contexts of zlib, about 268 KB to send and 40 KB to receive at 15 bits, are made by the first message
-/// that needs them. A window of n bits has 2ⁿ bytes.
+/// that needs them. A window of n bits has 2ⁿ bytes. With no context takeover, in both directions, and a ``DeflatePool``
+/// they are needed only for the messages under way.
+///
+/// A value: a copy of an extension whose frame hooks have been used goes its own way, with the same history.
 ///
 /// Where the library is built with the package's trait `ISAL`, Intel ISA-L takes zlib's place, in both directions. JSON
 /// of 16 KiB is then compressed in a ninth of the time and inflated in half, and is 23 % longer than zlib makes it; 1 KiB
