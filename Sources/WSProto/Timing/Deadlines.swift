@@ -103,12 +103,12 @@ public struct Deadlines: Sendable, BitwiseCopyable {
   ///
   /// What a peer makes it: it can delay its pongs. Pongs that answer no ping of ``Action/sendPing(_:)`` are not
   /// counted, nor is the second pong for one ping. A pong for a later ping answers the earlier ones (RFC 6455 §5.5.3).
-  public private(set) var roundTripTime: Duration?
+  public var roundTripTime: Duration? { roundTrips.latest }
 
   /// The parts of a connection's life, which follow each other and don't come back.
   private enum Phase: BitwiseCopyable {
     case opening(Expiry?)
-    case open(KeepalivePings)
+    case open(Due)
     case closing(Expiry?)
     case transportEnd(Expiry?)
     case over
@@ -120,7 +120,22 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     var cause: Cause
   }
 
+  /// What is due while messages flow.
+  private struct Due: BitwiseCopyable {
+    /// When the next ping is; `nil`: never.
+    var ping: Duration?
+    /// When a peer from which nothing came since a ping is given up; `nil` while there is a sign of life, or no limit.
+    var silence: Duration?
+
+    /// What comes first.
+    var next: Duration? {
+      guard let ping, let silence else { return ping ?? silence }
+      return min(ping, silence)
+    }
+  }
+
   private var phase: Phase
+  private var roundTrips = RoundTrips()
   /// The latest time that was given.
   private var latest: Duration
 
@@ -139,7 +154,7 @@ public struct Deadlines: Sendable, BitwiseCopyable {
   public var nextDeadline: Duration? {
     switch phase {
     case .opening(let expiry), .closing(let expiry), .transportEnd(let expiry): expiry?.time
-    case .open(let pings): pings.nextDeadline
+    case .open(let due): due.next
     case .over: nil
     }
   }
@@ -160,17 +175,16 @@ public struct Deadlines: Sendable, BitwiseCopyable {
       guard now >= expiry.time else { return nil }
       phase = .over
       return .dropTransport(cause: expiry.cause)
-    case .open(var pings):
-      guard let keepalive = timeouts.keepalive else { return nil }
-      if let end = pings.silentUntil, now >= end, let limit = keepalive.pongTimeout {
+    case .open(let due):
+      guard let settings = timeouts.keepalive else { return nil }
+      if let silence = due.silence, now >= silence, let limit = settings.pongTimeout {
         phase = .closing(Self.expiry(now, timeouts.closing, Cause.closing))
         let close = CloseConnection(code: .internalError, reason: "no sign of life within \(limit) of a ping")
         return .sendClose(close, cause: .keepalive(limit: limit))
       }
-      guard let due = pings.due, now >= due else { return nil }
-      let ping = pings.send(at: now, keepalive)
-      phase = .open(pings)
-      return .sendPing(ping)
+      guard let ping = due.ping, now >= ping else { return nil }
+      phase = .open(Self.afterPing(due, at: now, settings))
+      return .sendPing(roundTrips.ping(at: now))
     case .opening(nil), .closing(nil), .transportEnd(nil), .over: return nil
     }
   }
@@ -180,9 +194,7 @@ public struct Deadlines: Sendable, BitwiseCopyable {
   /// Whoever leaves it out makes pongs the only sign of life.
   public mutating func receivedBytes(at time: Duration) {
     _ = clock(time)
-    guard case .open(var pings) = phase, pings.silentUntil != nil else { return }
-    pings.seen()
-    phase = .open(pings)
+    if case .open(let due) = phase, due.silence != nil { phase = .open(Due(ping: due.ping)) }
   }
 
   /// A pong came.
@@ -199,20 +211,16 @@ public struct Deadlines: Sendable, BitwiseCopyable {
   /// - Returns: as for ``receivedPong(_:at:)-(Pong,_)``.
   @discardableResult
   public mutating func receivedPong(_ payload: RawSpan, at time: Duration) -> Duration? {
-    let now = clock(time)
-    guard case .open(var pings) = phase else { return nil }
-    pings.seen()
-    let roundTrip = pings.answer(payload, at: now)
-    phase = .open(pings)
-    if let roundTrip { roundTripTime = roundTrip }
-    return roundTrip
+    receivedBytes(at: time)
+    guard case .open = phase else { return nil }
+    return roundTrips.pong(payload, at: latest)
   }
 
   /// Moves on to the part of its life that the connection has reached.
   private mutating func follow(_ state: ConnectionState, at now: Duration) {
     switch (state, phase) {
     case (.open, .opening):
-      phase = .open(KeepalivePings(due: timeouts.keepalive.map { now.saturatingAdd($0.pingInterval) }))
+      phase = .open(Due(ping: timeouts.keepalive.map { now.saturatingAdd($0.pingInterval) }))
     case (.localClosing, .opening), (.localClosing, .open), (.remoteClosing, .opening),
       (.remoteClosing, .open):
       phase = .closing(Self.expiry(now, timeouts.closing, Cause.closing))
@@ -220,6 +228,15 @@ public struct Deadlines: Sendable, BitwiseCopyable {
       phase = .transportEnd(Self.expiry(now, timeouts.transportEnd, Cause.transportEnd))
     case (_, .opening), (_, .open), (_, .closing), (_, .transportEnd), (_, .over): break
     }
+  }
+
+  /// What is due after a ping at `now`.
+  private static func afterPing(_ due: Due, at now: Duration, _ settings: Timeouts.Keepalive) -> Due {
+    // From now on, not from when it was due: a caller that was held up sends one ping, not a row of them.
+    let next = now.saturatingAdd(settings.pingInterval)
+    // The first ping that nothing has followed counts; those behind it don't put the end off.
+    let silence = due.silence ?? settings.pongTimeout.map { now.saturatingAdd($0) }
+    return Due(ping: next > now ? next : nil, silence: silence)
   }
 
   /// Time does not go back.
