@@ -67,8 +67,7 @@ public struct ExtensionHeader: Sendable, Hashable, CustomStringConvertible {
   /// - Returns: at least one element, in order.
   /// - Throws: ``ExtensionHeaderError``; RFC 6455 §9.1 lets the receiver of such a field fail the connection.
   public static func parseList(_ value: String) throws(ExtensionHeaderError) -> [ExtensionHeader] {
-    var parser = ExtensionHeaderParser(bytes: Array(value.utf8)[...])
-    return try parser.list()
+    try parseList(Array(value.utf8)[...])
   }
 
   /// Reads the bytes of a field's value. Offsets in errors count from the first of them.

@@ -3,6 +3,14 @@
 // The frame hooks (RFC 7692 §6), for a connection that negotiated other extensions too. Where permessage-deflate is the
 // only one, the same two directions work without them: see ExtensionsInUse.
 extension PerMessageDeflate {
+  /// The bits that this extension has a meaning for: RSV1 on the first frame of a data message (RFC 7692 §6).
+  static func reservedBits(on opcode: Opcode) -> RsvBits {
+    switch opcode {
+    case .text, .binary: .rsv1
+    case .continuation, .close, .ping, .pong: []
+    }
+  }
+
   /// Notes whether a message is compressed: RSV1 on its first frame.
   ///
   /// - Throws: `ParseFailed` (1002) for RSV1 on a control frame or a continuation (RFC 7692 §6).
@@ -12,15 +20,11 @@ extension PerMessageDeflate {
     rsv: RsvBits,
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits {
-    switch opcode {
-    case .text, .binary:
-      // A message inside another is for others to refuse; it must not change how this one is read.
-      if hooks.inboundCompressed == nil { hooks.inboundCompressed = rsv.rsv1 }
-    case .continuation:
-      if rsv.rsv1 { throw ParseFailed("RSV1 on a continuation frame (RFC 7692 §6.1)") }
-    case .close, .ping, .pong:
-      if rsv.rsv1 { throw ParseFailed("RSV1 on a control frame (RFC 7692 §6)") }
-    }
+    let allowed = Self.reservedBits(on: opcode)
+    // The other bits are for other extensions to claim.
+    try rsv.intersection(.rsv1).check(allowed: allowed)
+    // A message inside another is for others to refuse; it must not change how this one is read.
+    if allowed.rsv1, hooks.inboundCompressed == nil { hooks.inboundCompressed = rsv.rsv1 }
     return .rsv1
   }
 

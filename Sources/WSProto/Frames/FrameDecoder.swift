@@ -19,7 +19,7 @@ public final class FrameDecoder {
   /// A decoder; extensions that aren't enabled are ignored.
   public init(client: Bool, extensions: [any Extension] = [], limits: Limits = Limits()) {
     self.client = client
-    maxPartBytes = limits.maxPartBytes
+    maxPartBytes = max(1, limits.maxPartBytes)
     let role: ConnectionType = client ? .client : .server
     stage = FrameStage(
       role: role,

@@ -24,17 +24,10 @@ enum InboundTransform {
     let allowed: RsvBits
     switch self {
     case .none: allowed = []
-    case .deflate:
-      // RFC 7692 §6: RSV1 on the first frame of a data message only.
-      switch header.opcode {
-      case .text, .binary: allowed = RsvBits(true, false, false)
-      case .continuation, .close, .ping, .pong: allowed = []
-      }
+    case .deflate: allowed = PerMessageDeflate.reservedBits(on: header.opcode)
     case .hooks(let hooks): allowed = try hooks.header(header)
     }
-    if !header.rsv.isSubset(of: allowed) {
-      throw ParseFailed("a reserved bit is set that no extension uses here")
-    }
+    try header.rsv.check(allowed: allowed)
   }
 }
 

@@ -46,8 +46,9 @@ struct MessageBudget {
     }
   }
 
-  /// How many bytes more the message may be delivered with.
-  var room: Int { max(0, limits.maxMessageBytes - bytes) }
+  /// How many bytes more the message may be delivered with. Below `Int.max`: one more can be asked for, to tell "all" from
+  /// "too many".
+  var room: Int { max(0, min(limits.maxMessageBytes, .max - 1) - bytes) }
 
   /// Whether so many more bytes are too many.
   func isExceeded(by count: UInt64) -> Bool { count > UInt64(room) }

@@ -48,6 +48,11 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
   @inlinable public var rsv2: Bool { contains(.rsv2) }
   /// Whether RSV3 is set.
   @inlinable public var rsv3: Bool { contains(.rsv3) }
+
+  /// Refuses a frame with other bits than those that the extensions in use have a meaning for (RFC 6455 §5.2).
+  func check(allowed: RsvBits) throws(ParseFailed) {
+    if !isSubset(of: allowed) { throw ParseFailed("a reserved bit is set that no extension uses here") }
+  }
 }
 
 /// Sizes of §5.2 and §5.5, in bytes.
