@@ -60,7 +60,9 @@ extension PerMessageDeflate {
       failure = error
     }
     // What is too much has come before what is broken.
-    if left < 0 { throw ParseFailed("a message that is inflated to more bytes than the limit", .messageTooBig) }
+    if left < 0 {
+      throw ParseFailed("a message that is inflated to more bytes than the limit", .messageTooBig)
+    }
     if let failure { throw ParseFailed(failure) }
   }
 
