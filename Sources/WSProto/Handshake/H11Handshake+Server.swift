@@ -99,7 +99,9 @@ extension H11Handshake {
     _ phase: inout Phase,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    try ConnectionStateMachine(state: phase.state).check(event.bodyFinished ? .sendRejectEnd : .sendRejectData)
+    try ConnectionStateMachine(state: phase.state).check(
+      event.bodyFinished ? .sendRejectEnd : .sendRejectData
+    )
     guard case .sendingRejection(var writer) = phase else { return }
     do throws(HTTP1WriteError) {
       try writer.append(event.data, finished: event.bodyFinished, to: &output)
