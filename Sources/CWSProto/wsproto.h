@@ -185,6 +185,8 @@ typedef struct wsproto_configuration {
   size_t max_head_bytes;
   /// Fields.
   size_t max_head_fields;
+  /// What comes behind a request before it is decided on.
+  size_t max_early_bytes;
   size_t max_frame_payload;
   size_t max_message_wire_bytes;
   size_t max_message_bytes;

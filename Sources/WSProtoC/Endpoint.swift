@@ -137,6 +137,7 @@ extension Configuration {
     guard let given = given?.pointee else { return }
     limits.maxHeadBytes = limit(given.max_head_bytes)
     limits.maxHeadFields = limit(given.max_head_fields)
+    limits.maxEarlyBytes = limit(given.max_early_bytes)
     limits.maxFramePayload = limit(given.max_frame_payload)
     limits.maxMessageWireBytes = limit(given.max_message_wire_bytes)
     limits.maxMessageBytes = limit(given.max_message_bytes)
@@ -156,6 +157,7 @@ public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_conf
   configuration.pointee = wsproto_configuration(
     max_head_bytes: limits.maxHeadBytes,
     max_head_fields: limits.maxHeadFields,
+    max_early_bytes: limits.maxEarlyBytes,
     max_frame_payload: limits.maxFramePayload,
     max_message_wire_bytes: limits.maxMessageWireBytes,
     max_message_bytes: limits.maxMessageBytes,

@@ -293,7 +293,7 @@ private func offers(_ text: wsproto_bytes) throws(RemoteProtocolError) -> [Exten
   } catch {
     throw RemoteProtocolError(
       "Bad header, 'Sec-WebSocket-Extensions'",
-      detail: "\(error) (RFC 6455 §9.1)"
+      detail: error.description
     )
   }
 }

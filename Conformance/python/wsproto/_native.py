@@ -49,9 +49,9 @@ class Frame(ctypes.Structure):
 
 class Configuration(ctypes.Structure):
     _fields_ = [
-        ("max_head_bytes", c_size_t), ("max_head_fields", c_size_t), ("max_frame_payload", c_size_t),
-        ("max_message_wire_bytes", c_size_t), ("max_message_bytes", c_size_t), ("max_message_fragments", c_size_t),
-        ("max_part_bytes", c_size_t), ("whole_messages", c_bool),
+        ("max_head_bytes", c_size_t), ("max_head_fields", c_size_t), ("max_early_bytes", c_size_t),
+        ("max_frame_payload", c_size_t), ("max_message_wire_bytes", c_size_t), ("max_message_bytes", c_size_t),
+        ("max_message_fragments", c_size_t), ("max_part_bytes", c_size_t), ("whole_messages", c_bool),
     ]
 
 

@@ -28,7 +28,7 @@ _NO_LIMIT = _native.c_size_t(-1).value
 @dataclass(frozen=True)
 class Limits:
     """Sizes in bytes; None is no limit. What is too large ends the connection with 1009, too many frames with 1008, a
-    head with status 431."""
+    head with status 431, too much before the decision with 400."""
 
     #: A message, after inflation.
     max_message_bytes: Optional[int] = _defaults.max_message_bytes
@@ -45,6 +45,8 @@ class Limits:
     max_head_bytes: Optional[int] = _defaults.max_head_bytes
     #: Fields of a head.
     max_head_fields: Optional[int] = _defaults.max_head_fields
+    #: What comes behind a request before it is decided on; held against what had come before a read.
+    max_early_bytes: Optional[int] = _defaults.max_early_bytes
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -187,6 +187,7 @@ import Testing
 
   @Test(
     "H7: where a response has no body, its framing fields are not looked at (RFC 9112 §6.3, rule 1)",
+    .fault("H7"),
     arguments: [100, 101, 103, 204, 304],
     [
       "Transfer-Encoding: identity", "Transfer-Encoding: chunked\r\nContent-Length: 0", "Content-Length: abc",
@@ -200,6 +201,7 @@ import Testing
 
   @Test(
     "H8: other transfer codings stay in the body; chunked frames it if it comes last (RFC 9112 §6.3, rule 4)",
+    .fault("H8"),
     arguments: [
       ("Transfer-Encoding: gzip, chunked", HTTP1Framing.chunked),
       ("Transfer-Encoding: gzip\r\nTransfer-Encoding: , Chunked ,", .chunked),

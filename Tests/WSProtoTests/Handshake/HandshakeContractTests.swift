@@ -26,6 +26,7 @@ import WSProtoTestSupport
 
   @Test(
     "C1: a head with a frame of 70,000 bytes behind it is accepted and read, however the bytes are cut",
+    .fault("C1"),
     arguments: [1, 100, 4096, 65_536, 65_700, Int.max]
   )
   func early(size: Int) throws {
@@ -46,7 +47,10 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("C1: whoever decides late is bounded: the limit is held against what had piled up before a read")
+  @Test(
+    "C1: whoever decides late is bounded: the limit is held against what had piled up before a read",
+    .fault("C1")
+  )
   func late() throws {
     for limit in [0, 10, 64 << 10] {
       var limits = Limits()
@@ -73,7 +77,10 @@ import WSProtoTestSupport
 
   private static let parsed = HeadValues(upgradeRequest()).fields
 
-  @Test("C2: initiateUpgradeConnection throws after a request was read, and on an open or closed connection")
+  @Test(
+    "C2: initiateUpgradeConnection throws after a request was read, and on an open or closed connection",
+    .fault("C2")
+  )
   func initiateLate() throws {
     func expectThrow(_ server: H11Handshake, _ comment: Comment) {
       let (state, events) = (server.state, server.hasEvents)
@@ -131,6 +138,7 @@ import WSProtoTestSupport
 
   @Test(
     "C3: receiveData of a handshake that is over throws, and holds nothing",
+    .fault("C3"),
     arguments: ConnectionType.allCases
   )
   func receiveLate(role: ConnectionType) throws {
@@ -230,7 +238,10 @@ import WSProtoTestSupport
     func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) { caller.call() }
   }
 
-  @Test("C8: an extension or a random source that calls back gets an error, and the outer call is unharmed")
+  @Test(
+    "C8: an extension or a random source that calls back gets an error, and the outer call is unharmed",
+    .fault("C8")
+  )
   func reentrance() throws {
     let caller = Caller()
     let source = RandomSource { buffer in
@@ -269,7 +280,7 @@ import WSProtoTestSupport
 
   // MARK: Memory
 
-  @Test("M6: the head goes when the handshake is over, and when the events that share it go")
+  @Test("M6: the head goes when the handshake is over, and when the events that share it go", .fault("M6"))
   func head() throws {
     for accepts in [true, false] {
       let server = H11Handshake(.server)
@@ -296,7 +307,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("M6: so it is with a client, accepted, refused and failed")
+  @Test("M6: so it is with a client, accepted, refused and failed", .fault("M6"))
   func clientHead() throws {
     for answer in 0..<3 {
       let client = H11Handshake(.client)
@@ -361,7 +372,10 @@ import WSProtoTestSupport
     #expect(kept.connection === connection)
   }
 
-  @Test("C11: a relay sends on what it has received, both ways, and the ends agree on their extensions")
+  @Test(
+    "C11: a relay sends on what it has received, both ways, and the ends agree on their extensions",
+    .fault("C11")
+  )
   func relay() throws {
     let (client, front) = (H11Handshake(.client), H11Handshake(.server))
     let (back, server) = (H11Handshake(.client), H11Handshake(.server))
@@ -416,7 +430,7 @@ import WSProtoTestSupport
     #expect(text == .textMessage(TextMessage(data: String(repeating: "a", count: 100))))
   }
 
-  @Test("C11: of a received request only what concerns one hop stays behind (RFC 9110 §7.6.1)")
+  @Test("C11: of a received request only what concerns one hop stays behind (RFC 9110 §7.6.1)", .fault("C11"))
   func leftOut() throws {
     let server = H11Handshake(.server)
     try server.receiveData(
@@ -457,7 +471,10 @@ import WSProtoTestSupport
     #expect(fieldValue("Host", in: try H11Handshake(.client).send(request)) == "other")
   }
 
-  @Test("C11: a received acceptance can be sent on, without what an odd server had put into it")
+  @Test(
+    "C11: a received acceptance can be sent on, without what an odd server had put into it",
+    .fault("C11")
+  )
   func acceptanceSentOn() throws {
     let client = H11Handshake(.client)
     let head = try client.send(Request(host: "h", target: "/"))

@@ -8,6 +8,7 @@ import WSProto
 @Suite struct ServerHeadTests {
   @Test(
     "H1: a whole URI for a target has the host and the path; its Host field is ignored (RFC 9112 §3.2.2)",
+    .fault("H1"),
     arguments: [
       ("http://other.example:8080/ws?x=1", "other.example:8080", "/ws?x=1"),
       ("HTTPS://other.example", "other.example", "/"), ("http://other.example?x=1", "other.example", "/?x=1"),
@@ -21,7 +22,8 @@ import WSProto
   }
 
   @Test(
-    "H1: a Host field that is missing, repeated or illegal is refused beside a whole URI too (RFC 9112 §3.2)"
+    "H1: a Host field that is missing, repeated or illegal is refused beside a whole URI too (RFC 9112 §3.2)",
+    .fault("H1")
   )
   func absoluteFormNeedsHost() {
     let line = "GET http://other.example/ HTTP/1.1"
@@ -41,6 +43,7 @@ import WSProto
 
   @Test(
     "H2: what is neither a path nor a whole URI is refused with 400, and quoted (RFC 9112 §3.2, RFC 6455 §3)",
+    .fault("H2"),
     arguments: badTargets,
     ServerDoor.allCases
   )
@@ -54,6 +57,7 @@ import WSProto
 
   @Test(
     "H2: what browsers leave unencoded is taken as it is (WHATWG URL), and what RFC 3986 allows",
+    .fault("H2"),
     arguments: [
       "/", "//", "/a|b[c]^d", "/%zz%", "/?q=[a]{b}|c\\d^e`f", "/x?y?z", "/a;b=c,d'(e)*!$&+:@~_.-",
       "/?http://h/",
@@ -66,6 +70,7 @@ import WSProto
 
   @Test(
     "H4: another version is answered with 426, Upgrade and Connection: Upgrade, close (RFC 9110 §15.5.22, §7.8)",
+    .fault("H4"),
     arguments: ServerDoor.allCases
   )
   func versionHint(door: ServerDoor) throws {
@@ -89,7 +94,12 @@ import WSProto
     (["upgrade , close"], true, "upgrade , close"),
   ]
 
-  @Test("H4: a caller's connection options are extended, not replaced", arguments: connections, [403, 426])
+  @Test(
+    "H4: a caller's connection options are extended, not replaced",
+    .fault("H4"),
+    arguments: connections,
+    [403, 426]
+  )
   func connectionOptions(row: ([String], upgrade: Bool, value: String), status: Int) throws {
     var headers = Headers()
     headers[values: .connection] = row.0
@@ -109,6 +119,7 @@ import WSProto
 
   @Test(
     "H9: fields of one name are one list, empty elements are passed over, and an empty list is none (RFC 9110 §5.6.1)",
+    .fault("H9"),
     arguments: [
       ("Sec-WebSocket-Extensions: a; b=1\r\nSec-WebSocket-Extensions:", ["a; b=1"]),
       ("Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: , a,\t,c", ["a", "c"]),
@@ -122,7 +133,7 @@ import WSProto
     #expect(request.extensions.compactMap { ($0 as? OfferedExtension)?.header.description } == row.offers)
   }
 
-  @Test("H9: so with subprotocols, each of which is told once", arguments: ServerDoor.allCases)
+  @Test("H9: so with subprotocols, each of which is told once", .fault("H9"), arguments: ServerDoor.allCases)
   func emptySubprotocols(door: ServerDoor) throws {
     let extra =
       "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: a, ,b\r\nSec-WebSocket-Protocol: ,a,c\r\n"
@@ -137,6 +148,7 @@ import WSProto
 
   @Test(
     "H10: an extension's answer that is not made of tokens is refused, and nothing is written (RFC 6455 §9.1)",
+    .fault("H10"),
     arguments: [
       ExtensionParameter(name: "p, y; z"), ExtensionParameter(name: ""), ExtensionParameter(name: "p=q"),
       ExtensionParameter(name: "p", value: "a b"), ExtensionParameter(name: "p", value: ""),
@@ -211,6 +223,7 @@ import WSProto
 
   @Test(
     "H11: each cause is told by its name, with the value, and its section once",
+    .fault("H11"),
     arguments: causes.indices,
     [ServerDoor.whole, .values]
   )
@@ -223,7 +236,7 @@ import WSProto
     #expect(error.map { sectionsAreTold(once: $0) } == true)
   }
 
-  @Test("H11: a long value is cut, and what is not visible ASCII is escaped")
+  @Test("H11: a long value is cut, and what is not visible ASCII is escaped", .fault("H11"))
   func bounded() throws {
     let key = String(repeating: "k", count: 3000)
     let head = upgradeRequest(without: "Sec-WebSocket-Key", extra: "Sec-WebSocket-Key: \(key)\u{e9}\r\n")
@@ -265,6 +278,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H3: a host that a server would refuse is not sent; the error says why (RFC 9110 §7.2)",
+    .fault("H3"),
     arguments: badHosts
   )
   func badHost(host: String, why: String) {
@@ -285,6 +299,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H3: a target that a server would refuse is not sent; the error says why (RFC 9112 §3.2)",
+    .fault("H3"),
     arguments: badTargets
   )
   func badTarget(target: String, why: String) {
@@ -314,7 +329,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     ]
   }
 
-  @Test("H3: what a client sends, a server takes, and the other way round (one set of rules)")
+  @Test("H3: what a client sends, a server takes, and the other way round (one set of rules)", .fault("H3"))
   func sameRules() throws {
     let hosts = ["h", "h:80", "h:", "[::1]", "[::1]:8", "%41", "::1", "h:x", "", "a@b", "h/", "a,b", "a_b"]
     let targets = [
@@ -340,6 +355,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H5: a field folded onto a second line is read, in a 101 and in a refusal (RFC 9112 §5.2)",
+    .fault("H5"),
     arguments: [ClientDoor.whole, .byteByByte]
   )
   func folded(door: ClientDoor) throws {
@@ -361,6 +377,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H6: a status above 599, or below 100, is a refusal with its status (RFC 9110 §15)",
+    .fault("H6"),
     arguments: [600, 999, 99],
     ClientDoor.allCases
   )
@@ -376,6 +393,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H7: the head of a 101 ends at its empty line, whatever frames its body, and so does a 100's (RFC 9112 §6.3)",
+    .fault("H7"),
     arguments: [
       "Transfer-Encoding: identity", "Transfer-Encoding: chunked\r\nContent-Length: 0", "Content-Length: abc",
       "Content-Length: 5", "Transfer-Encoding: gzip, chunked",
@@ -400,6 +418,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H8: a refusal's status comes first, then its body in the codings that are left (RFC 9112 §6.3)",
+    .fault("H8"),
     arguments: [
       ("Transfer-Encoding: gzip, chunked", "3\r\n\u{1}\u{2}\u{3}\r\n0\r\n\r\n", true),
       ("Transfer-Encoding: gzip", "\u{1}\u{2}\u{3}", false),
@@ -426,6 +445,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H8: where the framing is not legal the refusal comes first, then the error that names it (RFC 9112 §6.3)",
+    .fault("H8"),
     arguments: [
       ("Transfer-Encoding: chunked\r\nContent-Length: 3", "Content-Length beside Transfer-Encoding"),
       ("Transfer-Encoding: chunked, chunked", "chunked"), ("Content-Length: abc", "Content-Length"),
@@ -442,7 +462,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(error?.message == "Bad HTTP message" && error?.detail?.contains(row.why) == true)
   }
 
-  @Test("H8: by the borrowing calls too the refusal comes first, then the error")
+  @Test("H8: by the borrowing calls too the refusal comes first, then the error", .fault("H8"))
   func badFramingBorrowed() throws {
     let client = WSConnection(.client)
     _ = try client.send(Request(host: "h", target: "/"))
@@ -461,6 +481,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H9: an answer's fields of one name are one list, and an empty list is none (RFC 9110 §5.3, §5.6.1)",
+    .fault("H9"),
     arguments: [
       "Sec-WebSocket-Extensions: x-tagging\r\nSec-WebSocket-Extensions:\r\n",
       "Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Extensions: , x-tagging,\r\n",
@@ -481,6 +502,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H10: an offer that is not made of tokens is refused, and nothing is written (RFC 6455 §9.1)",
+    .fault("H10"),
     arguments: [
       ("x, permessage-deflate", "v"), ("", "v"), ("x; y", "v"), ("x\r\nA: b", "v"), ("x", "a b"), ("x", ""),
       ("x", "\""), ("x", "é"),
@@ -537,6 +559,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
 
   @Test(
     "H11: each cause is told by its name, with the value, and its section once",
+    .fault("H11"),
     arguments: causes.indices,
     ClientDoor.allCases
   )
@@ -550,7 +573,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(error.map { sectionsAreTold(once: $0) } == true)
   }
 
-  @Test("H11: what a server names is cut and escaped, in messages too")
+  @Test("H11: what a server names is cut and escaped, in messages too", .fault("H11"))
   func bounded() throws {
     let long = String(repeating: "z", count: 5000)
     for field in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Upgrade"] {

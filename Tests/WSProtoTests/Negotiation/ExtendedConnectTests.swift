@@ -109,6 +109,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
 
   @Test(
     "THREATS 18: what is no extended CONNECT for a WebSocket is refused by a server",
+    .threat(18),
     arguments: refused.indices
   )
   func refuses(index: Int) throws {
@@ -122,7 +123,10 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     if name.contains("version") { #expect(response.headerFields[.secWebSocketVersion] == "13") }
   }
 
-  @Test("THREATS 18: without the announced setting nothing is taken, and nothing sent (RFC 8441 §3, §4)")
+  @Test(
+    "THREATS 18: without the announced setting nothing is taken, and nothing sent (RFC 8441 §3, §4)",
+    .threat(18)
+  )
   func setting() {
     let error = #expect(throws: RemoteProtocolError.self) {
       try ServerNegotiation(extendedConnect: Self.request(), enableConnectProtocol: false)
@@ -217,7 +221,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     ),
   ]
 
-  @Test("THREATS 18: an answer that is not legal fails a client", arguments: badAnswers.indices)
+  @Test("THREATS 18: an answer that is not legal fails a client", .threat(18), arguments: badAnswers.indices)
   func badAnswer(index: Int) throws {
     let (name, response) = Self.badAnswers[index]
     var client = try Self.client()
@@ -225,7 +229,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(error?.eventHint == nil)
   }
 
-  @Test("THREATS 18: nothing that belongs to a connection of HTTP/1.1 is sent (RFC 9113 §8.2.2)")
+  @Test("THREATS 18: nothing that belongs to a connection of HTTP/1.1 is sent (RFC 9113 §8.2.2)", .threat(18))
   func sent() throws {
     let server = try ServerNegotiation(extendedConnect: Self.request(), enableConnectProtocol: true)
     for one in [
@@ -252,7 +256,10 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(try server.reject(RejectConnection(statusCode: 426)).headerFields == [.contentLength: "0"])
   }
 
-  @Test("C11: a request crosses from one version of HTTP to the other, without what belongs to a hop")
+  @Test(
+    "C11: a request crosses from one version of HTTP to the other, without what belongs to a hop",
+    .fault("C11")
+  )
   func crossing() throws {
     let old = try ServerNegotiation(
       upgrade: UpgradeNegotiationTests.request([.origin: "http://o", .te: "gzip"]),

@@ -186,7 +186,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(other.httpRequest == other.httpRequest && other.httpRequest != client.httpRequest)
   }
 
-  @Test("no CR, LF or NUL leaves in values, whatever the events hold (THREATS 11)")
+  @Test("no CR, LF or NUL leaves in values, whatever the events hold (THREATS 11)", .threat(11))
   func injection() throws {
     let odd = ["a\r\nb: c", "a\nb", "a\0b", "a\rb", "\u{85}", "é"]
     for text in odd {

@@ -8,8 +8,8 @@ import unittest
 
 from ends import pair
 from wsproto import WSConnection, limits
-from wsproto.connection import SERVER, Connection
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection
+from wsproto.connection import CLIENT, SERVER, Connection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameDecoder, FrameProtocol, ParseFailed
 from wsproto.handshake import H11Handshake
@@ -91,6 +91,21 @@ class LimitsOfConnections(unittest.TestCase):
                 WSConnection(SERVER, limits=Limits(**given)).receive_data(head + b"\r\n")
             self.assertEqual(failure.exception.event_hint.status_code, 431)
         WSConnection(SERVER, limits=Limits(max_head_fields=None)).receive_data(head)
+
+    # fault: C1
+    def test_early_bytes(self):
+        for limit, fits in (None, True), (4, True), (3, False):
+            server = WSConnection(SERVER, limits=Limits(max_early_bytes=limit))
+            server.receive_data(WSConnection(CLIENT).send(Request(host="h", target="/")) + b"\x82\x80\0\0")
+            if fits:
+                server.receive_data(b"\0\0")
+                self.assertEqual([type(event) for event in server.events()], [Request])
+                server.send(AcceptConnection())
+                self.assertEqual([type(event) for event in server.events()], [BytesMessage])
+            else:
+                with self.assertRaises(RemoteProtocolError) as failure:
+                    server.receive_data(b"\0\0")
+                self.assertEqual(failure.exception.event_hint.status_code, 400)
 
     # fault: B4
     def test_none_is_no_limit(self):
