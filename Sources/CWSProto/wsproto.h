@@ -87,6 +87,8 @@ typedef struct wsproto_frame_decoder wsproto_frame_decoder;
 typedef struct wsproto_message_decoder wsproto_message_decoder;
 /// An extension: permessage-deflate, an offer of the peer, or one made of callbacks. Counted by references.
 typedef struct wsproto_extension wsproto_extension;
+/// The opening handshake of a stream of HTTP/2 or HTTP/3.
+typedef struct wsproto_negotiation wsproto_negotiation;
 /// What went wrong.
 typedef struct wsproto_error wsproto_error;
 /// What callbacks return bytes into.
@@ -246,6 +248,75 @@ const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
 bool wsproto_endpoint_send(wsproto_endpoint *endpoint, const wsproto_event *event, wsproto_bytes *output,
                            wsproto_error **error);
 
+// ------------------------------------------------------------------------------------------------- HTTP/2 and HTTP/3
+
+/// The head of a request or of a response: its fields with the pseudo-header fields first (`:method`, `:status`, …), as
+/// HPACK and QPACK take them.
+typedef struct wsproto_head {
+  /// Of a response; 0 for a request.
+  int32_t status;
+  const wsproto_field *fields;
+  size_t field_count;
+} wsproto_head;
+
+/// A server's half of an extended CONNECT (RFC 8441, RFC 9220), made of the request that the HTTP library has read.
+///
+/// ```c
+/// wsproto_error *error = NULL;
+/// wsproto_negotiation *negotiation = wsproto_server_negotiation_new(fields, field_count, true, NULL, &error);
+/// wsproto_head head;
+/// if (!negotiation) {
+///   if (wsproto_error_response(error, &head)) send_head(stream, &head);  // and end the stream
+///   wsproto_error_free(error);
+///   return;
+/// }
+/// const wsproto_event *request = wsproto_negotiation_request(negotiation);
+/// wsproto_event answer = {.kind = WSPROTO_ACCEPT_CONNECTION};
+/// if (request->subprotocol_count) answer.subprotocol = request->subprotocols[0];
+/// if (wsproto_negotiation_send(negotiation, &answer, &head, NULL)) send_head(stream, &head);
+/// wsproto_endpoint *connection = wsproto_negotiation_connection(negotiation);
+/// wsproto_negotiation_free(negotiation);
+/// // What DATA frames carry goes to wsproto_endpoint_receive, and what wsproto_endpoint_send gives into DATA frames. The
+/// // end of the stream, or its reset, is wsproto_endpoint_receive_end_of_stream.
+/// wsproto_endpoint_free(connection);
+/// ```
+///
+/// `enable_connect_protocol`: whether this end has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1. NULL and an
+/// error if the request isn't legal.
+wsproto_negotiation *wsproto_server_negotiation_new(const wsproto_field *fields, size_t field_count,
+                                                    bool enable_connect_protocol,
+                                                    const wsproto_configuration *configuration, wsproto_error **error);
+
+/// A client's half, made of a WSPROTO_REQUEST. Send `wsproto_negotiation_request_head`, and hand over what comes back.
+///
+/// `is_secure`: for a URL with `wss`. `enable_connect_protocol`: whether the server has sent
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1; without it there must be no such request (RFC 8441 §4).
+wsproto_negotiation *wsproto_client_negotiation_new(const wsproto_event *request, bool is_secure,
+                                                    bool enable_connect_protocol,
+                                                    const wsproto_configuration *configuration, wsproto_error **error);
+
+/// The connection that was made lives on.
+void wsproto_negotiation_free(wsproto_negotiation *negotiation);
+
+/// Server: the WSPROTO_REQUEST to decide on.
+const wsproto_event *wsproto_negotiation_request(wsproto_negotiation *negotiation);
+
+/// Server: the response that WSPROTO_ACCEPT_CONNECTION or WSPROTO_REJECT_CONNECTION is. The body of a refusal is for the
+/// HTTP library.
+bool wsproto_negotiation_send(wsproto_negotiation *negotiation, const wsproto_event *event, wsproto_head *response,
+                              wsproto_error **error);
+
+/// Client: the request to send.
+wsproto_head wsproto_negotiation_request_head(wsproto_negotiation *negotiation);
+
+/// Client: takes the fields of a response. `*event` is a WSPROTO_ACCEPT_CONNECTION, a WSPROTO_REJECT_CONNECTION, or NULL
+/// if another response follows. Reset the stream if this fails.
+bool wsproto_negotiation_receive(wsproto_negotiation *negotiation, const wsproto_field *fields, size_t field_count,
+                                 const wsproto_event **event, wsproto_error **error);
+
+/// The connection that the negotiation has led to, as an endpoint for the caller to free; NULL until it has.
+wsproto_endpoint *wsproto_negotiation_connection(wsproto_negotiation *negotiation);
+
 // -------------------------------------------------------------------------------------------------------------- Errors
 
 /// WSPROTO_ERROR_LOCAL, WSPROTO_ERROR_REMOTE or WSPROTO_ERROR_PARSE_FAILED.
@@ -259,6 +330,8 @@ wsproto_bytes wsproto_error_message(const wsproto_error *error);
 wsproto_bytes wsproto_error_detail(const wsproto_error *error);
 /// What a server answers the peer with before it closes the transport; NULL if there is nothing to say.
 const wsproto_event *wsproto_error_event_hint(const wsproto_error *error);
+/// The same as a response of HTTP/2 and HTTP/3; `false` if there is nothing to say.
+bool wsproto_error_response(const wsproto_error *error, wsproto_head *response);
 void wsproto_error_free(wsproto_error *error);
 
 // ---------------------------------------------------------------------------------------------------------- Extensions

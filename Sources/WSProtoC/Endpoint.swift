@@ -105,11 +105,8 @@ final class Endpoint {
     return arena.copy(output)
   }
 
-  /// Writes what was negotiated back into the extensions that were handed in, once.
   private func settle() {
-    guard !known.settled, let connection else { return }
-    known.settled = true
-    for one in connection.extensions { known.box(for: one).value = one }
+    if let connection { known.settle(connection) }
   }
 }
 
@@ -117,6 +114,13 @@ final class Endpoint {
 final class KnownExtensions {
   var boxes: [ExtensionBox] = []
   var settled = false
+
+  /// Writes what was negotiated back into the extensions that were handed in, once.
+  func settle(_ connection: Connection) {
+    if settled { return }
+    settled = true
+    for one in connection.extensions { box(for: one).value = one }
+  }
 
   /// The object that stands for `one` on the C side: the one handed in, else a new one.
   func box(for one: any Extension) -> ExtensionBox {

@@ -11,6 +11,8 @@ final class ErrorBox {
   let message: wsproto_bytes
   var detail = wsproto_bytes()
   var eventHint: UnsafePointer<wsproto_event>?
+  /// ``eventHint`` as a response of HTTP/2 and HTTP/3.
+  var response: wsproto_head?
   private let arena = Arena()
 
   init(_ error: LocalProtocolError) {
@@ -38,6 +40,7 @@ final class ErrorBox {
     if let detail = error.detail { self.detail = arena.copy(detail) }
     if let hint = error.eventHint {
       eventHint = arena.pointer(to: hint.c(in: arena) { ExtensionBox($0) })
+      response = arena.head(error.response)
     }
   }
 
@@ -109,6 +112,14 @@ public func errorDetail(_ error: OpaquePointer) -> wsproto_bytes { object(error,
 @_cdecl("wsproto_error_event_hint")
 public func errorEventHint(_ error: OpaquePointer) -> UnsafePointer<wsproto_event>? {
   object(error, as: ErrorBox.self).eventHint
+}
+
+/// `wsproto_error_response` of wsproto.h.
+@_cdecl("wsproto_error_response")
+public func errorResponse(_ error: OpaquePointer, _ response: UnsafeMutablePointer<wsproto_head>) -> Bool {
+  guard let head = object(error, as: ErrorBox.self).response else { return false }
+  response.pointee = head
+  return true
 }
 
 /// `wsproto_error_free` of wsproto.h.

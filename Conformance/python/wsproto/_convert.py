@@ -313,11 +313,13 @@ def event(given, objects=None, hint=False):
 class Endpoint:
     """A connection or a handshake of the library."""
 
-    def __init__(self, address, whole=None):
+    def __init__(self, address, whole=None, objects=None):
         self.handle = _native.Handle(address, "endpoint")
-        # Shared by a connection and its handshake, which are one object to threads.
+        # A connection and its handshake are one object to threads.
         self._guard = _native.Guard() if whole is None else whole._guard
-        self.objects = {} if whole is None else whole.objects
+        if whole is not None:
+            objects = whole.objects
+        self.objects = {} if objects is None else objects
 
     @property
     @locked

@@ -41,6 +41,13 @@ class Event(ctypes.Structure):
     ]
 
 
+class Head(ctypes.Structure):
+    _fields_ = [("status", c_int32), ("fields", POINTER(Field)), ("field_count", c_size_t)]
+
+    def value(self):
+        return [(one.name.value(), one.value.value()) for one in self.fields[:self.field_count]]
+
+
 class Frame(ctypes.Structure):
     _fields_ = [
         ("opcode", c_uint8), ("frame_finished", c_bool), ("message_finished", c_bool), ("code", c_int32), ("data", Bytes),
@@ -116,12 +123,21 @@ for _name, _result, _arguments in [
     ("endpoint_receive_end_of_stream", c_bool, [c_void_p, _ERROR]),
     ("endpoint_next_event", POINTER(Event), [c_void_p]),
     ("endpoint_send", c_bool, [c_void_p, POINTER(Event), _BYTES, _ERROR]),
+    ("server_negotiation_new", c_void_p, [POINTER(Field), c_size_t, c_bool, _CONFIGURATION, _ERROR]),
+    ("client_negotiation_new", c_void_p, [POINTER(Event), c_bool, c_bool, _CONFIGURATION, _ERROR]),
+    ("negotiation_free", None, [c_void_p]),
+    ("negotiation_request", POINTER(Event), [c_void_p]),
+    ("negotiation_request_head", Head, [c_void_p]),
+    ("negotiation_send", c_bool, [c_void_p, POINTER(Event), POINTER(Head), _ERROR]),
+    ("negotiation_receive", c_bool, [c_void_p, POINTER(Field), c_size_t, POINTER(POINTER(Event)), _ERROR]),
+    ("negotiation_connection", c_void_p, [c_void_p]),
     ("error_kind", c_int32, [c_void_p]),
     ("error_violation", c_int32, [c_void_p]),
     ("error_code", c_int32, [c_void_p]),
     ("error_message", Bytes, [c_void_p]),
     ("error_detail", Bytes, [c_void_p]),
     ("error_event_hint", POINTER(Event), [c_void_p]),
+    ("error_response", c_bool, [c_void_p, POINTER(Head)]),
     ("error_free", None, [c_void_p]),
     ("output_append", None, [c_void_p, c_void_p, c_size_t]),
     ("deflate_new", c_void_p, [POINTER(DeflateParameters), _ERROR]),
@@ -280,16 +296,22 @@ def run(function, *arguments):
     return result
 
 
-def call(function, *arguments):
-    """Calls a function whose last parameter is an error."""
+def made_by(function, *arguments):
+    """What a function gives whose last parameter is an error."""
     error = c_void_p()
     try:
-        fine = run(function, *arguments, byref(error))
+        made = run(function, *arguments, byref(error))
     except BaseException:
         library.wsproto_error_free(error)
         raise
-    if not fine:
+    if not made:
         raise exception_of(error)
+    return made
+
+
+def call(function, *arguments):
+    """Calls a function whose last parameter is an error."""
+    made_by(function, *arguments)
 
 
 def output_of(function, *arguments):
@@ -316,6 +338,9 @@ def exception_of(error):
             hint = library.wsproto_error_event_hint(error)
             exception = utilities.RemoteProtocolError(message, _convert.event(hint[0], hint=True) if hint else None)
             exception.detail = library.wsproto_error_detail(error).optional_text()
+            head = Head()
+            if library.wsproto_error_response(error, byref(head)):
+                exception.response = head.value()
             return exception
         return utilities.LOCAL_ERRORS.get(library.wsproto_error_violation(error), utilities.LocalProtocolError)(message)
     finally:

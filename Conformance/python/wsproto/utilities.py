@@ -37,6 +37,8 @@ class RemoteProtocolError(ProtocolError):
         self.event_hint = event_hint
         #: More about it, beyond wsproto's wording.
         self.detail: Optional[str] = None
+        #: `event_hint` as the fields of a response of HTTP/2 and HTTP/3, for a server's negotiation.
+        self.response: Optional[Headers] = None
         super().__init__(message)
 
 
