@@ -17,8 +17,14 @@ static size_t held(void) {
 #endif
 }
 
-// What an idle object may hold beyond what it held before; see FAULTS, M1 and M5.
+// What an idle object may hold beyond what it held before.
 enum { IDLE = 16 << 10 };
+
+// All checks run twice: storage that objects have given back is kept once for the whole process, up to 3 MiB, and is there
+// after the first time.
+static bool rehearsal = true;
+
+static void check_held(size_t most, const char *what) { check(rehearsal || held() <= most, what); }
 
 // fault: M5
 static void a_large_send_is_not_held(bool compressed) {
@@ -37,19 +43,19 @@ static void a_large_send_is_not_held(bool compressed) {
   size_t before = held();
   message.data.count = count;
   check(wsproto_endpoint_send(server, &message, &output, NULL) && output.count > 1 << 16, "send 8 MiB");
-  check(held() <= before + output.count + IDLE, "8 MiB are held once, until the next call");
+  check_held(before + output.count + IDLE, "8 MiB are held once, until the next call");
   check(wsproto_endpoint_receive(server, NULL, 0, NULL), "receive nothing");
-  check(held() <= before + IDLE, "an idle endpoint does not hold 8 MiB");
+  check_held(before + IDLE, "an idle endpoint does not hold 8 MiB");
   check(wsproto_endpoint_send(server, &message, &output, NULL), "send 8 MiB again");
   message.data.count = 5;
   check(wsproto_endpoint_send(server, &message, &output, NULL), "send 5 bytes");
-  check(held() <= before + IDLE, "an endpoint that goes on with small messages does not hold 8 MiB");
+  check_held(before + IDLE, "an endpoint that goes on with small messages does not hold 8 MiB");
 
   wsproto_event illegal = {.kind = WSPROTO_TEXT_MESSAGE, .data = {large, count}};
   message.message_finished = false;
   check(wsproto_endpoint_send(server, &message, &output, NULL), "a part");
   check(!wsproto_endpoint_send(server, &illegal, &output, NULL), "text inside of bytes");
-  check(held() <= before + IDLE, "a failed send holds nothing");
+  check_held(before + IDLE, "a failed send holds nothing");
 
   free(large);
   wsproto_endpoint_free(client);
@@ -68,7 +74,7 @@ static void a_large_event_is_not_held(void) {
   check(wsproto_endpoint_receive(client, large, count + 10, NULL), "receive 8 MiB");
   expect(client, WSPROTO_BYTES_MESSAGE, "a message");
   while (wsproto_endpoint_next_event(client)) {}
-  check(held() <= before + IDLE + (20 << 10), "an idle endpoint does not hold the event");
+  check_held(before + IDLE + (20 << 10), "an idle endpoint does not hold the event");
   wsproto_endpoint_free(client);
 
   wsproto_configuration configuration;
@@ -106,7 +112,7 @@ static void a_large_frame_is_not_held(void) {
   check(wsproto_frame_protocol_send(protocol, 2, (wsproto_bytes){large, count}, true, &output, NULL), "send 8 MiB");
   free(large);
   check(wsproto_frame_protocol_receive(protocol, NULL, 0), "receive nothing");
-  check(held() <= before + IDLE, "an idle frame protocol does not hold 8 MiB");
+  check_held(before + IDLE, "an idle frame protocol does not hold 8 MiB");
   wsproto_frame_protocol_free(protocol);
 }
 
@@ -121,10 +127,13 @@ static void sizes(void) {
 }
 
 int main(void) {
-  a_large_send_is_not_held(false);
-  a_large_send_is_not_held(true);
-  a_large_event_is_not_held();
-  a_large_frame_is_not_held();
+  for (int turn = 0; turn < 2; turn++) {
+    a_large_send_is_not_held(false);
+    a_large_send_is_not_held(true);
+    a_large_event_is_not_held();
+    a_large_frame_is_not_held();
+    rehearsal = false;
+  }
   sizes();
   printf("ok, %d checks%s\n", checks, held() ? "" : ", none of memory: malloc doesn't tell");
   return 0;
