@@ -184,4 +184,28 @@ import WSProtoTestSupport
       }
     }
   }
+
+  @Test(
+    "compressed messages are read where nothing is limited: every limit is Int.max (RFC 7692 §7.2.2)",
+    arguments: Door.all
+  )
+  func withoutLimits(door: Door) throws {
+    var limits = Limits(maxMessageBytes: .max)
+    limits.maxMessageFragments = .max
+    limits.maxPartBytes = .max
+    let hello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
+    for role in ConnectionType.allCases {
+      let wire = wireFrame(0xC1, hello, to: role)
+      for chunk in [1, .max] {
+        let seen = try door.receive(wire + wire, as: role, limits: limits, chunk: chunk).seen
+        #expect(seen == [.text("Hello"), .text("Hello")], "\(role), chunk \(chunk)")
+      }
+      var deflate = PerMessageDeflate()
+      let header = ExtensionHeader(name: PerMessageDeflate.name)
+      if role == .client { try deflate.finalize(header) } else { _ = deflate.accept(header) }
+      let decoder = FrameDecoder(client: role == .client, extensions: [deflate], limits: limits)
+      decoder.receiveBytes(wire)
+      #expect(try decoder.processBuffer()?.payload == .bytes("Hello"))
+    }
+  }
 }

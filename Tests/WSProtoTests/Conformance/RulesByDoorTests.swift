@@ -10,6 +10,7 @@ import WSProtoTestSupport
 @Suite struct RulesByDoorTests {
   /// A way of an input through a door, and whether the door has refused it as it must.
   typealias Way = () throws -> Bool
+  typealias MakeEnd = () throws -> any WebSocketEndpoint
 
   private func expectRefusals(_ rule: String, _ door: String, _ input: String, _ ways: [Way]) throws {
     var missed = 0
@@ -25,7 +26,7 @@ import WSProtoTestSupport
   // MARK: Frames
 
   /// Both classes, both deliveries.
-  private func ends(_ input: ForbiddenFrames, _ role: ConnectionType) -> [() throws -> any WebSocketEndpoint] {
+  private func ends(_ input: ForbiddenFrames, _ role: ConnectionType) -> [MakeEnd] {
     [MessageDelivery.chunks, .wholeMessages].flatMap { delivery in
       let configuration = Configuration(delivery: delivery, limits: input.limits)
       let open = {
@@ -67,7 +68,10 @@ import WSProtoTestSupport
   }
 
   private static func codes(of event: borrowing BorrowedEvent) -> [CloseReason] {
-    if case .closeConnection(let code, reason: _) = event { [code] } else { [] }
+    switch event {
+    case .closeConnection(let code, reason: _): [code]
+    case .textMessage, .bytesMessage, .ping, .pong, .handshake, .handshakeFailed: []
+    }
   }
 
   @Test(
@@ -214,7 +218,10 @@ import WSProtoTestSupport
   }
 
   private static func failure(of event: borrowing BorrowedEvent) -> RemoteProtocolError? {
-    if case .handshakeFailed(let failed) = event { failed } else { nil }
+    switch event {
+    case .handshakeFailed(let failed): failed
+    case .textMessage, .bytesMessage, .ping, .pong, .closeConnection, .handshake: nil
+    }
   }
 
   @Test(
