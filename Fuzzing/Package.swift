@@ -9,6 +9,7 @@ let features: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
 ]
 let instrumented: [SwiftSetting] = features + [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])]
 

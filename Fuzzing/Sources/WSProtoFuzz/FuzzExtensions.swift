@@ -53,7 +53,7 @@ enum FuzzExtensions {
     let second = input.byte()
     let made = try? PerMessageDeflate(
       clientNoContextTakeover: first & 1 != 0,
-      clientMaxWindowBits: 9 + Int(second & 15) % 7,
+      clientMaxWindowBits: .bits(9 + Int(second & 15) % 7),
       serverNoContextTakeover: first & 2 != 0,
       serverMaxWindowBits: 9 + Int(second >> 4) % 7,
       memoryLevel: 1
@@ -77,7 +77,7 @@ enum FuzzExtensions {
       answer = server.accept(ExtensionHeader(name: PerMessageDeflate.name, parameters: offer))
     }
     guard let answer else { disagree("our own offer was declined", details) }
-    do throws(RemoteProtocolError) {
+    do throws(NegotiationError) {
       try client.finalize(ExtensionHeader(name: PerMessageDeflate.name, parameters: answer))
     } catch { disagree("our own answer was refused: \(error)", details) }
     let isSame =

@@ -134,6 +134,8 @@ enum FuzzHandshake {
       "Sec-WebSocket-Protocol: chat\r\n", "Sec-WebSocket-Protocol: v2, chat\r\n",
       "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15\r\n",
       "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n", "X: é\r\n",
+      "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", "Sec-WebSocket-Extensions:\r\n",
+      "X: a\r\n b\r\n",
       "Sec-WebSocket-Version: 8\r\n", "Upgrade: h2c\r\n", "Connection: close\r\n", "Host: b\r\n",
     ]
     var seeds: [[UInt8]] = []
@@ -142,7 +144,7 @@ enum FuzzHandshake {
       for (number, field) in ([""] + fields).enumerated() {
         // A ping behind the head, masked for a server.
         let ping: [UInt8] = role == 0 ? [0x89, 0x81, 0, 0, 0, 0, 0x61] : [0x89, 0x01, 0x61]
-        seeds.append([UInt8(role), UInt8(number * 25)] + Array("\(head)\(version)\(field)\r\n".utf8) + ping)
+        seeds.append([UInt8(role), UInt8(truncatingIfNeeded: number * 25)] + Array("\(head)\(version)\(field)\r\n".utf8) + ping)
         seeds.append([UInt8(role) | 0xC, 7] + Array("\(head)\(version)\(field)\r\n".utf8))
       }
     }
@@ -151,6 +153,8 @@ enum FuzzHandshake {
       "HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n",
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 500 No\r\n\r\nuntil the end",
       "HTTP/1.1 401 \r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+      "HTTP/1.1 999 Denied\r\nX: a;\r\n b\r\n \r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+      "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     ] {
       for split: UInt8 in [1, 7, 100, 220] { seeds.append([1, split] + Array(rejection.utf8)) }
     }

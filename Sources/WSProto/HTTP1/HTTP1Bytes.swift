@@ -104,7 +104,7 @@ enum HTTP1Bytes {
 extension String {
   /// RFC 9110 §5.6.2.
   var isHTTPToken: Bool {
-    let bytes = utf8Span.span
-    return !bytes.isEmpty && HTTP1Bytes.endOfToken(in: bytes.bytes, 0..<bytes.count) == bytes.count
+    let isToken = utf8.withContiguousStorageIfAvailable { $0.allSatisfy(HTTP1Bytes.isToken) }
+    return !isEmpty && (isToken ?? utf8.allSatisfy(HTTP1Bytes.isToken))
   }
 }

@@ -98,18 +98,16 @@ extension ExtensionHeader {
   /// Here extensions' own texts become a part of a head, so here they are checked: names and values are tokens
   /// (RFC 6455 §9.1), and what is not would be read as something else.
   func write(to list: inout [UInt8]) throws(LocalProtocolError) {
-    func check(_ token: String, _ what: StaticString) throws(LocalProtocolError) {
-      if !token.isHTTPToken {
-        throw LocalProtocolError(
-          "\(what) of the extension \(quoted(name)) is \(quoted(token)), which is not a token (RFC 6455 §9.1)",
-          .head
-        )
-      }
+    func notToken(_ text: String, _ what: StaticString) -> LocalProtocolError {
+      LocalProtocolError(
+        "\(what) of the extension \(quoted(name)) is \(quoted(text)), which is not a token (RFC 6455 §9.1)",
+        .head
+      )
     }
-    try check(name, "the name")
+    guard name.isHTTPToken else { throw notToken(name, "the name") }
     for parameter in parameters {
-      try check(parameter.name, "a parameter")
-      if let value = parameter.value { try check(value, "a value") }
+      guard parameter.name.isHTTPToken else { throw notToken(parameter.name, "a parameter") }
+      if let value = parameter.value, !value.isHTTPToken { throw notToken(value, "a value") }
     }
     if !list.isEmpty { list += [HTTP1Bytes.comma, HTTP1Bytes.space] }
     append(to: &list)
