@@ -9,6 +9,8 @@ public import HTTPTypes
 /// (RFC 8441, RFC 9220), and the stream that it opens takes the place of the transport.
 ///
 /// ```swift
+/// import HTTPTypes
+///
 /// func open(
 ///   _ request: Request,
 ///   serverTakesExtendedConnect: Bool,

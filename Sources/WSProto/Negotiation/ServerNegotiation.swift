@@ -9,6 +9,8 @@ public import HTTPTypes
 /// (RFC 8441, RFC 9220), and the stream that it opens takes the place of the transport.
 ///
 /// ```swift
+/// import HTTPTypes
+///
 /// func serve(_ request: HTTPRequest, minorVersion: Int) throws -> (HTTPResponse, Connection?) {
 ///   let negotiation: ServerNegotiation
 ///   do throws(RemoteProtocolError) {
