@@ -160,7 +160,9 @@ def oddities(case):
     offers = []
     for value in values.get("sec-websocket-extensions", []):
         parsed = extensions(value)
-        if parsed is None or (not parsed and not answer) or not parsed:
+        if not value.strip(" \t,"):
+            found.add("empty extension list")
+        elif not parsed:
             found.add("malformed extensions")
         else:
             offers += parsed

@@ -144,7 +144,10 @@ enum FuzzHandshake {
       for (number, field) in ([""] + fields).enumerated() {
         // A ping behind the head, masked for a server.
         let ping: [UInt8] = role == 0 ? [0x89, 0x81, 0, 0, 0, 0, 0x61] : [0x89, 0x01, 0x61]
-        seeds.append([UInt8(role), UInt8(truncatingIfNeeded: number * 25)] + Array("\(head)\(version)\(field)\r\n".utf8) + ping)
+        seeds.append(
+          [UInt8(role), UInt8(truncatingIfNeeded: number * 25)] + Array("\(head)\(version)\(field)\r\n".utf8)
+            + ping
+        )
         seeds.append([UInt8(role) | 0xC, 7] + Array("\(head)\(version)\(field)\r\n".utf8))
       }
     }
