@@ -51,11 +51,12 @@ enum FuzzExtensions {
   private static func deflate(_ input: inout Input) -> PerMessageDeflate {
     let first = input.byte()
     let second = input.byte()
+    let windows: [PerMessageDeflate.ClientWindowBits] = [.absent, .unspecified, .bits(9 + Int(second & 15) % 7)]
     let made = try? PerMessageDeflate(
       clientNoContextTakeover: first & 1 != 0,
-      clientMaxWindowBits: .bits(9 + Int(second & 15) % 7),
+      clientMaxWindowBits: windows[min(2, Int(second & 15))],
       serverNoContextTakeover: first & 2 != 0,
-      serverMaxWindowBits: 9 + Int(second >> 4) % 7,
+      serverMaxWindowBits: second >> 4 == 0 ? nil : 9 + Int(second >> 4) % 7,
       memoryLevel: 1
     )
     guard let made else { fatalError("legal settings were refused") }

@@ -70,8 +70,7 @@ extension H11Handshake {
     )
   }
 
-  /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6), and what followed the request
-  /// is dropped.
+  /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6).
   func sendReject(
     _ event: RejectConnection,
     _ phase: inout Phase,
@@ -91,7 +90,7 @@ extension H11Handshake {
     } catch {
       throw LocalProtocolError(error)
     }
-    over(&phase, next)
+    phase = next
   }
 
   func sendRejectData(

@@ -99,18 +99,29 @@ public final class H11Handshake {
 
   /// Appends the bytes that put `event` on the wire; see ``send(_:)``.
   public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
-    let event = event.event
+    try send(event.event, into: &output, atMost: .max)
+  }
+
+  /// The same, unless it would be more than `limit` bytes. No bound is known before: what an extension answers is its own
+  /// matter.
+  func send(_ event: Event, into output: inout [UInt8], atMost limit: Int) throws(LocalProtocolError) {
     let start = output.count
     do throws(LocalProtocolError) {
       try alone { (phase) throws(LocalProtocolError) in
+        var next = phase
         switch event {
-        case .request(let request): try sendRequest(request, &phase, into: &output)
-        case .acceptConnection(let accept): try sendAccept(accept, &phase, into: &output)
-        case .rejectConnection(let reject): try sendReject(reject, &phase, into: &output)
-        case .rejectData(let data): try sendRejectData(data, &phase, into: &output)
+        case .request(let request): try sendRequest(request, &next, into: &output)
+        case .acceptConnection(let accept): try sendAccept(accept, &next, into: &output)
+        case .rejectConnection(let reject): try sendReject(reject, &next, into: &output)
+        case .rejectData(let data): try sendRejectData(data, &next, into: &output)
         case .textMessage, .bytesMessage, .closeConnection, .ping, .pong:
           throw LocalProtocolError("the event cannot be sent during the handshake", .state(state))
         }
+        let count = output.count - start
+        guard count <= limit else { throw OutboundFrame.noRoom(count, limit) }
+        phase = next
+        // What followed a request that was refused is of no use (RFC 9112 §9.6).
+        if case .rejectConnection = event { _ = reader.takeTrailingBytes() }
       }
     } catch {
       output.removeSubrange(start...)
@@ -262,11 +273,13 @@ public final class H11Handshake {
   /// the caller's: write these bytes to the other side first, then all that is read.
   /// - Throws: `LocalProtocolError` if there was no acceptance, or the bytes are the connection's already.
   public func takeTrailingBytes() throws(LocalProtocolError) -> Bytes {
-    guard case .established = phase else {
-      throw LocalProtocolError("there are no bytes behind a handshake to be taken", .state(state))
+    try alone { (phase) throws(LocalProtocolError) in
+      guard case .established = phase else {
+        throw LocalProtocolError("there are no bytes behind a handshake to be taken", .state(state))
+      }
+      phase = .relayed
+      return Bytes(reader.takeTrailingBytes())
     }
-    phase = .relayed
-    return Bytes(reader.takeTrailingBytes())
   }
 
   // MARK: One call at a time

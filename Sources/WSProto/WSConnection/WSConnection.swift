@@ -103,10 +103,9 @@ public final class WSConnection: WebSocketEndpoint {
 
   public func send(_ event: Event, into output: inout OutputRawSpan) throws(LocalProtocolError) {
     if let connection { return try connection.send(event, into: &output) }
-    let needed = sizeBound(of: event)
-    guard output.freeCapacity >= needed else { throw OutboundFrame.noRoom(needed, output.freeCapacity) }
     var head: [UInt8] = []
-    try send(event, into: &head)
+    try handshake.send(event, into: &head, atMost: output.freeCapacity)
+    connection = handshake.connection
     for byte in head { output.append(byte) }
   }
 
