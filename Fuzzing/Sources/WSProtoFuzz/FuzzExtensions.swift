@@ -51,7 +51,9 @@ enum FuzzExtensions {
   private static func deflate(_ input: inout Input) -> PerMessageDeflate {
     let first = input.byte()
     let second = input.byte()
-    let windows: [PerMessageDeflate.ClientWindowBits] = [.absent, .unspecified, .bits(9 + Int(second & 15) % 7)]
+    let windows: [PerMessageDeflate.ClientWindowBits] = [
+      .absent, .unspecified, .bits(9 + Int(second & 15) % 7),
+    ]
     let made = try? PerMessageDeflate(
       clientNoContextTakeover: first & 1 != 0,
       clientMaxWindowBits: windows[min(2, Int(second & 15))],

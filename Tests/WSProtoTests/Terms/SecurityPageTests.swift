@@ -9,7 +9,8 @@ import WSProto
   static func written(_ value: Int) -> String {
     if value % (1 << 20) == 0 { return "\(value >> 20) MiB" }
     if value % 1024 == 0, value != 1 << 17 { return "\(value >> 10) KiB" }
-    return value < 1000 ? "\(value)" : "\(value / 1000),\(value % 1000)"
+    // With three digits behind the comma.
+    return value < 1000 ? "\(value)" : "\(value / 1000),\("\(1000 + value % 1000)".dropFirst())"
   }
 
   @Test("SECURITY.md names every limit with its default, and the deadlines with theirs")
