@@ -51,12 +51,15 @@ enum FuzzExtensions {
   private static func deflate(_ input: inout Input) -> PerMessageDeflate {
     let first = input.byte()
     let second = input.byte()
-    let windows: [PerMessageDeflate.ClientWindowBits] = [
-      .absent, .unspecified, .bits(9 + Int(second & 15) % 7),
-    ]
+    let window: PerMessageDeflate.ClientWindowBits =
+      switch second & 15 {
+      case 0: .absent
+      case 1: .unspecified
+      case let other: .bits(9 + Int(other) % 7)
+      }
     let made = try? PerMessageDeflate(
       clientNoContextTakeover: first & 1 != 0,
-      clientMaxWindowBits: windows[min(2, Int(second & 15))],
+      clientMaxWindowBits: window,
       serverNoContextTakeover: first & 2 != 0,
       serverMaxWindowBits: second >> 4 == 0 ? nil : 9 + Int(second >> 4) % 7,
       memoryLevel: 1
