@@ -9,7 +9,7 @@ Switch = collections.namedtuple("Switch", "rule section file changes doors")
 FRAME_DOORS = ("owned", "borrowed", "reading", "FrameProtocol", "decoders", "C")
 #: What a Close frame holds is beyond a FrameDecoder and a MessageDecoder.
 CLOSE_DOORS = ("owned", "borrowed", "reading", "FrameProtocol", "C")
-HANDSHAKE_DOORS = ("owned", "borrowed", "reading", "H11Handshake", "parsed request", "C")
+HANDSHAKE_DOORS = ("owned", "borrowed", "reading", "H11Handshake", "parsed request", "values", "C")
 
 SWITCHES = [
     Switch("order of fragments", "RFC 6455 §5.4", "Messages/MessageSequence.swift", [

@@ -309,4 +309,43 @@ import WSProtoTestSupport
     ]
     try expectRefusals(input.rule, "parsed request", "\(input.role), \(input.name): \(input.value)", ways)
   }
+
+  @Test(
+    "a field that violates a rule is refused in values: an upgrade, an extended CONNECT (RFC 6455 §4.1, §4.2.1, RFC 8441 §5)",
+    arguments: ForbiddenField.all
+  )
+  func values(input: ForbiddenField) throws {
+    // No key, and nothing made of it, in an extended CONNECT.
+    let forms = input.rule == "key check" ? [true] : [true, false]
+    let ways = forms.map { isUpgrade -> Way in
+      {
+        do throws(RemoteProtocolError) {
+          switch input.role {
+          case .server where isUpgrade:
+            _ = try ServerNegotiation(upgrade: input.upgrade, minorVersion: 1)
+          case .server:
+            _ = try ServerNegotiation(extendedConnect: input.extendedConnect, enableConnectProtocol: true)
+          case .client:
+            var client = try Self.negotiation(isUpgrade)
+            _ = try client.receive(input.response(to: client.httpRequest))
+          }
+          return false
+        } catch {
+          return input.isRefused(by: error)
+        }
+      }
+    }
+    try expectRefusals(input.rule, "values", "\(input.role), \(input.name): \(input.value)", ways)
+  }
+
+  private static func negotiation(_ isUpgrade: Bool) throws(RemoteProtocolError) -> ClientNegotiation {
+    let request = Request(host: "server.example.com", target: "/")
+    do throws(LocalProtocolError) {
+      return isUpgrade
+        ? try ClientNegotiation(upgrade: request)
+        : try ClientNegotiation(extendedConnect: request, enableConnectProtocol: true)
+    } catch {
+      throw RemoteProtocolError(error.message)
+    }
+  }
 }

@@ -154,6 +154,37 @@ struct ForbiddenField: Sendable, CustomTestStringConvertible {
     for field in others + WSProtoTests.fields(name, value) { headers[field.name] = field.value }
     return headers
   }
+
+  /// The request in values, with `Host` among its fields.
+  var upgrade: HTTPRequest {
+    HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/chat", headerFields: fields)
+  }
+
+  /// The request over HTTP/2 and HTTP/3, where the host is `:authority`.
+  var extendedConnect: HTTPRequest {
+    var request = HTTPRequest(
+      method: .connect,
+      scheme: "https",
+      authority: name == "Host" ? value : "server.example.com",
+      path: "/chat",
+      headerFields: [.secWebSocketVersion: "13"]
+    )
+    request.extendedConnectProtocol = "websocket"
+    if name != "Host" { request.headerFields += WSProtoTests.fields(name, value) }
+    return request
+  }
+
+  /// The answer that opens the connection of this request, but for the field.
+  func response(to request: HTTPRequest) -> HTTPResponse {
+    let own = WSProtoTests.fields(name, value)
+    guard let key = request.headerFields[.secWebSocketKey] else {
+      return HTTPResponse(status: .ok, headerFields: own)
+    }
+    let upgrade: Headers = [
+      .upgrade: "websocket", .connection: "Upgrade", .secWebSocketAccept: generateAcceptToken(key),
+    ]
+    return HTTPResponse(status: .switchingProtocols, headerFields: upgrade + own)
+  }
 }
 
 /// Gives every frame out as it came, but makes its connection run the hooks.
