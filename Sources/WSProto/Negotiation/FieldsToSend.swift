@@ -15,13 +15,8 @@ extension Headers {
     receivedIn head: ReceivedHead?
   ) throws(LocalProtocolError) -> Headers {
     if isEmpty { return self }
+    try checkValues()
     for field in self {
-      guard field.withUnsafeBytesOfValue({ $0.allSatisfy(HTTP1Bytes.isFieldContent) }) else {
-        throw LocalProtocolError(
-          "the value of the field \(field.name.rawName) holds a control character",
-          .head
-        )
-      }
       guard field.belongsToHandshake(inUpgrade: isUpgrade) else { continue }
       guard let head, head.extraHeaders.contains(field) else {
         throw LocalProtocolError("the field \(field.name.rawName) is the handshake's own", .head)
@@ -34,6 +29,16 @@ extension Headers {
     return filter { field in
       !field.belongsToHandshake(inUpgrade: isUpgrade)
         && !(nominated.contains(field.name.canonicalName) && received.contains(field))
+    }
+  }
+
+  /// Whether all values are such as a head may have: swift-http-types lets some control characters pass (RFC 9110 §5.5).
+  func checkValues() throws(LocalProtocolError) {
+    for field in self where !field.withUnsafeBytesOfValue({ $0.allSatisfy(HTTP1Bytes.isFieldContent) }) {
+      throw LocalProtocolError(
+        "the value of the field \(field.name.rawName) holds a control character",
+        .head
+      )
     }
   }
 

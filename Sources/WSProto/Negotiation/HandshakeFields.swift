@@ -44,18 +44,19 @@ struct HandshakeFields: Sendable {
     }
   }
 
-  /// The lines of a field that a message of HTTP/1.1 must not have twice.
+  /// The value of a field that must be there, and once.
   ///
-  /// - Throws: that it is missing, or there more than once.
+  /// - Throws: that it is missing (by `section`), or there more than once (by `singleBy`).
   static func single(
     _ lines: FieldLines,
     _ name: StaticString,
-    _ section: StaticString
+    _ section: StaticString,
+    singleBy: StaticString
   ) throws(HandshakeFault) -> HeadPart {
     switch lines {
     case .one(let value): return value
-    case .none: throw HandshakeFault("Missing header, '\(name)'", "RFC 6455 \(section)")
-    case .several: throw HandshakeFault("Repeated header, '\(name)'", "\(lines.inWords) (RFC 6455 §11.3)")
+    case .none: throw HandshakeFault("Missing header, '\(name)'", section.description)
+    case .several: throw HandshakeFault("Repeated header, '\(name)'", "\(lines.inWords) (\(singleBy))")
     }
   }
 

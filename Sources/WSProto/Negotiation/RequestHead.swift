@@ -51,7 +51,12 @@ extension RequestHead {
     try checkBody()
     try fields.checkConnection("§4.2.1")
     try checkVersion(inUpgrade: true)
-    let key = try HandshakeFields.single(fields.key, "Sec-WebSocket-Key", "§4.2.1")
+    let key = try HandshakeFields.single(
+      fields.key,
+      "Sec-WebSocket-Key",
+      "RFC 6455 §4.2.1",
+      singleBy: "RFC 6455 §11.3.1"
+    )
     guard isWebSocketKey(key.span) else {
       throw HandshakeFault(
         "Bad header, 'Sec-WebSocket-Key'",
@@ -80,7 +85,8 @@ extension RequestHead {
     guard let wanted = request.extendedConnectProtocol else {
       throw HandshakeFault("Missing pseudo-header, ':protocol'", "RFC 8441 §4")
     }
-    guard wanted.lowercased() == "websocket" else {
+    // By bytes: Unicode knows other letters that are lower-cased to these.
+    guard HeadPart(wanted).equals("websocket") else {
       throw HandshakeFault(
         "Unknown protocol",
         "\(quoted(wanted)) is not websocket (RFC 9220 §3)",
@@ -96,7 +102,7 @@ extension RequestHead {
     guard let scheme = request.scheme else {
       throw HandshakeFault("Missing pseudo-header, ':scheme'", "RFC 8441 §4")
     }
-    guard ["http", "https"].contains(scheme.lowercased()) else {
+    guard HeadPart(scheme).equals("https") || HeadPart(scheme).equals("http") else {
       throw HandshakeFault(
         "Bad pseudo-header, ':scheme'",
         "\(quoted(scheme)) is not http or https (RFC 8441 §5)"
@@ -163,19 +169,23 @@ extension RequestHead {
     if case .none = fields.host, let authority {
       told = try Self.checked(authority)
     } else {
-      let field = try Self.checked(HandshakeFields.single(fields.host, "Host", "§4.2.1"))
+      let field = try Self.checked(hostField())
       if let authority { told = try Self.checked(authority) } else { told = field }
     }
     return target.authority ?? told
   }
 
+  private func hostField() throws(HandshakeFault) -> HeadPart {
+    try HandshakeFields.single(fields.host, "Host", "RFC 6455 §4.2.1", singleBy: "RFC 9112 §3.2")
+  }
+
   /// The host of an extended CONNECT: `:authority`, which a field `Host` must not contradict (RFC 9113 §8.3.1).
   private func authorityAlone() throws(HandshakeFault) -> HeadPart {
     guard let authority else {
-      return try Self.checked(HandshakeFields.single(fields.host, "Host", "§4.2.1"))
+      return try Self.checked(hostField())
     }
     if case .none = fields.host { return try Self.checked(authority) }
-    let field = try HandshakeFields.single(fields.host, "Host", "§4.2.1")
+    let field = try hostField()
     guard field == authority else {
       throw HandshakeFault(
         "Bad header, 'Host'",

@@ -27,11 +27,11 @@ public import HTTPTypes
 ///
 /// What the framework must have done:
 ///
-/// - read the head by the rules of its version of HTTP, with bounds on its size: what is checked here is what concerns a
-///   WebSocket, in fields that hold what was sent;
-/// - for an upgrade: told a request by its end, so that what follows it is known to be early bytes;
-/// - for HTTP/2 and HTTP/3: treated as malformed what their RFCs call so (RFC 9113 §8.1.1). `Connection`, `Upgrade` and
-///   their like are refused here as well.
+/// - read the head by the rules of its version of HTTP, with bounds on its size. What is checked here is what concerns a
+///   WebSocket, and the fields must be those that were sent;
+/// - for an upgrade: read no further than the end of the head, and kept the bytes that came behind it;
+/// - for HTTP/2 and HTTP/3: refused what their RFCs call malformed (RFC 9113 §8.1.1). `Connection`, `Upgrade` and their
+///   like are refused here as well.
 ///
 /// What it does afterwards: it writes the response, whole, then hands the bytes of the transport, or of the stream's DATA
 /// frames, to the ``Connection``, and writes what that gives. The end of the stream is the end of the transport:
@@ -193,6 +193,7 @@ extension RejectConnection {
     guard (isUpgrade ? 200 : 300)...599 ~= statusCode else {
       throw LocalProtocolError("\(statusCode) is not the status of a refusal", .head)
     }
+    try headers.checkValues()
     var fields = headers
     if !hasBody {
       fields[.transferEncoding] = nil

@@ -85,6 +85,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   static let refused: [(String, @Sendable (inout HTTPRequest) -> Void, status: Int)] = [
     ("GET", { $0.method = .get }, 405), ("no :protocol", { $0.extendedConnectProtocol = nil }, 400),
     ("another protocol", { $0.extendedConnectProtocol = "connect-udp" }, 501),
+    ("a Kelvin sign for the k", { $0.extendedConnectProtocol = "WEBSOC\u{212A}ET" }, 501),
     ("websocket and more", { $0.extendedConnectProtocol = "websocket, x" }, 501),
     ("no :scheme", { $0.scheme = nil }, 400), ("another scheme", { $0.scheme = "wss" }, 400),
     ("no :path", { $0.path = nil }, 400), ("an empty path", { $0.path = "" }, 400),

@@ -74,6 +74,9 @@ private let host = HTTPField.Name("Host") ?? .accept
     var odd = Headers()
     odd.append(HTTPField(name: .server, lenientValue: [0x61, 0x01]))
     #expect(throws: LocalProtocolError.self) { try negotiation.accept(AcceptConnection(extraHeaders: odd)) }
+    #expect(throws: LocalProtocolError.self) {
+      try negotiation.reject(RejectConnection(statusCode: 403, headers: odd))
+    }
     #expect(try negotiation.accept().response.status == .switchingProtocols)
   }
 
