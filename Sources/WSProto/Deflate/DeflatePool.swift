@@ -9,7 +9,8 @@
 ///
 /// Not `Sendable`: have one for each event loop, actor or thread, and hand it to the connections that live there.
 public final class DeflatePool {
-  /// The most idle contexts that are kept. Further ones are freed, those first that were not used for longest.
+  /// The most idle contexts that are kept in each direction. Where one more is given back, the one is freed that was not
+  /// used for longest.
   public let capacity: Int
 
   private struct Idle<Key: Equatable, Context> {

@@ -44,6 +44,9 @@ final class InboundDeflate {
     into output: inout AssemblyBuffer,
     atMost: Int
   ) throws(InflateError) {
+    isInMessage = true
+    // No byte of the message is there yet.
+    if context == nil, input.isEmpty { return }
     try open().inflate(&input, into: &output, atMost: atMost)
   }
 
@@ -51,11 +54,10 @@ final class InboundDeflate {
   ///
   /// - Throws: `invalid` where it ends inside a block.
   func finishMessage() throws(InflateError) {
-    let context = try open()
-    try context.finishMessage()
+    try context?.finishMessage()
     isInMessage = false
     guard resetsEachMessage else { return }
-    if pool != nil { releaseContext() } else { context.reset() }
+    if pool != nil { releaseContext() } else { context?.reset() }
   }
 
   /// Gives the context back, to the pool or to the system, where it holds nothing that a later message needs: between
@@ -69,7 +71,6 @@ final class InboundDeflate {
   }
 
   private func open() throws(InflateError) -> Inflater {
-    isInMessage = true
     if let context { return context }
     let made =
       if let pool { try pool.inflater(windowBits: windowBits) } else { try Inflater(windowBits: windowBits) }

@@ -74,12 +74,7 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     into output: inout AssemblyBuffer
   ) throws(DeflateError) {
     guard !hasFailed else { throw .corruptState }
-    guard !input.isEmpty else {
-      // The stream stands on a byte boundary, so this octet is the header of an empty stored block, whose rest is the
-      // tail (RFC 7692 §7.2.3.6). A flush without input would give nothing.
-      if finishMessage { output.append(0) }
-      return
-    }
+    guard !input.isEmpty else { return Self.compressNothing(finishMessage: finishMessage, into: &output) }
     isFresh = false
     let start = output.count
     var rest = input
@@ -90,6 +85,14 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     }
     guard output.count - start >= 4, output.endsWithFlushMarker else { try fail(&output, start) }
     if finishMessage { output.removeLast(4) }
+  }
+
+  /// What ``compress(_:finishMessage:into:)`` does with no input, for which no context is needed: a flush without input
+  /// would give nothing.
+  static func compressNothing(finishMessage: Bool, into output: inout AssemblyBuffer) {
+    // The stream stands on a byte boundary, so this octet is the header of an empty stored block, whose rest is the tail
+    // (RFC 7692 §7.2.3.6).
+    if finishMessage { output.append(0) }
   }
 
   /// Runs one slice through the backend until all input is taken and all output due is out.

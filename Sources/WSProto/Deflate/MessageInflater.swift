@@ -86,7 +86,7 @@ package final class MessageInflater<Backend: InflateBackend> {
       case .needsInput:
         mayHaveMore = false
         // Neither library does so; the loop ends whatever they do.
-        if step.used < slice.count, step.used == 0 { try fail(.invalid) }
+        if step.used == 0, !slice.isEmpty { try fail(.invalid) }
       case .needsRoom:
         mayHaveMore = true
         if step.written == 0 { try fail(.invalid) }

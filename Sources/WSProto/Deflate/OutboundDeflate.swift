@@ -67,11 +67,15 @@ final class OutboundDeflate {
     into output: inout AssemblyBuffer
   ) throws(LocalProtocolError) {
     do throws(DeflateError) {
-      let context = try open()
-      try context.compress(input, finishMessage: finished, into: &output)
+      // Nothing needs no context.
+      if context == nil, input.isEmpty {
+        Deflater.compressNothing(finishMessage: finished, into: &output)
+      } else {
+        try open().compress(input, finishMessage: finished, into: &output)
+      }
       isInMessage = !finished
       guard finished, resetsEachMessage else { return }
-      if pool != nil { releaseContext() } else { context.reset() }
+      if pool != nil { releaseContext() } else { context?.reset() }
     } catch {
       throw LocalProtocolError(error)
     }

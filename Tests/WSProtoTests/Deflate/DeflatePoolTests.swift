@@ -80,6 +80,31 @@ import Testing
     #expect(pool.idleContexts.outbound == 3)
   }
 
+  @Test(
+    "a message without a byte needs no context, on either side (RFC 7692 §7.2.3.6)",
+    arguments: [true, false]
+  )
+  func empty(pooled: Bool) throws {
+    let pool = pooled ? DeflatePool() : nil
+    for takeover in [true, false] {
+      let (sender, receiver) = (
+        Self.outbound(pool, takeover: takeover), Self.inbound(pool, takeover: takeover)
+      )
+      for _ in 0..<2 {
+        #expect(try Self.compress(sender, [], finished: false) == [])
+        #expect(try Self.compress(sender, []) == [0])
+        #expect(!sender.hasContext)
+        #expect(try Self.inflate(receiver, [], finished: false) == [])
+        #expect(try Self.inflate(receiver, []) == [])
+        #expect(!receiver.hasContext)
+      }
+      // The next one is as ever.
+      #expect(try Self.inflate(receiver, Self.compress(sender, [1, 2])) == [1, 2])
+      #expect(try Self.compress(sender, []) == [0])
+      #expect(try Self.inflate(receiver, [0]) == [])
+    }
+  }
+
   @Test("a context of the pool is the one that was given back: nothing is allocated")
   func identity() throws {
     let pool = DeflatePool()
