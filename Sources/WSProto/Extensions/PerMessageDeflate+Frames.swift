@@ -115,6 +115,7 @@ extension PerMessageDeflate {
     let compressed = [UInt8](UnsafeRawBufferPointer(start: output.base, count: output.count))
     return (isFirst ? rsv.union(.rsv1) : rsv, compressed)
   }
+
   /// The direction to inflate with, owned by this copy alone.
   private mutating func inbound(_ role: ConnectionType) throws(InflateError) -> InboundDeflate {
     if isKnownUniquelyReferenced(&hooks.inbound), let inbound = hooks.inbound { return inbound }
