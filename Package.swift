@@ -3,27 +3,57 @@
 
 import PackageDescription
 
+/// What WSProtoNIO and its tests stand on, where the trait NIO is enabled.
+let onNIO: [Target.Dependency] = [
+  ("NIOCore", "swift-nio"),
+  ("NIOPosix", "swift-nio"),
+  ("NIOHTTP1", "swift-nio"),
+  ("NIOTLS", "swift-nio"),
+  ("NIOSSL", "swift-nio-ssl"),
+  ("NIOHTTP2", "swift-nio-http2"),
+  ("NIOHTTPTypes", "swift-nio-extras"),
+  ("NIOHTTPTypesHTTP1", "swift-nio-extras"),
+  ("NIOHTTPTypesHTTP2", "swift-nio-extras"),
+  ("NIOSOCKS", "swift-nio-extras"),
+  ("Logging", "swift-log"),
+  ("Metrics", "swift-metrics"),
+  ("ServiceLifecycle", "swift-service-lifecycle"),
+].map { .product(name: $0.0, package: $0.1, condition: .when(traits: ["NIO"])) }
+
 let package = Package(
   name: "swift-wsproto",
   platforms: [.macOS(.v26), .iOS(.v26), .tvOS(.v26), .watchOS(.v26), .visionOS(.v26)],
   products: [
     .library(name: "WSProto", targets: ["WSProto"]),
     .library(name: "WSProtoFoundation", targets: ["WSProtoFoundation"]),
+    // A server and a client on SwiftNIO; empty without the trait NIO.
+    .library(name: "WSProtoNIO", targets: ["WSProtoNIO"]),
     .executable(name: "wsproto", targets: ["WSProtoCLI"]),
     // The C interface; its header is Sources/CWSProto/wsproto.h.
     .library(name: "WSProtoC", type: .dynamic, targets: ["WSProtoC"]),
   ],
   traits: [
+    .trait(name: "NIO", description: "WSProtoNIO, and what it depends on."),
+    .trait(name: "Tool", description: "The command wsproto, and what it depends on."),
     .trait(
       name: "ISAL",
       description: "permessage-deflate with Intel ISA-L, which is faster than zlib."
-    )
+    ),
+    .default(enabledTraits: ["NIO", "Tool"]),
   ],
   dependencies: [
     // No traits: the core must not link Foundation.
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
-    // The command line only.
+    // Neither fetched nor built without the trait Tool.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // Neither fetched nor built without the trait NIO.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .systemLibrary(
@@ -52,8 +82,18 @@ let package = Package(
       dependencies: [
         "WSProto", "WSProtoFoundation",
         .product(name: "HTTPTypes", package: "swift-http-types"),
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(
+          name: "ArgumentParser",
+          package: "swift-argument-parser",
+          condition: .when(traits: ["Tool"])
+        ),
       ]
+    ),
+    .target(
+      name: "WSProtoNIO",
+      dependencies: [
+        "WSProto", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ] + onNIO
     ),
     .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], path: "Tests/WSProtoTestSupport"),
     .systemLibrary(name: "CWSProto"),
@@ -75,6 +115,13 @@ let package = Package(
       dependencies: [
         "WSProto", "WSProtoFoundation", .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
+    ),
+    .testTarget(
+      name: "WSProtoNIOTests",
+      dependencies: [
+        "WSProto", "WSProtoNIO", .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+      ] + onNIO
     ),
   ]
 )

@@ -7,7 +7,7 @@ import PackageDescription
 let package = Package(
   name: "wsproto-examples",
   platforms: [.macOS(.v26)],
-  dependencies: [.package(name: "swift-wsproto", path: "../")],
+  dependencies: [.package(name: "swift-wsproto", path: "../", traits: [])],
   targets: [
     .executableTarget(
       name: "EchoServer",

@@ -8,7 +8,7 @@ let package = Package(
   name: "wsproto-suites",
   platforms: [.macOS(.v26)],
   dependencies: [
-    .package(name: "swift-wsproto", path: "../../"),
+    .package(name: "swift-wsproto", path: "../../", traits: []),
     // No traits: they bring interposers that don't build everywhere.
     .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
   ],

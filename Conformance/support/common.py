@@ -133,6 +133,9 @@ def build(product, package=ROOT, trait=None):
         command = ["swift", "build", "-c", "release", "--package-path", package, "--scratch-path", scratch]
         if trait:
             command += ["--traits", trait]
+        elif package == ROOT:
+            # As the other packages have it; with its default traits the library would be built once more.
+            command.append("--disable-default-traits")
         # Else the package that was built before would be built again in place of this one.
         run(command + ["--disable-build-manifest-caching", "--product", product])
         _built[product] = run(command + ["--show-bin-path"]).strip().splitlines()[-1]

@@ -17,7 +17,7 @@ def library():
     scratch = os.path.join(common.ROOT, ".build-address")
     command = [
         "swift", "build", "-c", "release", "--package-path", common.ROOT, "--scratch-path", scratch,
-        "--sanitize", "address",
+        "--sanitize", "address", "--disable-default-traits",
     ]
     common.say("building WSProtoC with AddressSanitizer")
     common.run(command + ["--product", "WSProtoC"])

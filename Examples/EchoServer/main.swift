@@ -6,14 +6,14 @@
 import WSProto
 
 #if canImport(Glibc)
-  import Glibc
-  let stream = Int32(SOCK_STREAM.rawValue)
+import Glibc
+let stream = Int32(SOCK_STREAM.rawValue)
 #elseif canImport(Musl)
-  import Musl
-  let stream = SOCK_STREAM
+import Musl
+let stream = SOCK_STREAM
 #elseif canImport(Darwin)
-  import Darwin
-  let stream = SOCK_STREAM
+import Darwin
+let stream = SOCK_STREAM
 #endif
 
 func serve(_ socket: Int32) {

@@ -8,7 +8,7 @@ let package = Package(
   name: "nio-http1-endpoint",
   platforms: [.macOS(.v26)],
   dependencies: [
-    .package(name: "swift-wsproto", path: "../.."),
+    .package(name: "swift-wsproto", path: "../..", traits: []),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
   ],

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import WSProto
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Shows what a client receives: messages alone for pipes and people, every event for machines.
@@ -85,3 +86,4 @@ func printable(_ text: String) -> String {
   }
   return result
 }
+#endif

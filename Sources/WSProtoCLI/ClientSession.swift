@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 import WSProto
@@ -225,3 +226,4 @@ struct ClientSession {
     } while position < line.count
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import ArgumentParser
 import Foundation
 import HTTPTypes
@@ -128,3 +129,4 @@ struct ConnectCommand: ParsableCommand {
     try session.run(request)
   }
 }
+#endif

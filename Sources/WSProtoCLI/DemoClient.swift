@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import WSProto
 
 /// What did not go as it should.
@@ -201,3 +202,4 @@ extension Bytes: DemoPayload {
     if case .bytesMessage(let message) = event { (message.data, message.messageFinished) } else { nil }
   }
 }
+#endif

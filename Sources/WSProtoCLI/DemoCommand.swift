@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import ArgumentParser
 import WSProto
 
@@ -47,3 +48,4 @@ struct DemoCommand: ParsableCommand {
     if failure != nil { throw ExitCode.failure }
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import WSProto
 
 /// Shows the demonstration's conversation as the client sees it.
@@ -160,3 +161,4 @@ struct EventSummary {
     }
   }
 }
+#endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 /// A JSON object on one line, its members in the order in which they were added (RFC 8259).
 struct JSONLine {
   private var members: [String] = []
@@ -39,3 +40,4 @@ struct JSONLine {
 func hex(_ bytes: some Sequence<UInt8>, separator: String = " ") -> String {
   bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: separator)
 }
+#endif

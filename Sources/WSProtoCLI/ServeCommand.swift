@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import ArgumentParser
 import WSProto
 
@@ -86,3 +87,4 @@ struct ServeCommand: ParsableCommand {
     Terminal.print(line)
   }
 }
+#endif

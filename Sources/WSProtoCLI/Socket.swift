@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// A call to the system that did not work, in words.
@@ -67,8 +68,8 @@ struct Socket: Sendable {
     descriptor = socket(info.ai_family, info.ai_socktype, info.ai_protocol)
     if descriptor < 0 { throw SocketError("cannot make a socket", errno: errno) }
     #if canImport(Darwin)
-      var on: Int32 = 1
-      setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
+    var on: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
     #endif
   }
 
@@ -147,9 +148,9 @@ struct Socket: Sendable {
   /// Writes what the system takes now; `nil` if a non-blocking socket takes nothing.
   func writeSome(_ bytes: ArraySlice<UInt8>) throws(SocketError) -> Int? {
     #if canImport(Darwin)
-      let flags: Int32 = 0
+    let flags: Int32 = 0
     #else
-      let flags = Int32(MSG_NOSIGNAL)
+    let flags = Int32(MSG_NOSIGNAL)
     #endif
     while true {
       let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
@@ -189,9 +190,9 @@ struct Socket: Sendable {
   ) throws(SocketError) -> Socket {
     var hints = addrinfo()
     #if canImport(Glibc)
-      hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     #else
-      hints.ai_socktype = SOCK_STREAM
+    hints.ai_socktype = SOCK_STREAM
     #endif
     hints.ai_flags = passive ? AI_PASSIVE : 0
     var list: UnsafeMutablePointer<addrinfo>?
@@ -219,3 +220,4 @@ private let systemConnect = connect
 private let systemListen = listen
 private let systemAccept = accept
 private let systemClose = close
+#endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// The standard streams, written at once: a pipe's reader sees each line when it is there.
@@ -31,3 +32,4 @@ enum Terminal {
 }
 
 private let systemWrite = write
+#endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 private final class Work {
@@ -17,13 +18,13 @@ private final class Work {
 func detach(_ body: @escaping @Sendable () -> Void) throws(SocketError) {
   let argument = Unmanaged.passRetained(Work(body)).toOpaque()
   #if canImport(Darwin)
-    var thread: pthread_t?
-    let code = pthread_create(&thread, nil, { run($0) }, argument)
-    if code == 0, let thread { pthread_detach(thread) }
+  var thread: pthread_t?
+  let code = pthread_create(&thread, nil, { run($0) }, argument)
+  if code == 0, let thread { pthread_detach(thread) }
   #else
-    var thread = pthread_t()
-    let code = pthread_create(&thread, nil, { run($0) }, argument)
-    if code == 0 { pthread_detach(thread) }
+  var thread = pthread_t()
+  let code = pthread_create(&thread, nil, { run($0) }, argument)
+  if code == 0 { pthread_detach(thread) }
   #endif
   if code != 0 {
     Unmanaged<Work>.fromOpaque(argument).release()
@@ -35,3 +36,4 @@ private func run(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointe
   if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
   return nil
 }
+#endif

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#if Tool
 import ArgumentParser
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 struct WSProtoCommand: ParsableCommand {
@@ -39,3 +40,4 @@ enum Main {
     }
   }
 }
+#endif

@@ -3,11 +3,11 @@
 internal import CAllocationCounter
 
 #if canImport(Glibc)
-  internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-  internal import Musl
+internal import Musl
 #else
-  internal import Darwin
+internal import Darwin
 #endif
 
 /// Seconds of processor time that this process has used.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #else
-  import Darwin
+import Darwin
 #endif
 
 /// A buffered file to write, and an error that says what failed.
@@ -35,11 +35,11 @@ final class OutputFile {
     try flush()
     guard descriptor >= 0 else { return }
     #if canImport(Darwin)
-      Darwin.close(descriptor)
+    Darwin.close(descriptor)
     #elseif canImport(Musl)
-      Musl.close(descriptor)
+    Musl.close(descriptor)
     #else
-      Glibc.close(descriptor)
+    Glibc.close(descriptor)
     #endif
   }
 

@@ -4,9 +4,9 @@ import CAllocationCounter
 import WSProto
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Counts what a connection holds after each of the faults about memory, once a door: an executable of its own, since

@@ -3,9 +3,9 @@
 import CFuzzer
 
 #if canImport(Darwin)
-  import Darwin
+import Darwin
 #else
-  import Glibc
+import Glibc
 #endif
 
 // WSPROTO_FUZZ_TARGET names the target, as libFuzzer takes every argument for itself; `seed FOLDER` writes the inputs

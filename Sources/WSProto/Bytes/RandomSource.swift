@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(Darwin)
-  internal import Darwin
+internal import Darwin
 #elseif canImport(Android)
-  internal import Android
+internal import Android
 #elseif canImport(Glibc)
-  internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-  internal import Musl
+internal import Musl
 #endif
 
 /// Where masking keys (RFC 6455 §5.3, §10.3) and handshake nonces (§4.1) come from.
@@ -47,19 +47,19 @@ public struct RandomSource: Sendable {
 
   private static func fillFromSystem(_ buffer: UnsafeMutableRawBufferPointer) {
     #if canImport(Darwin) || canImport(Android)
-      if let base = buffer.baseAddress { arc4random_buf(base, buffer.count) }
+    if let base = buffer.baseAddress { arc4random_buf(base, buffer.count) }
     #elseif canImport(Glibc) || canImport(Musl)
-      // One call gives at most 256 bytes, and those whole: no partial results, no interruption.
-      var rest = buffer[...]
-      while !rest.isEmpty {
-        let part = UnsafeMutableRawBufferPointer(rebasing: rest.prefix(256))
-        guard let base = part.baseAddress, getentropy(base, part.count) == 0 else {
-          return fillFromStandardLibrary(UnsafeMutableRawBufferPointer(rebasing: rest))
-        }
-        rest = rest.dropFirst(part.count)
+    // One call gives at most 256 bytes, and those whole: no partial results, no interruption.
+    var rest = buffer[...]
+    while !rest.isEmpty {
+      let part = UnsafeMutableRawBufferPointer(rebasing: rest.prefix(256))
+      guard let base = part.baseAddress, getentropy(base, part.count) == 0 else {
+        return fillFromStandardLibrary(UnsafeMutableRawBufferPointer(rebasing: rest))
       }
+      rest = rest.dropFirst(part.count)
+    }
     #else
-      fillFromStandardLibrary(buffer)
+    fillFromStandardLibrary(buffer)
     #endif
   }
 

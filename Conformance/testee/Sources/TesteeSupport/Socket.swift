@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// A blocking TCP socket on the loopback address.
@@ -14,9 +14,9 @@ public struct Socket: Sendable {
 
   private static func open() -> Int32 {
     #if canImport(Glibc)
-      let stream = Int32(SOCK_STREAM.rawValue)
+    let stream = Int32(SOCK_STREAM.rawValue)
     #else
-      let stream = SOCK_STREAM
+    let stream = SOCK_STREAM
     #endif
     return socket(AF_INET, stream, 0)
   }
@@ -42,11 +42,11 @@ public struct Socket: Sendable {
       }
     }
     #if canImport(Glibc)
-      let started = Glibc.listen(descriptor, 64)
+    let started = Glibc.listen(descriptor, 64)
     #elseif canImport(Musl)
-      let started = Musl.listen(descriptor, 64)
+    let started = Musl.listen(descriptor, 64)
     #else
-      let started = Darwin.listen(descriptor, 64)
+    let started = Darwin.listen(descriptor, 64)
     #endif
     return bound && started == 0 ? (Socket(descriptor: descriptor), UInt16(bigEndian: address.sin_port)) : nil
   }
@@ -59,11 +59,11 @@ public struct Socket: Sendable {
     let connected = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
         #if canImport(Glibc)
-          Glibc.connect(descriptor, generic, size) == 0
+        Glibc.connect(descriptor, generic, size) == 0
         #elseif canImport(Musl)
-          Musl.connect(descriptor, generic, size) == 0
+        Musl.connect(descriptor, generic, size) == 0
         #else
-          Darwin.connect(descriptor, generic, size) == 0
+        Darwin.connect(descriptor, generic, size) == 0
         #endif
       }
     }
@@ -75,11 +75,11 @@ public struct Socket: Sendable {
   /// The next connection.
   public func accept() -> Socket? {
     #if canImport(Glibc)
-      let accepted = Glibc.accept(descriptor, nil, nil)
+    let accepted = Glibc.accept(descriptor, nil, nil)
     #elseif canImport(Musl)
-      let accepted = Musl.accept(descriptor, nil, nil)
+    let accepted = Musl.accept(descriptor, nil, nil)
     #else
-      let accepted = Darwin.accept(descriptor, nil, nil)
+    let accepted = Darwin.accept(descriptor, nil, nil)
     #endif
     guard accepted >= 0 else { return nil }
     Socket(descriptor: accepted).sendAtOnce()
@@ -104,9 +104,9 @@ public struct Socket: Sendable {
       while !rest.isEmpty {
         let slice = UnsafeRawBufferPointer(rebasing: rest)
         #if canImport(Darwin)
-          let count = send(descriptor, slice.baseAddress, slice.count, 0)
+        let count = send(descriptor, slice.baseAddress, slice.count, 0)
         #else
-          let count = send(descriptor, slice.baseAddress, slice.count, Int32(MSG_NOSIGNAL))
+        let count = send(descriptor, slice.baseAddress, slice.count, Int32(MSG_NOSIGNAL))
         #endif
         if count <= 0 { return false }
         rest = rest.dropFirst(count)
@@ -126,9 +126,9 @@ public struct Socket: Sendable {
   /// Writes as many of `bytes` as the system takes without waiting; `nil` if the peer is gone.
   public func writeSome(_ bytes: ArraySlice<UInt8>) -> Int? {
     #if canImport(Darwin)
-      let flags = MSG_DONTWAIT
+    let flags = MSG_DONTWAIT
     #else
-      let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+    let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
     #endif
     let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
     if count >= 0 { return count }
@@ -153,11 +153,11 @@ public struct Socket: Sendable {
 
   private func closeDescriptor() {
     #if canImport(Glibc)
-      _ = Glibc.close(descriptor)
+    _ = Glibc.close(descriptor)
     #elseif canImport(Musl)
-      _ = Musl.close(descriptor)
+    _ = Musl.close(descriptor)
     #else
-      _ = Darwin.close(descriptor)
+    _ = Darwin.close(descriptor)
     #endif
   }
 }
@@ -170,27 +170,27 @@ public func onThread(_ body: @escaping @Sendable () -> Void) {
   }
   let box = Unmanaged.passRetained(Box(body)).toOpaque()
   #if canImport(Darwin)
-    var thread: pthread_t?
-    pthread_create(
-      &thread,
-      nil,
-      { raw in
-        Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body(); return nil
-      },
-      box
-    )
-    if let thread { pthread_detach(thread) }
+  var thread: pthread_t?
+  pthread_create(
+    &thread,
+    nil,
+    { raw in
+      Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body(); return nil
+    },
+    box
+  )
+  if let thread { pthread_detach(thread) }
   #else
-    var thread = pthread_t()
-    pthread_create(
-      &thread,
-      nil,
-      { raw in
-        if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
-        return nil
-      },
-      box
-    )
-    pthread_detach(thread)
+  var thread = pthread_t()
+  pthread_create(
+    &thread,
+    nil,
+    { raw in
+      if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
+      return nil
+    },
+    box
+  )
+  pthread_detach(thread)
   #endif
 }

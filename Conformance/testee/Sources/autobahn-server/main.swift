@@ -3,11 +3,11 @@
 import TesteeSupport
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 let mode = option("mode").flatMap(Mode.init) ?? .whole

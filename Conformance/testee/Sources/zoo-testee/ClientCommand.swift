@@ -4,11 +4,11 @@ import TesteeSupport
 import WSProto
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Why a command was not carried out, or how it went wrong.
