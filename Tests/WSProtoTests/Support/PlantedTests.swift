@@ -77,6 +77,11 @@ import Testing
     pthread_barrier_destroy(barrier)
   }
 
+  private final class Work {
+    let body: () -> Void
+    init(_ body: @escaping () -> Void) { self.body = body }
+  }
+
   private func start(_ body: @escaping () -> Void) -> pthread_t {
     var thread = pthread_t()
     pthread_create(
