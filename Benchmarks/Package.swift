@@ -32,6 +32,15 @@ let package = Package(
       name: "wsproto-held",
       dependencies: ["CAllocationCounter", .product(name: "WSProto", package: "swift-wsproto")]
     ),
+    .target(name: "CCopyCounter"),
+    .executableTarget(
+      name: "wsproto-sinks",
+      dependencies: [
+        "CAllocationCounter", "CCopyCounter", .product(name: "WSProto", package: "swift-wsproto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--wrap=cwsproto_mask"], .when(platforms: [.linux]))]
+    ),
     .executableTarget(
       name: "wsproto-bench-inputs",
       dependencies: [.product(name: "ArgumentParser", package: "swift-argument-parser")]

@@ -118,34 +118,44 @@ extension WebSocketEndpoint {
     return output
   }
 
-  /// Appends a finished text message, compressed if that was negotiated.
-  @inlinable
-  public func sendText(_ text: UTF8Span, into output: inout [UInt8]) throws(LocalProtocolError) {
-    try sendText(text, messageFinished: true, compress: true, into: &output)
-  }
-
-  /// Appends a finished binary message, compressed if that was negotiated.
-  @inlinable
-  public func sendBytes(_ bytes: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
-    try sendBytes(bytes, messageFinished: true, compress: true, into: &output)
-  }
-
-  /// Appends a part of a text message, or the last one, compressed if that was negotiated.
+  /// Appends a text message, or a part of one, compressed if that was negotiated.
   @inlinable
   public func sendText(
     _ text: UTF8Span,
-    messageFinished: Bool,
+    messageFinished: Bool = true,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
     try sendText(text, messageFinished: messageFinished, compress: true, into: &output)
   }
 
-  /// Appends a part of a binary message, or the last one, compressed if that was negotiated.
+  /// Appends a binary message, or a part of one, compressed if that was negotiated.
   @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
-    messageFinished: Bool,
+    messageFinished: Bool = true,
     into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try sendBytes(bytes, messageFinished: messageFinished, compress: true, into: &output)
+  }
+
+  /// Writes a text message, or a part of one, compressed if that was negotiated, to memory of the caller's:
+  /// ``sizeBound(ofPayload:)`` bytes of room.
+  @inlinable
+  public func sendText(
+    _ text: UTF8Span,
+    messageFinished: Bool = true,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    try sendText(text, messageFinished: messageFinished, compress: true, into: &output)
+  }
+
+  /// Writes a binary message, or a part of one, compressed if that was negotiated, to memory of the caller's:
+  /// ``sizeBound(ofPayload:)`` bytes of room.
+  @inlinable
+  public func sendBytes(
+    _ bytes: RawSpan,
+    messageFinished: Bool = true,
+    into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
     try sendBytes(bytes, messageFinished: messageFinished, compress: true, into: &output)
   }
