@@ -104,7 +104,7 @@ enum HTTP1Bytes {
 extension String {
   /// RFC 9110 §5.6.2.
   var isHTTPToken: Bool {
-    let isToken = utf8.withContiguousStorageIfAvailable { $0.allSatisfy(HTTP1Bytes.isToken) }
-    return !isEmpty && (isToken ?? utf8.allSatisfy(HTTP1Bytes.isToken))
+    let bytes = utf8Span.span.bytes
+    return !bytes.isEmpty && HTTP1Bytes.endOfToken(in: bytes, 0..<bytes.byteCount) == bytes.byteCount
   }
 }
