@@ -24,10 +24,10 @@ def folder():
 
 
 def module_flags():
-    """What `swiftc` must be told to import the library."""
-    kernels = folder() / "CWSProtoKernels.build" / "module.modulemap"
-    return ["-I", str(folder() / "Modules"), "-Xcc", f"-fmodule-map-file={ROOT / 'Sources/CZlib/module.modulemap'}",
-            "-Xcc", f"-fmodule-map-file={kernels}"]
+    """What `swiftc` must be told to import the libraries: where the modules of Swift are, and the maps of those of C."""
+    maps = [ROOT / "Sources/CZlib/module.modulemap", *sorted(folder().glob("*.build/module.modulemap")),
+            *sorted((ROOT / ".build/checkouts").glob("*/Sources/*/include/module.modulemap"))]
+    return ["-I", str(folder() / "Modules"), *(flag for map in maps for flag in ("-Xcc", f"-fmodule-map-file={map}"))]
 
 
 def objects():

@@ -86,8 +86,9 @@ def in_doc_comments():
                     used.add(key)
                     given.append(givens.get(key, {}).get("given", ""))
                     within = givens.get(key, {}).get("within", within)
-                if file.startswith("Sources/WSProtoFoundation/"):
-                    given.append("import WSProtoFoundation")
+                module = file.split("/")[1]
+                if module in ("WSProtoFoundation", "WSProtoNIO"):
+                    given.append(f"import {module}")
                 if name.startswith("`") and not within:
                     # A case by itself is what is sent.
                     within = "_ = try send(…)" if code.startswith(".") else "_ = try …"
