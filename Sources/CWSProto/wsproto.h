@@ -156,6 +156,9 @@ enum {
   WSPROTO_VIOLATION_EXTENSION = 8,
   /// A callback has called the object that it was called by.
   WSPROTO_VIOLATION_REENTRANCE = 9,
+  /// More than `max_untaken_bytes` wait for `wsproto_endpoint_next_event`. Nothing was taken in: take the events, then
+  /// hand in the same bytes again.
+  WSPROTO_VIOLATION_EVENTS_NOT_TAKEN = 10,
 };
 
 /// What has happened on a connection, or what shall happen. Members that the kind does not use are zero.
@@ -198,6 +201,12 @@ typedef struct wsproto_configuration {
   size_t max_part_bytes;
   /// Each message as one event, instead of parts as they arrive.
   bool whole_messages;
+  /// What is answered automatically: see `wsproto_endpoint_send_replies`.
+  bool automatic_pongs;
+  bool automatic_closes;
+  bool automatic_rejections;
+  /// Received bytes that wait for `wsproto_endpoint_next_event`.
+  size_t max_untaken_bytes;
 } wsproto_configuration;
 
 /// Sets the defaults.
@@ -247,6 +256,14 @@ const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
 /// The bytes that put `event` on the wire.
 bool wsproto_endpoint_send(wsproto_endpoint *endpoint, const wsproto_event *event, wsproto_bytes *output,
                            wsproto_error **error);
+
+/// The bytes of the automatic replies that wait: a pong for the newest ping, then a Close, or the response to an illegal
+/// handshake. No bytes if none wait. Call it after each event for one pong a ping. A pong that waits goes out in front of
+/// what `wsproto_endpoint_send` gives, too. The state moves on to WSPROTO_CLOSED here, as by a send of the same.
+bool wsproto_endpoint_send_replies(wsproto_endpoint *endpoint, wsproto_bytes *output, wsproto_error **error);
+
+/// The most bytes that the replies take which wait; 0 if none do.
+size_t wsproto_endpoint_waiting_reply_bytes(wsproto_endpoint *endpoint);
 
 // ------------------------------------------------------------------------------------------------- HTTP/2 and HTTP/3
 

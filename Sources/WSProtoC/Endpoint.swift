@@ -105,6 +105,25 @@ final class Endpoint {
     return arena.copy(output)
   }
 
+  func sendReplies() throws(LocalProtocolError) -> wsproto_bytes {
+    let bytes =
+      switch core {
+      case .whole(let one): try one.sendReplies()
+      case .handshake(let one): try one.sendReplies()
+      case .open(let one): try one.sendReplies()
+      }
+    arena.reset()
+    return arena.copy(bytes)
+  }
+
+  var waitingReplyBytes: Int {
+    switch core {
+    case .whole(let one): one.waitingReplyBytes
+    case .handshake(let one): one.waitingReplyBytes
+    case .open(let one): one.waitingReplyBytes
+    }
+  }
+
   private func settle() {
     if let connection { known.settle(connection) }
   }
@@ -147,7 +166,11 @@ extension Configuration {
     limits.maxMessageBytes = limit(given.max_message_bytes)
     limits.maxMessageFragments = limit(given.max_message_fragments)
     limits.maxPartBytes = limit(given.max_part_bytes)
+    limits.maxUntakenBytes = limit(given.max_untaken_bytes)
     delivery = given.whole_messages ? .wholeMessages : .chunks
+    if given.automatic_pongs { automaticReplies.insert(.pongs) }
+    if given.automatic_closes { automaticReplies.insert(.closes) }
+    if given.automatic_rejections { automaticReplies.insert(.rejections) }
   }
 }
 
@@ -167,7 +190,11 @@ public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_conf
     max_message_bytes: limits.maxMessageBytes,
     max_message_fragments: limits.maxMessageFragments,
     max_part_bytes: limits.maxPartBytes,
-    whole_messages: false
+    whole_messages: false,
+    automatic_pongs: false,
+    automatic_closes: false,
+    automatic_rejections: false,
+    max_untaken_bytes: limits.maxUntakenBytes
   )
 }
 
@@ -313,4 +340,24 @@ public func endpointSend(
     () throws(LocalProtocolError) in
     output.pointee = try endpoint.send(event.pointee)
   }
+}
+
+/// `wsproto_endpoint_send_replies` of wsproto.h.
+@_cdecl("wsproto_endpoint_send_replies")
+public func endpointSendReplies(
+  _ endpoint: OpaquePointer,
+  _ output: UnsafeMutablePointer<wsproto_bytes>,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> Bool {
+  let endpoint = object(endpoint, as: Endpoint.self)
+  return endpoint.calls.attempt(error, { (failure: LocalProtocolError) in ErrorBox(failure) }) {
+    () throws(LocalProtocolError) in
+    output.pointee = try endpoint.sendReplies()
+  }
+}
+
+/// `wsproto_endpoint_waiting_reply_bytes` of wsproto.h.
+@_cdecl("wsproto_endpoint_waiting_reply_bytes")
+public func endpointWaitingReplyBytes(_ endpoint: OpaquePointer) -> Int {
+  object(endpoint, as: Endpoint.self).waitingReplyBytes
 }

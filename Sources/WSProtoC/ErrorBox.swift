@@ -29,6 +29,7 @@ final class ErrorBox {
       case .bodyFraming: WSPROTO_VIOLATION_BODY_FRAMING
       case .extension: WSPROTO_VIOLATION_EXTENSION
       case .reentrance: WSPROTO_VIOLATION_REENTRANCE
+      case .eventsNotTaken: WSPROTO_VIOLATION_EVENTS_NOT_TAKEN
       // Not possible here: output grows.
       case .outputTooSmall: WSPROTO_VIOLATION_STATE
       }

@@ -59,6 +59,8 @@ class Configuration(ctypes.Structure):
         ("max_head_bytes", c_size_t), ("max_head_fields", c_size_t), ("max_early_bytes", c_size_t),
         ("max_frame_payload", c_size_t), ("max_message_wire_bytes", c_size_t), ("max_message_bytes", c_size_t),
         ("max_message_fragments", c_size_t), ("max_part_bytes", c_size_t), ("whole_messages", c_bool),
+        ("automatic_pongs", c_bool), ("automatic_closes", c_bool), ("automatic_rejections", c_bool),
+        ("max_untaken_bytes", c_size_t),
     ]
 
 

@@ -23,6 +23,8 @@ FOLLOWS = -1
 #: What the headers of a message's frames may add to it.
 _HEADERS = _defaults.max_message_wire_bytes - _defaults.max_message_bytes or 1 << 16
 _NO_LIMIT = _native.c_size_t(-1).value
+# wsproto takes whatever it is given, whether events are taken or not.
+_defaults.max_untaken_bytes = _NO_LIMIT
 
 
 @dataclass(frozen=True)

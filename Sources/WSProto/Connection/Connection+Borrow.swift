@@ -11,7 +11,7 @@ extension Connection {
     if !buffer.isEmpty || inbound.hasMore || endOfStream {
       // Bytes of the handshake's packet, of an earlier `body` that threw, or a message that lies in the buffer: goes
       // on there.
-      if takesInput { buffer.append(UnsafeRawBufferPointer(chunk), expected: inbound.expectedBytes) }
+      keep(UnsafeRawBufferPointer(chunk))
       return try drainBuffer(body)
     }
     guard takesInput, let base = chunk.baseAddress else { return }
@@ -19,7 +19,7 @@ extension Connection {
     do throws(Failure) {
       try drain(base, &position, chunk.count, keeps: false, body)
     } catch {
-      if takesInput { buffer.append(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position))) }
+      keep(UnsafeRawBufferPointer(rebasing: chunk.dropFirst(position)))
       throw error
     }
   }
@@ -53,6 +53,7 @@ extension Connection {
       throw error
     }
     buffer.head = position
+    untaken = 0
     if takesInput { return buffer.settle() }
     buffer.removeAll()
     if takeEndOfStream() { try body(.closeConnection(.abnormalClosure, reason: "".utf8Span)) }
@@ -145,10 +146,13 @@ extension Connection {
             )
           )
         )
-      case .ping: try body(.ping(bytes.bytes))
+      case .ping:
+        if replies != nil { answer(ping: bytes) }
+        try body(.ping(bytes.bytes))
       case .pong: try body(.pong(bytes.bytes))
       case .close:
-        machine.applyIfLegal(.receiveClose)
+        move(.receiveClose)
+        if replies != nil { answer(close: part.code, reason: bytes) }
         try body(.closeConnection(part.code, reason: text))
       }
     }

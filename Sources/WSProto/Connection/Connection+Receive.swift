@@ -8,7 +8,24 @@ extension Connection {
 
   public func receiveData(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     guard !isBusy.receiving else { throw .local(Self.reentrance) }
-    if takesInput { buffer.append(data, expected: inbound.expectedBytes) }
+    let waiting = untakenBytes
+    guard waiting <= maxUntakenBytes else {
+      throw .local(.eventsNotTaken(waiting, limit: maxUntakenBytes))
+    }
+    keep(data)
+  }
+
+  /// The received bytes that wait for their events to be taken: those in the buffer but for what had come of an
+  /// incomplete frame when all events were last taken.
+  private var untakenBytes: Int { min(untaken, buffer.count) }
+
+  /// Takes bytes in for later, however many wait: for the borrowed doors, which have taken them already.
+  func keep(_ data: UnsafeRawBufferPointer) {
+    guard takesInput else { return }
+    let waiting = untakenBytes
+    buffer.append(data, expected: inbound.expectedBytes)
+    // Both are sizes of things in memory.
+    untaken = waiting + data.count
   }
 
   public func receiveEndOfStream() throws(ProtocolError) {
@@ -29,7 +46,7 @@ extension Connection {
     endOfStream = false
     buffer.removeAll()
     let before = machine.state
-    machine.applyIfLegal(.endOfStream)
+    move(.endOfStream)
     return before == .open || before == .localClosing
   }
 
@@ -54,6 +71,7 @@ extension Connection {
   /// All events were taken: gives back what the bytes under way don't need.
   @inline(__always)
   func settle() {
+    untaken = 0
     inbound.settle()
     buffer.settle()
   }
@@ -78,10 +96,13 @@ extension Connection {
           messageFinished: part.messageFinished
         )
       )
-    case .ping: return .ping(Ping(payload: bytes))
+    case .ping:
+      if replies != nil { bytes.withUnsafeBytes { answer(ping: $0) } }
+      return .ping(Ping(payload: bytes))
     case .pong: return .pong(Pong(payload: bytes))
     case .close:
-      machine.applyIfLegal(.receiveClose)
+      move(.receiveClose)
+      if replies != nil { bytes.withUnsafeBytes { answer(close: part.code, reason: $0) } }
       settle()
       buffer.removeAll()
       return .closeConnection(

@@ -22,6 +22,13 @@ public final class Connection: WebSocketEndpoint {
   @exclusivity(unchecked) var buffer = ReceiveBuffer()
   /// The transport has ended behind the bytes in `buffer`.
   @exclusivity(unchecked) var endOfStream = false
+  /// What has come by `receiveData` since all events were last taken, in bytes; some of it may have been read since.
+  @exclusivity(unchecked) var untaken = 0
+  let maxUntakenBytes: Int
+  /// What is answered automatically; `nil` if nothing is.
+  let replies: Replies?
+  /// The newest ping's pong waits in ``replies``.
+  @exclusivity(unchecked) var pongWaits = false
   @exclusivity(unchecked) private var isReceiving = false
   @exclusivity(unchecked) private var isSending = false
 
@@ -47,6 +54,8 @@ public final class Connection: WebSocketEndpoint {
     self.type = type
     self.extensions = extensions
     machine = ConnectionStateMachine(state: .open)
+    maxUntakenBytes = configuration.limits.maxUntakenBytes
+    replies = Replies(configuration.automaticReplies)
     let inUse = ExtensionsInUse(extensions)
     inbound = InboundPipeline(
       role: type,
@@ -79,7 +88,15 @@ public final class Connection: WebSocketEndpoint {
   /// The peer's bytes have violated the protocol.
   func fail(_ failed: ParseFailed) {
     failure = failed
-    machine.applyIfLegal(.fail)
+    move(.fail)
+    answer(failure: failed)
+  }
+
+  /// The state moves by what was received.
+  func move(_ input: ConnectionStateMachine.Input) {
+    machine.applyIfLegal(input)
+    // After both Closes there are no pongs (RFC 6455 §5.5.2).
+    if machine.state == .closed { pongWaits = false }
   }
 
   // MARK: One call at a time
@@ -101,16 +118,28 @@ public final class Connection: WebSocketEndpoint {
   @inline(__always)
   func endReceiving() { isReceiving = false }
 
-  /// Makes one frame and writes it. A hook that calls back is refused.
+  /// Makes one frame and writes it, behind the pong that waits. A hook that calls back is refused.
+  ///
+  /// - Parameter free: the room that there is, in bytes, for both.
   @inline(__always)
   func sending(
+    _ free: Int,
     _ make: (inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     guard !isSending else { throw Self.reentrance }
     isSending = true
     defer { isSending = false }
-    try write(try make(&outbound))
+    if pongWaits { try sendBehindPong(free, make, write) } else { try write(try make(&outbound)) }
+    outbound.settle()
+  }
+
+  /// Runs what makes frames by itself, unless a hook calls back.
+  func alone(_ body: () throws(LocalProtocolError) -> Void) throws(LocalProtocolError) {
+    guard !isSending else { throw Self.reentrance }
+    isSending = true
+    defer { isSending = false }
+    try body()
     outbound.settle()
   }
 }

@@ -64,6 +64,15 @@ extension WebSocketEndpoint {
 
   // MARK: Sending
 
+  /// The bytes of the replies that wait, none if none do: write all of them to the transport. See
+  /// ``sendReplies(into:)-([UInt8])``.
+  @inlinable
+  public func sendReplies() throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try sendReplies(into: &output)
+    return output
+  }
+
   /// The bytes that put `event` on the wire; write all of them to the transport.
   ///
   /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.

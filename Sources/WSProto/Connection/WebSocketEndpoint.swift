@@ -4,7 +4,8 @@
 ///
 /// **The order of calls.** Received bytes go in by one of the doors below, and events come out. What a `send` returns,
 /// or appends, goes to the transport, always and in order. After a ``CloseConnection`` event send its `response()` while
-/// ``state`` is ``ConnectionState/remoteClosing``; when ``state`` is ``ConnectionState/closed``, close the transport.
+/// ``state`` is ``ConnectionState/remoteClosing``; when ``state`` is ``ConnectionState/closed``, close the transport. A
+/// connection that was asked for ``AutomaticReplies`` answers by itself: ``sendReplies()``.
 ///
 /// **Doors.** There are three ways to receive, and they may be mixed from call to call:
 /// - *owned*: ``receiveData(_:)-(UnsafeRawBufferPointer)``, then ``nextEvent()`` until it gives `nil`. One copy of each
@@ -36,6 +37,9 @@ public protocol WebSocketEndpoint: AnyObject {
   // MARK: The owned door
 
   /// Takes bytes from the transport: one copy. Call ``nextEvent()`` afterwards until it gives `nil`.
+  ///
+  /// Whoever doesn't is stopped by ``Limits/maxUntakenBytes``: the call then throws `ProtocolError.local`, and takes
+  /// nothing.
   ///
   /// - Throws: `ProtocolError.remote` if the peer's part of the handshake isn't legal: a server sends the error's
   ///   `eventHint`, then closes the transport; a client closes it. `ProtocolError.local` if a client's request was not
@@ -86,6 +90,27 @@ public protocol WebSocketEndpoint: AnyObject {
     reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) -> Int
+
+  // MARK: Replies
+
+  /// The most bytes that the replies take which wait to be sent; 0 if none do, and always where
+  /// ``Configuration/automaticReplies`` is empty. Exact but for the rejection of a handshake, and for extensions that
+  /// aren't of this package.
+  var waitingReplyBytes: Int { get }
+
+  /// Appends the replies that wait, in order: a pong, then a Close, or the rejection of a handshake. Nothing if none wait.
+  ///
+  /// The state moves here, as by a `send` of the same: see ``AutomaticReplies``.
+  ///
+  /// - Throws: `LocalProtocolError` if an extension refuses a reply, which is dropped then, or on a call from a hook.
+  ///   Nothing was appended.
+  func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError)
+
+  /// Writes the replies that wait to memory of the caller's: ``waitingReplyBytes`` of room.
+  ///
+  /// - Throws: `LocalProtocolError` as ``sendReplies(into:)-([UInt8])`` does, and where there is less room: nothing was
+  ///   written then, and the replies still wait.
+  func sendReplies(into output: inout OutputRawSpan) throws(LocalProtocolError)
 
   // MARK: Sending
 
@@ -142,9 +167,11 @@ public protocol WebSocketEndpoint: AnyObject {
   /// Writes a prepared message to memory of the caller's: ``sizeBound(ofPayload:)`` bytes of room for its payload.
   func send(_ message: PreparedMessage, into output: inout OutputRawSpan) throws(LocalProtocolError)
 
-  /// The most bytes that `event` takes on the wire; exact but for what is compressed, for masks, and for handshakes.
+  /// The most bytes that `event` takes on the wire, with the automatic pong that goes in front of it if one waits; exact
+  /// but for what is compressed, for masks, and for handshakes.
   func sizeBound(of event: Event) -> Int
 
-  /// The most bytes that a message, or a control frame, with a payload of `count` bytes takes on the wire.
+  /// The most bytes that a message, or a control frame, with a payload of `count` bytes takes on the wire, with the
+  /// automatic pong that goes in front of it if one waits.
   func sizeBound(ofPayload count: Int) -> Int
 }

@@ -7,23 +7,39 @@ struct EventQueue {
   private var first: Event?
   private var rest: [Event] = []
   private var taken = 0
+  /// What the events hold of the bodies of refusals, in bytes; each event counts, so that many small ones count too.
+  private(set) var heldBytes = 0
 
   var isEmpty: Bool { first == nil }
 
   mutating func append(_ event: Event) {
+    heldBytes += Self.cost(event)
     if first == nil { first = event } else { rest.append(event) }
   }
 
   mutating func popFirst() -> Event? {
     guard let event = first else { return nil }
+    heldBytes -= Self.cost(event)
     if taken < rest.count {
       first = rest[taken]
       taken += 1
+      // Those that were taken must not stay where the queue is never empty. Each is moved once at most for one taken.
+      if taken > 32, taken > rest.count / 2 {
+        rest.removeFirst(taken)
+        taken = 0
+      }
     } else {
       first = nil
       if !rest.isEmpty { rest = [] }
       taken = 0
     }
     return event
+  }
+
+  /// An event in the queue, and the storage of its bytes: about what they take beside the bytes.
+  private static let overhead = 128
+
+  private static func cost(_ event: Event) -> Int {
+    if case .rejectData(let part) = event { part.data.count + overhead } else { 0 }
   }
 }

@@ -18,7 +18,7 @@ extension H11Handshake {
 
   func receiveRequest(_ data: UnsafeRawBufferPointer, _ phase: inout Phase) throws(ProtocolError) {
     reader.receive(data)
-    guard let head = try nextHead(&phase, orEnd: .awaitingRejection) else { return }
+    guard let head = try nextHead(&phase, orEnd: .awaitingRejection(nil)) else { return }
     let request = RequestHead(method: head.method, target: head.target, fields: HandshakeFields(head))
     try decide(on: request, .head(head), &phase)
   }
@@ -33,7 +33,7 @@ extension H11Handshake {
       deliver(.request(Request(received)))
       phase = .awaitingDecision(received)
     } catch {
-      over(&phase, .awaitingRejection)
+      over(&phase, .awaitingRejection(nil))
       throw .remote(RemoteProtocolError(error, for: .server))
     }
   }
@@ -44,7 +44,7 @@ extension H11Handshake {
   func receiveEarly(_ data: UnsafeRawBufferPointer, _ phase: inout Phase) throws(ProtocolError) {
     if data.isEmpty { return }
     if reader.bufferedCount > configuration.limits.maxEarlyBytes {
-      over(&phase, .awaitingRejection)
+      over(&phase, .awaitingRejection(nil))
       let fault = HandshakeFault("too many bytes before the handshake was answered", nil)
       throw .remote(RemoteProtocolError(fault, for: .server))
     }

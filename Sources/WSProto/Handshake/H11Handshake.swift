@@ -32,8 +32,9 @@ public final class H11Handshake {
     case awaitingRequest
     /// Server: the caller decides; the reader has what comes meanwhile.
     case awaitingDecision(ReceivedHead)
-    /// Server: the request is not legal; the caller can only reject.
-    case awaitingRejection
+    /// Server: the request is not legal; the caller can only reject. The rejection is the reply that waits, if replies are
+    /// automatic.
+    indirect case awaitingRejection(RejectConnection?)
     /// Server: the body of a refusal is being sent.
     indirect case sendingRejection(HTTP1BodyWriter)
     /// Accepted. Nobody has asked for the connection, and what has come behind the handshake is still in the reader.
@@ -145,19 +146,24 @@ public final class H11Handshake {
         LocalProtocolError("a client cannot start from a request that was received", .state(state))
       )
     }
-    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
-      try startFromRequest(headers, path, &phase)
-    }
+    try receiving { (phase) throws(ProtocolError) in try startFromRequest(headers, path, &phase) }
   }
 
   /// Takes bytes from the transport and reads what they complete. Call ``nextEvent()`` afterwards.
   ///
   /// - Throws: `ProtocolError.remote` if the peer's part isn't legal: a server sends the error's `eventHint`, then
   ///   either closes. Events that were read before it can still be taken, such as a refusal whose body is not legal.
-  ///   `ProtocolError.local` if the handshake is over or hasn't begun; bytes that come then belong to the
-  ///   ``connection``.
+  ///   `ProtocolError.local` if the handshake is over or hasn't begun, bytes that come then belong to the
+  ///   ``connection``; and if more than ``Limits/maxUntakenBytes`` of a refusal's body wait in events that were not taken.
   public func receiveData(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
-    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
+    let limit = configuration.limits.maxUntakenBytes
+    if queue.heldBytes > limit { throw .local(.eventsNotTaken(queue.heldBytes, limit: limit)) }
+    try keep(data)
+  }
+
+  /// Takes bytes, however many wait: for the borrowed doors, which have taken them already.
+  func keep(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
+    try receiving { (phase) throws(ProtocolError) in
       switch phase {
       case .awaitingResponse(let negotiation):
         try receiveResponse(data, negotiation, &phase)
@@ -248,6 +254,51 @@ public final class H11Handshake {
   }
 
   func deliver(_ event: Event) { queue.append(event) }
+
+  /// Runs a part of the peer's. What answers an illegal request waits, if replies are automatic.
+  private func receiving(_ body: (inout Phase) throws(ProtocolError) -> Void) throws(ProtocolError) {
+    try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
+      do throws(ProtocolError) {
+        try body(&phase)
+      } catch {
+        if case .awaitingRejection(nil) = phase, case .remote(let failed) = error,
+          case .rejectConnection(let rejection) = failed.eventHint,
+          configuration.automaticReplies.contains(.rejections)
+        {
+          phase = .awaitingRejection(rejection)
+        }
+        throw error
+      }
+    }
+  }
+
+  // MARK: Replies
+
+  /// The most bytes that the rejection takes which waits to be sent; 0 if none does. See
+  /// ``AutomaticReplies/rejections``.
+  public var waitingReplyBytes: Int { waitingRejection.map { sizeBound(of: .rejectConnection($0)) } ?? 0 }
+
+  /// The bytes of the rejection that waits, none if none does: write all of them to the transport. ``state`` is then
+  /// closed.
+  public func sendReplies() throws(LocalProtocolError) -> [UInt8] {
+    var output: [UInt8] = []
+    try sendReplies(into: &output, atMost: .max)
+    return output
+  }
+
+  /// Appends the bytes of the rejection that waits; see ``sendReplies()``.
+  public func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError) {
+    try sendReplies(into: &output, atMost: .max)
+  }
+
+  func sendReplies(into output: inout [UInt8], atMost limit: Int) throws(LocalProtocolError) {
+    guard let rejection = waitingRejection else { return }
+    try send(.rejectConnection(rejection), into: &output, atMost: limit)
+  }
+
+  private var waitingRejection: RejectConnection? {
+    if case .awaitingRejection(let rejection) = phase { rejection } else { nil }
+  }
 
   // MARK: What comes of it
 

@@ -143,6 +143,11 @@ struct OutboundPipeline: ~Copyable {
     }
   }
 
+  /// The same for a control frame: exact without the extensions of others.
+  func controlBound(_ count: Int) -> Int {
+    if case .hooks = transform { bound(count) } else { count + (isServer ? 2 : 6) }
+  }
+
   /// The last frame was written: gives back what an idle connection may not hold.
   @inline(__always)
   mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.assembly) } }

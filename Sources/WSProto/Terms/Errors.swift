@@ -43,6 +43,9 @@ public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvert
     case `extension`
     /// The memory to write to has not the room: at least `needed` bytes. See `sizeBound`.
     case outputTooSmall(needed: Int)
+    /// More received bytes than ``Limits/maxUntakenBytes`` wait for their events to be taken. Nothing was taken in, and
+    /// the connection is as it was: take the events, then hand in the same bytes again.
+    case eventsNotTaken(limit: Int)
     /// A hook, or a random source, has called back into the connection that it works for.
     case reentrance
   }
@@ -56,6 +59,14 @@ public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvert
   public init(_ message: String, _ violation: Violation) {
     self.message = message
     self.violation = violation
+  }
+
+  /// More received bytes wait than may.
+  static func eventsNotTaken(_ waiting: Int, limit: Int) -> LocalProtocolError {
+    LocalProtocolError(
+      "\(waiting) received bytes wait, more than the limit of \(limit): take their events first",
+      .eventsNotTaken(limit: limit)
+    )
   }
 
   /// The message.

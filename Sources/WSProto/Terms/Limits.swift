@@ -11,6 +11,11 @@ public struct Limits: Sendable, Hashable {
   /// end of the request is always kept, and so is the read that goes beyond the limit: a server that takes the events
   /// of each read and decides before the next one never meets it. Default 64 KiB.
   public var maxEarlyBytes: Int = 64 << 10
+  /// Received bytes whose events nobody takes: what waits for ``WebSocketEndpoint/nextEvent()``. More than that, and
+  /// ``WebSocketEndpoint/receiveData(_:)-(UnsafeRawBufferPointer)`` takes nothing until events were taken. What a call
+  /// brings is not held against it, nor what has come of a frame that isn't complete: a caller that takes all events
+  /// after each read never meets it. Default 16 MiB.
+  public var maxUntakenBytes: Int = 16 << 20
   /// The payload of one frame, as declared in its header: refused before a byte of it is read. Default 16 MiB.
   public var maxFramePayload: Int = 16 << 20
   /// A message on the wire: the payloads and headers of its frames, before inflation. Default 64 MiB.

@@ -47,6 +47,14 @@ public final class WSConnection: WebSocketEndpoint {
     try handshake.receiveData(data)
   }
 
+  /// The same for the borrowed doors, which have taken the bytes already, however many wait.
+  private func keep(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
+    if let connection { return connection.keep(data) }
+    if handshake.state == .closed { return }
+    defer { connection = handshake.connection }
+    try handshake.keep(data)
+  }
+
   public func receiveEndOfStream() throws(ProtocolError) {
     if let connection { return try connection.receiveEndOfStream() }
     try handshake.receiveEndOfStream()
@@ -63,7 +71,7 @@ public final class WSConnection: WebSocketEndpoint {
     if let connection, !handshake.hasEvents { return try connection.receive(chunk, body) }
     // The handshake's bytes are copied; they're few, and once.
     do throws(ProtocolError) {
-      try receiveData(UnsafeRawBufferPointer(chunk))
+      try keep(UnsafeRawBufferPointer(chunk))
     } catch {
       if case .remote(let error) = error { handshakeFailure = error }
     }
@@ -163,6 +171,22 @@ public final class WSConnection: WebSocketEndpoint {
 
   public func sizeBound(ofPayload count: Int) -> Int {
     connection?.sizeBound(ofPayload: count) ?? count
+  }
+
+  // MARK: Replies
+
+  public var waitingReplyBytes: Int { connection?.waitingReplyBytes ?? handshake.waitingReplyBytes }
+
+  public func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError) {
+    if let connection { return try connection.sendReplies(into: &output) }
+    try handshake.sendReplies(into: &output)
+  }
+
+  public func sendReplies(into output: inout OutputRawSpan) throws(LocalProtocolError) {
+    if let connection { return try connection.sendReplies(into: &output) }
+    var head: [UInt8] = []
+    try handshake.sendReplies(into: &head, atMost: output.freeCapacity)
+    for byte in head { output.append(byte) }
   }
 
   private func open() throws(LocalProtocolError) -> Connection {

@@ -17,19 +17,22 @@ final class ModelReplay {
     var incoming: [[UInt8]?] = []
     var isEnded = false
     var isDeaf = false
-    /// Replies that were made and are not written.
-    var pong: [UInt8]?
-    var close: [UInt8]?
   }
 
-  private var client = Side(connection: WSConnection(.client))
-  private var server = Side(connection: WSConnection(.server))
+  private var client: Side
+  private var server: Side
   private let rules: ModelRules
   private let borrowed: Bool
 
   init(_ rules: ModelRules, borrowed: Bool) {
     self.rules = rules
     self.borrowed = borrowed
+    func side(_ role: ConnectionType) -> Side {
+      let replies: AutomaticReplies = rules.replies(role) ? .all : []
+      return Side(connection: WSConnection(role, configuration: Configuration(automaticReplies: replies)))
+    }
+    client = side(.client)
+    server = side(.server)
   }
 
   private subscript(role: ConnectionType) -> Side {
@@ -46,6 +49,10 @@ final class ModelReplay {
       if self[role].told != world[role].told {
         return "the \(role) was told \(self[role].told), not \(world[role].told)"
       }
+      let waiting = world.replies(of: role, rules)
+      if (self[role].connection.waitingReplyBytes == 0) != waiting.isEmpty {
+        return "of the \(role) \(self[role].connection.waitingReplyBytes) bytes wait, not \(waiting)"
+      }
       if self[role].toldTwice { return "the \(role) was told of two ends" }
     }
     return nil
@@ -55,27 +62,21 @@ final class ModelReplay {
     switch step {
     case .send(let role, let input):
       guard let event = Self.event(input) else { return }
-      put(try self[role].connection.send(event), to: role.peer)
+      let isFrames = self[role].connection.connection != nil
+      put(try self[role].connection.send(event), isFrames, to: role.peer)
     case .deliver(let role):
       let bytes = self[role].incoming.removeFirst()
       receive(bytes ?? Self.garbage(for: self[role].connection), role)
     case .deliverEnd(let role): endOfStream(role)
     case .flush(let role):
-      if let pong = self[role].pong {
-        self[role].pong = nil
-        put(pong, to: role.peer)
-      } else if let close = self[role].close {
-        self[role].close = nil
-        put(close, to: role.peer)
-      }
+      let isFrames = self[role].connection.connection != nil
+      put(try self[role].connection.sendReplies(), isFrames, to: role.peer)
     case .finish(let role): self[role.peer].isEnded = true
     case .violate(let role): put(nil, to: role)
     case .cut(let role):
       self[role].incoming = []
       self[role].isEnded = true
     case .timeOut(let role):
-      self[role].pong = nil
-      self[role].close = nil
       self[role].incoming = []
       self[role].isDeaf = true
       self[role.peer].isEnded = true
@@ -105,6 +106,18 @@ final class ModelReplay {
     case .connecting: Array("BAD\r\n\r\n".utf8)
     case .rejecting: Array("zz\r\n".utf8)
     case .open, .localClosing, .remoteClosing, .closed: WireFrame(to: connection.type, 3).bytes
+    }
+  }
+
+  /// Each frame is an item.
+  private func put(_ bytes: [UInt8], _ isFrames: Bool, to role: ConnectionType) {
+    guard isFrames else { return put(bytes, to: role) }
+    var rest = bytes[...]
+    while let length = rest.dropFirst().first {
+      // All are short; a client's are masked.
+      let count = 2 + Int(length & 0x7F) + (length & 0x80 == 0 ? 0 : 4)
+      put(Array(rest.prefix(count)), to: role)
+      rest = rest.dropFirst(count)
     }
   }
 
@@ -146,7 +159,6 @@ final class ModelReplay {
   private func take(_ event: Event, _ role: ConnectionType) {
     switch event {
     case .rejectData(let data): if data.bodyFinished { tell(role, .refused) }
-    case .ping(let ping): reply(to: ping, role)
     case .closeConnection(let close): end(close.code, role)
     default: break
     }
@@ -156,23 +168,13 @@ final class ModelReplay {
     switch event {
     case .handshake(let event): take(event, role)
     case .handshakeFailed: tell(role, .handshakeFailed)
-    case .ping(let payload): reply(to: Ping(payload: Bytes(copying: payload)), role)
     case .closeConnection(let code, _): end(code, role)
-    case .textMessage, .bytesMessage, .pong: break
-    }
-  }
-
-  private func reply(to ping: Ping, _ role: ConnectionType) {
-    if rules.replies(role) {
-      self[role].pong = (try? self[role].connection.send(ping.response())) ?? self[role].pong
+    case .textMessage, .bytesMessage, .ping, .pong: break
     }
   }
 
   private func end(_ code: CloseReason, _ role: ConnectionType) {
     let connection = self[role].connection
     tell(role, code == .abnormalClosure ? .abnormal : connection.failure == nil ? .clean : .violation)
-    if rules.replies(role), connection.state == .remoteClosing {
-      self[role].close = try? connection.send(CloseConnection(code: code))
-    }
   }
 }

@@ -9,7 +9,7 @@ struct ModelFault: Error, Hashable {
   var property: String
 }
 
-/// How the two ends behave: by which table, and whether they reply by themselves.
+/// How the two ends behave: by which table, and whether their replies are automatic.
 struct ModelRules {
   var table: ModelWorld.Table = ConnectionStateMachine.next
   var repliesAutomatically: (client: Bool, server: Bool)
@@ -35,16 +35,14 @@ extension ModelWorld {
       let out = self[to: role.peer]
       let incoming = self[to: role]
       if !end.isGone {
-        if end.repliesWait {
-          if !out.isFull { steps.append(.flush(role)) }
-        } else {
-          if !out.isFull {
-            for (input, _) in Self.sendable where rules.table(end.state, input) != nil {
-              steps.append(.send(role, input))
-            }
+        let waiting = replies(of: role, rules)
+        if !waiting.isEmpty, out.hasRoom(for: waiting.count) { steps.append(.flush(role)) }
+        if out.hasRoom(for: end.pongWaits ? 2 : 1) {
+          for (input, _) in Self.sendable where rules.table(end.state, input) != nil {
+            steps.append(.send(role, input))
           }
-          if end.state == .closed, !out.isEnded { steps.append(.finish(role)) }
         }
+        if end.state == .closed, !out.isEnded { steps.append(.finish(role)) }
         if end.state != .open { steps.append(.timeOut(role)) }
         if incoming.count > 0 {
           // What comes before its request a client does not read, nor a server before it has decided.
@@ -71,12 +69,12 @@ extension ModelWorld {
       self[role].sawEnd = true
       try endOfStream(role, rules)
     case .flush(let role):
-      if self[role].pongWaits {
-        self[role].pongWaits = false
-        self[to: role.peer].put(.pong)
-      } else {
-        self[role].closeWaits = false
-        self[to: role.peer].put(.close)
+      for item in replies(of: role, rules) {
+        switch item {
+        case .pong: try putPong(role)
+        case .close: try send(role, .sendClose, rules)
+        default: try send(role, .sendReject, rules)
+        }
       }
     case .finish(let role): self[to: role.peer].isEnded = true
     case .violate(let role): self[to: role].put(.garbage)
@@ -85,8 +83,6 @@ extension ModelWorld {
       self[to: role].isEnded = true
     case .timeOut(let role):
       self[role].isGone = true
-      self[role].pongWaits = false
-      self[role].closeWaits = false
       self[to: role].removeAll()
       self[to: role].isDeaf = true
       self[to: role.peer].isEnded = true
@@ -98,7 +94,28 @@ extension ModelWorld {
 
   // MARK: Sending
 
+  /// The automatic replies of an end that wait to be sent, in order.
+  func replies(of role: ConnectionType, _ rules: ModelRules) -> [Item] {
+    let end = self[role]
+    let pong: [Item] = end.pongWaits ? [.pong] : []
+    guard rules.replies(role) else { return pong }
+    switch end.state {
+    case .remoteClosing, .failed: return rules.table(end.state, .sendClose) == nil ? pong : pong + [.close]
+    case .awaitingRejection: return [.reject]
+    default: return pong
+    }
+  }
+
+  private mutating func putPong(_ role: ConnectionType) throws(ModelFault) {
+    if self[role].closesMade > 0, self[role].closeArrived {
+      throw ModelFault(property: "after our Close a pong only until the peer's Close")
+    }
+    self[role].pongWaits = false
+    self[to: role.peer].put(.pong)
+  }
+
   private mutating func send(_ role: ConnectionType, _ input: Input, _ rules: ModelRules) throws(ModelFault) {
+    if self[role].pongWaits { try putPong(role) }
     try make(role, input, rules)
     guard let item = Self.sendable.first(where: { $0.0 == input })?.1 else { return }
     self[to: role.peer].put(item)
@@ -120,7 +137,12 @@ extension ModelWorld {
       self[role].closesMade += 1
     default: break
     }
-    self[role].state = next
+    enter(role, next)
+  }
+
+  private mutating func enter(_ role: ConnectionType, _ state: State) {
+    self[role].state = state
+    if state == .closed { self[role].pongWaits = false }
   }
 
   // MARK: Receiving
@@ -141,25 +163,14 @@ extension ModelWorld {
     switch item {
     case .message, .pong: break
     case .ping:
-      if rules.replies(role), rules.table(self[role].state, .sendPong) != nil {
-        try make(role, .sendPong, rules)
-        self[role].pongWaits = true
-      }
+      if rules.replies(role), rules.table(self[role].state, .sendPong) != nil { self[role].pongWaits = true }
     case .close:
       self[role].closeArrived = true
       move(role, .receiveClose, rules)
       try tell(role, .clean)
-      if rules.replies(role), self[role].state == .remoteClosing {
-        try make(role, .sendClose, rules)
-        self[role].closeWaits = true
-      }
     case .garbage:
       move(role, .fail, rules)
       try tell(role, .violation)
-      if rules.replies(role), self[role].state == .failed {
-        try make(role, .sendClose, rules)
-        self[role].closeWaits = true
-      }
     case .request, .accept, .reject, .rejectHead, .rejectData, .rejectEnd:
       throw ModelFault(property: "what a legal peer sends is legal")
     }
@@ -199,7 +210,7 @@ extension ModelWorld {
   }
 
   private mutating func move(_ role: ConnectionType, _ input: Input, _ rules: ModelRules) {
-    if let next = rules.table(self[role].state, input) { self[role].state = next }
+    if let next = rules.table(self[role].state, input) { enter(role, next) }
   }
 
   private mutating func tell(_ role: ConnectionType, _ told: Told) throws(ModelFault) {

@@ -34,11 +34,8 @@ struct ModelWorld {
     var sawEnd = false
     /// It has dropped the transport.
     var isGone = false
-    /// Replies that are made and not written yet; of pongs the newest only.
+    /// The automatic pong of the newest ping waits to be sent. Whether a Close or a rejection waits follows from the state.
     var pongWaits = false
-    var closeWaits = false
-
-    var repliesWait: Bool { pongWaits || closeWaits }
   }
 
   /// One direction of the transport.
@@ -54,7 +51,9 @@ struct ModelWorld {
     /// Nobody reads any more.
     var isDeaf = false
 
-    var isFull: Bool { count == Self.capacity && !isEnded && !isDeaf }
+    var isFull: Bool { !hasRoom(for: 1) }
+
+    func hasRoom(for more: Int) -> Bool { Int(count) + more <= Self.capacity || isEnded || isDeaf }
     var first: Item? { count == 0 ? nil : Item(rawValue: UInt8(items & 15)) }
 
     mutating func put(_ item: Item) {
@@ -113,7 +112,7 @@ struct ModelWorld {
     var bits = UInt64(states.firstIndex(of: end.state) ?? 0)
     bits |= UInt64(end.closesMade) << 4 | UInt64(end.told.rawValue) << 6
     bits |= (end.closeArrived ? 1 << 9 : 0) | (end.sawEnd ? 1 << 10 : 0) | (end.isGone ? 1 << 11 : 0)
-    return bits | (end.pongWaits ? 1 << 12 : 0) | (end.closeWaits ? 1 << 13 : 0)
+    return bits | (end.pongWaits ? 1 << 12 : 0)
   }
 
   private static func end(_ bits: UInt64) -> End {
@@ -124,7 +123,6 @@ struct ModelWorld {
     end.sawEnd = bits >> 10 & 1 == 1
     end.isGone = bits >> 11 & 1 == 1
     end.pongWaits = bits >> 12 & 1 == 1
-    end.closeWaits = bits >> 13 & 1 == 1
     return end
   }
 
@@ -151,7 +149,7 @@ enum ModelStep: Hashable {
   case deliver(ConnectionType)
   /// The end of the peer's stream arrives at this end.
   case deliverEnd(ConnectionType)
-  /// What this end has made as a reply is written.
+  /// The caller of this end sends the automatic replies that wait.
   case flush(ConnectionType)
   /// This end, which is closed, ends its stream.
   case finish(ConnectionType)
@@ -177,7 +175,7 @@ extension ModelStep: CustomStringConvertible {
     case .send(let role, let input): "\(role): \(input)"
     case .deliver(let role): "\(role) reads the next item"
     case .deliverEnd(let role): "\(role) reads the end of the stream"
-    case .flush(let role): "\(role) writes its replies"
+    case .flush(let role): "\(role) sends its replies"
     case .finish(let role): "\(role) ends its stream"
     case .violate(let role): "something illegal gets under way to the \(role)"
     case .cut(let role): "the way to the \(role) is cut"
