@@ -16,9 +16,9 @@ import Darwin
 
 let plants = CommandLine.arguments.contains("plant")
 /// Zeros as they come from the system, which valgrind knows that nobody has written.
-let unwritten = UnsafeMutableRawBufferPointer(start: malloc(2 << 20)!, count: 2 << 20)
+let unwritten = UnsafeMutableRawBufferPointer(start: malloc(2 << 20), count: 2 << 20)
 /// Where calls write to that are given memory: nobody has written it either.
-let room = UnsafeMutableRawBufferPointer(start: malloc(4 << 20)!, count: 4 << 20)
+let room = UnsafeMutableRawBufferPointer(start: malloc(4 << 20), count: 4 << 20)
 var calls = 0
 
 func write(_ name: String, _ bytes: UnsafeRawBufferPointer) {
@@ -47,24 +47,24 @@ func span(_ name: String, _ send: (inout OutputRawSpan) throws -> Void) rethrows
 }
 
 /// Calls `body` with so many bytes of payload.
-func withPayload(_ count: Int, _ body: (RawSpan) throws -> Void) rethrows {
-  if plants { return try body(UnsafeRawBufferPointer(rebasing: unwritten.prefix(count)).bytes) }
+func withPayload(_ count: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+  if plants { return try body(UnsafeRawBufferPointer(rebasing: unwritten.prefix(count))) }
   let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, initialized in
     for index in 0..<count { memory[index] = UInt8(truncatingIfNeeded: 0x20 + index * index % 90) }
     initialized = count
   }
-  try body(bytes.span.bytes)
+  try bytes.withUnsafeBytes(body)
 }
 
 /// Every call of an open end, with payloads about which the masks and the lengths change their ways.
 func sendAll(_ name: String, _ end: any WebSocketEndpoint) throws {
   for count in [0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 64, 125, 126, 127, 1000, 65535, 65536, 1 << 20] {
     let what = "payload of \(count), \(name)"
-    try withPayload(count) { payload in
-      let bytes = Bytes(copying: payload)
-      let text = UTF8Span(
-        unchecked: payload.withUnsafeBytes { UnsafeRawBufferPointer($0).bindMemory(to: UInt8.self).span }
-      )
+    try withPayload(count) { memory in
+      let payload = memory.bytes
+      let bytes = Bytes(copying: memory)
+      // Zeros, or ASCII.
+      let text = UTF8Span(unchecked: memory.bindMemory(to: UInt8.self).span)
       var output: [UInt8] = []
       array("bytes, an event, \(what)", try end.send(BytesMessage(data: bytes)))
       array(
@@ -195,14 +195,15 @@ func rejections() throws {
 func lowLevel(_ name: String, client: Bool) throws {
   for count in [0, 5, 16, 125, 126, 1000] {
     let what = "payload of \(count), \(name)"
-    try withPayload(count) { payload in
+    try withPayload(count) { memory in
+      let payload = memory.bytes
       var encoder = FrameEncoder(client: client)
       var output: [UInt8] = []
       try encoder.encode(.binary, payload: payload, into: &output)
       array("FrameEncoder, \(what)", output)
       try span("FrameEncoder, \(what)") { try encoder.encode(.binary, payload: payload, into: &$0) }
       array("FrameEncoder's header, \(name)", try Array(encoder.header(.text, payloadLength: count)))
-      array("FrameProtocol, \(what)", try FrameProtocol(client: client).sendData(Bytes(copying: payload)))
+      array("FrameProtocol, \(what)", try FrameProtocol(client: client).sendData(Bytes(copying: memory)))
     }
   }
   array("FrameProtocol's close, \(name)", try FrameProtocol(client: client).close(code: 1000, reason: "bye"))
@@ -219,7 +220,7 @@ if !plants {
     ("compressed", PerMessageDeflate()),
     (
       "compressed without takeover",
-      PerMessageDeflate(clientNoContextTakeover: true, serverNoContextTakeover: true)
+      try PerMessageDeflate(clientNoContextTakeover: true, serverNoContextTakeover: true)
     ),
   ] {
     let request = Request(host: "example.com", target: "/", extensions: [deflate])

@@ -3,8 +3,8 @@
 /// The end of a connection (RFC 6455 §7).
 ///
 /// Received: the peer's Close, a violation of the protocol by the peer (then ``code`` is what to answer), or the end of
-/// the transport (1006). It isn't answered for you: while the connection's state is ``ConnectionState/remoteClosing``,
-/// `send` the ``response()``, then close the transport.
+/// the transport (1006). While the connection's state is ``ConnectionState/remoteClosing``, `send` the ``response()``, then
+/// close the transport. It isn't answered for you, unless by ``AutomaticReplies/closes``.
 public struct CloseConnection: Sendable, Hashable {
   /// Why. ``CloseReason/noStatusRcvd`` (1005) stands for no code: nothing is put on the wire for it.
   public var code: CloseReason
@@ -25,7 +25,8 @@ public struct CloseConnection: Sendable, Hashable {
   }
 }
 
-/// A ping (RFC 6455 §5.5.2). It isn't answered for you: `send` the ``response()`` as soon as is practical.
+/// A ping (RFC 6455 §5.5.2): `send` the ``response()`` as soon as is practical. It isn't answered for you, unless by
+/// ``AutomaticReplies/pongs``.
 public struct Ping: Sendable, Hashable {
   /// Up to 125 bytes.
   public var payload: Bytes

@@ -41,6 +41,8 @@ public final class FrameProtocol {
 
   /// Takes received bytes; call ``nextFrame()`` or ``receivedFrames()`` afterwards. After a Close or a failure they are
   /// dropped.
+  ///
+  /// Take all frames before more is received: what waits has no bound here, unlike that of ``Connection``.
   public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
     guard failure == nil, !inbound.isFinished else { return }
     withBytes(of: data) { buffer.append($0, expected: inbound.expectedBytes) }

@@ -42,7 +42,9 @@ import WSProtoTestSupport
       case .textMessage, .bytesMessage, .pong, .closeConnection, .handshake, .handshakeFailed: break
       }
     }
-    for _ in 0..<1000 {
+    // Without replies there is nothing to pile up but events: one that is taken leaves nothing.
+    let reads = replies || way == .ownedNotTaken ? 1000 : 50
+    for _ in 0..<reads {
       switch way {
       case .ownedNotTaken: do { try end.receiveData(pristine) } catch { refused += 1 }
       case .owned:
@@ -63,7 +65,7 @@ import WSProtoTestSupport
       }
       highest = max(highest, UntakenEventsTests.held(end))
     }
-    #expect(events == (way == .ownedNotTaken ? 0 : 1_000_000) && refused == 0)
+    #expect(events == (way == .ownedNotTaken ? 0 : reads * 1000) && refused == 0)
     #expect(highest <= most, "\(highest) bytes are held")
     // Of a million pings, one pong.
     let pong = replies && way != .ownedNotTaken ? 6 : 0

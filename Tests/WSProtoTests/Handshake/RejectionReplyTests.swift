@@ -31,6 +31,7 @@ import WSProtoTestSupport
 
   @Test(
     "an illegal request is answered as by the error's hint; the state moves when the reply is sent (RFC 6455 §4.2.1)",
+    .threat(10, 12),
     .requirement("6455-4.2.1-error"),
     arguments: refused.indices,
     Splits.Door.allCases
