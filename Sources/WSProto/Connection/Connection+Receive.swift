@@ -96,18 +96,26 @@ extension Connection {
           messageFinished: part.messageFinished
         )
       )
-    case .ping:
-      if replies != nil { bytes.withUnsafeBytes { answer(ping: $0) } }
-      return .ping(Ping(payload: bytes))
+    case .ping: return pingEvent(bytes)
     case .pong: return .pong(Pong(payload: bytes))
-    case .close:
-      move(.receiveClose)
-      if replies != nil { bytes.withUnsafeBytes { answer(close: part.code, reason: $0) } }
-      settle()
-      buffer.removeAll()
-      return .closeConnection(
-        CloseConnection(code: part.code, reason: String(decoding: bytes, as: UTF8.self))
-      )
+    case .close: return closeEvent(part.code, bytes)
     }
+  }
+
+  // Apart from the messages, which they must not slow down.
+
+  @inline(never)
+  private func pingEvent(_ payload: Bytes) -> Event {
+    if replies != nil { payload.withUnsafeBytes { answer(ping: $0) } }
+    return .ping(Ping(payload: payload))
+  }
+
+  @inline(never)
+  private func closeEvent(_ code: CloseReason, _ reason: Bytes) -> Event {
+    move(.receiveClose)
+    if replies != nil { reason.withUnsafeBytes { answer(close: code, reason: $0) } }
+    settle()
+    buffer.removeAll()
+    return .closeConnection(CloseConnection(code: code, reason: String(decoding: reason, as: UTF8.self)))
   }
 }

@@ -5,16 +5,17 @@
 /// There is none where nothing is answered automatically, so that such connections don't pay for it.
 final class Replies {
   let kinds: AutomaticReplies
-  /// Of the newest ping. Kept for the next one, so that answering allocates nothing; ``Connection/pongWaits`` tells
-  /// whether it waits.
+  /// Of the newest ping. Kept for the next one, so that answering allocates nothing; ``Connection/pongWaits``
+  /// tells whether it waits.
   fileprivate var pong: [UInt8] = []
   /// `nil`: no Close waits.
   fileprivate var close: [UInt8]?
 
-  /// `nil` if a connection answers nothing by itself.
-  init?(_ kinds: AutomaticReplies) {
-    if kinds.isDisjoint(with: [.pongs, .closes]) { return nil }
-    self.kinds = kinds
+  private init(_ kinds: AutomaticReplies) { self.kinds = kinds }
+
+  /// `nil` if a connection answers nothing by itself. No initializer: one that fails has allocated before.
+  static func make(_ kinds: AutomaticReplies) -> Replies? {
+    kinds.isDisjoint(with: [.pongs, .closes]) ? nil : Replies(kinds)
   }
 }
 
@@ -73,28 +74,33 @@ extension Connection {
   }
 
   public func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError) {
-    try sendReplies(.max) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    if gate == .busy { throw Self.reentrance }
+    if pongWaits, waitingClose != nil {
+      return try sendBehindPong(.sendClose, &output) { (output) throws(LocalProtocolError) in
+        try sendReplies(into: &output)
+      }
+    }
+    try sendReply { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
   }
 
   public func sendReplies(into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let free = output.freeCapacity
-    try checkRoom(waitingReplyBytes, free)
-    try sendReplies(free) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
-  }
-
-  private func sendReplies(
-    _ free: Int,
-    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
-  ) throws(LocalProtocolError) {
-    guard let close = waitingClose else {
-      return try alone { () throws(LocalProtocolError) in
-        guard pongWaits else { return }
-        try withPong { (pong) throws(LocalProtocolError) in
-          try checkRoom(pong.count, free)
-          try write(pong)
-        }
+    if gate == .busy { throw Self.reentrance }
+    let needed = waitingReplyBytes
+    if pongWaits, waitingClose != nil {
+      return try sendBehindPong(.sendClose, needed, &output) { (output) throws(LocalProtocolError) in
+        try sendReplies(into: &output)
       }
     }
+    try checkRoom(needed, output.freeCapacity)
+    try sendReply { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+  }
+
+  /// Sends the one reply that waits.
+  private func sendReply(
+    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    if pongWaits { return try sendPong(write) }
+    guard let close = waitingClose else { return }
     try close.span.bytes.withUnsafeBytes { (payload) throws(LocalProtocolError) in
       let make = { (outbound: inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame in
         do throws(LocalProtocolError) {
@@ -105,44 +111,74 @@ extension Connection {
           throw error
         }
       }
-      try sending(free, make, write)
+      try sending(make, write)
     }
     try machine.apply(.sendClose)
   }
 
-  /// Writes the pong that waits, and the next frame: both, or neither.
-  @inline(never)
-  func sendBehindPong(
-    _ free: Int,
-    _ make: (inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame,
+  /// Sends the pong that waits. If an extension refuses it, it does not wait any more.
+  private func sendPong(
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try withPong { (pong) throws(LocalProtocolError) in
-      let frame = try make(&outbound)
-      try checkRoom(pong.count + frame.count, free)
-      try write(pong)
-      try write(frame)
+    guard let payload = replies?.pong else { return }
+    try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      let make = { (outbound: inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame in
+        // Before a hook can receive another ping.
+        self.pongWaits = false
+        return try outbound.control(.pong, bytes)
+      }
+      try sending(make) { (frame) throws(LocalProtocolError) in
+        do throws(LocalProtocolError) {
+          try write(frame)
+        } catch {
+          pongWaits = true
+          throw error
+        }
+      }
     }
   }
 
-  /// Makes a frame of the pong that waits. If `body` throws, the pong waits on; if an extension refuses it, it does not.
-  private func withPong(_ body: (OutboundFrame) throws(LocalProtocolError) -> Void) throws(LocalProtocolError)
-  {
-    pongWaits = false
-    guard let payload = replies?.pong else { return }
-    try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      let pong = try outbound.control(.pong, bytes)
-      do throws(LocalProtocolError) {
-        if pong.payload.baseAddress == bytes.baseAddress { return try body(pong) }
-        // What an extension has made of it lies where the next frame will.
-        let made = [UInt8](pong.payload)
-        try made.span.bytes.withUnsafeBytes { (copy) throws(LocalProtocolError) in
-          try body(OutboundFrame(header: pong.header, payload: copy))
-        }
-      } catch {
-        pongWaits = true
-        throw error
-      }
+  /// Sends behind the pong that waits: both, or neither, and the pong waits on then.
+  ///
+  /// - Parameter input: what sending is to the state; checked before extensions see the pong.
+  @inline(never)
+  func sendBehindPong(
+    _ input: ConnectionStateMachine.Input,
+    _ output: inout [UInt8],
+    _ send: (inout [UInt8]) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    try machine.check(input)
+    if gate == .busy { throw Self.reentrance }
+    let start = output.count
+    try sendPong { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    do throws(LocalProtocolError) {
+      try send(&output)
+    } catch {
+      output.removeSubrange(start...)
+      pongWaits = true
+      throw error
+    }
+  }
+
+  /// The same to memory of the caller's, with room for `needed` bytes.
+  @inline(never)
+  func sendBehindPong(
+    _ input: ConnectionStateMachine.Input,
+    _ needed: Int,
+    _ output: inout OutputRawSpan,
+    _ send: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    try machine.check(input)
+    if gate == .busy { throw Self.reentrance }
+    try checkRoom(needed, output.freeCapacity)
+    let start = output.byteCount
+    try sendPong { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+    do throws(LocalProtocolError) {
+      try send(&output)
+    } catch {
+      output.removeLast(output.byteCount - start)
+      pongWaits = true
+      throw error
     }
   }
 }

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Events → bytes to send. Each call has two sinks: an array that grows, and memory of the caller's, `free` bytes of it.
+// Events → bytes to send. Each call has two sinks: an array that grows, and memory of the caller's. An automatic pong that
+// waits goes first; the calls tell that apart at once, so that it costs nothing where none waits.
 extension Connection {
   public func send(_ event: Event, into output: inout [UInt8]) throws(LocalProtocolError) {
-    try encode(event, .max) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    if gate != .open, let input = Self.input(of: event) {
+      return try sendBehindPong(input, &output) { (output) throws(LocalProtocolError) in
+        try send(event, into: &output)
+      }
+    }
+    try encode(event) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
   }
 
   public func send(_ event: Event, into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let free = output.freeCapacity
-    try checkRoom(sizeBound(of: event), free)
-    try encode(event, free) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+    let needed = sizeBound(of: event)
+    if gate != .open, let input = Self.input(of: event) {
+      return try sendBehindPong(input, needed, &output) { (output) throws(LocalProtocolError) in
+        try send(event, into: &output)
+      }
+    }
+    try checkRoom(needed, output.freeCapacity)
+    try encode(event) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
   public func sendText(
@@ -18,8 +29,12 @@ extension Connection {
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    try encode(.text, text.span.bytes, messageFinished, compress, .max) {
-      (frame) throws(LocalProtocolError) in
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
+        try sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
+      }
+    }
+    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
       frame.write(into: &output)
     }
   }
@@ -30,7 +45,12 @@ extension Connection {
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    try encode(.binary, bytes, messageFinished, compress, .max) { (frame) throws(LocalProtocolError) in
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
+        try sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
+      }
+    }
+    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
       frame.write(into: &output)
     }
   }
@@ -41,10 +61,14 @@ extension Connection {
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    let free = output.freeCapacity
-    try checkRoom(sizeBound(ofPayload: text.count), free)
-    try encode(.text, text.span.bytes, messageFinished, compress, free) {
-      (frame) throws(LocalProtocolError) in
+    if gate != .open {
+      let needed = sizeBound(ofPayload: text.count)
+      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
+        try sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
+      }
+    }
+    try checkRoom(outbound.bound(text.count), output.freeCapacity)
+    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
       try frame.write(into: &output)
     }
   }
@@ -55,28 +79,48 @@ extension Connection {
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    let free = output.freeCapacity
-    try checkRoom(sizeBound(ofPayload: bytes.byteCount), free)
-    try encode(.binary, bytes, messageFinished, compress, free) { (frame) throws(LocalProtocolError) in
+    if gate != .open {
+      let needed = sizeBound(ofPayload: bytes.byteCount)
+      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
+        try sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
+      }
+    }
+    try checkRoom(outbound.bound(bytes.byteCount), output.freeCapacity)
+    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
       try frame.write(into: &output)
     }
   }
 
   public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
+    if gate != .open {
+      return try sendBehindPong(.sendPong, &output) { (output) throws(LocalProtocolError) in
+        try sendPong(payload, into: &output)
+      }
+    }
     try machine.check(.sendPong)
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try control(.pong, bytes, .max) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+      try control(.pong, bytes) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
     }
   }
 
   public func send(_ message: PreparedMessage, into output: inout [UInt8]) throws(LocalProtocolError) {
-    try encode(message, .max) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
+        try send(message, into: &output)
+      }
+    }
+    try encode(message) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
   }
 
   public func send(_ message: PreparedMessage, into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let free = output.freeCapacity
-    try checkRoom(sizeBound(ofPayload: message.payload.count), free)
-    try encode(message, free) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+    let needed = sizeBound(ofPayload: message.payload.count)
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
+        try send(message, into: &output)
+      }
+    }
+    try checkRoom(needed, output.freeCapacity)
+    try encode(message) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
   public func sizeBound(of event: Event) -> Int {
@@ -92,37 +136,47 @@ extension Connection {
 
   public func sizeBound(ofPayload count: Int) -> Int { outbound.bound(count) + waitingPongBytes }
 
+  /// What sending this is to the state; `nil` if it can't be sent.
+  private static func input(of event: Event) -> ConnectionStateMachine.Input? {
+    switch event {
+    case .textMessage, .bytesMessage: .sendMessage
+    case .ping: .sendPing
+    case .pong: .sendPong
+    case .closeConnection: .sendClose
+    case .request, .acceptConnection, .rejectConnection, .rejectData: nil
+    }
+  }
+
   // MARK: One frame each
 
   private func encode(
     _ event: Event,
-    _ free: Int,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     switch event {
     case .textMessage(let message):
       try message.withUTF8 { (bytes) throws(LocalProtocolError) in
-        try data(.text, bytes, message.messageFinished, message.compress, free, write)
+        try data(.text, bytes, message.messageFinished, message.compress, write)
       }
     case .bytesMessage(let message):
       try message.data.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try data(.binary, bytes, message.messageFinished, message.compress, free, write)
+        try data(.binary, bytes, message.messageFinished, message.compress, write)
       }
     case .ping(let ping):
       try machine.check(.sendPing)
       try ping.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try control(.ping, bytes, free, write)
+        try control(.ping, bytes, write)
       }
     case .pong(let pong):
       try machine.check(.sendPong)
       try pong.payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try control(.pong, bytes, free, write)
+        try control(.pong, bytes, write)
       }
     case .closeConnection(let close):
       try machine.check(.sendClose)
       let payload = try ClosePayload.make(code: close.code, reason: close.reason)
       try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-        try control(.close, bytes, free, write)
+        try control(.close, bytes, write)
       }
       try machine.apply(.sendClose)
     case .request, .acceptConnection, .rejectConnection, .rejectData:
@@ -132,13 +186,12 @@ extension Connection {
 
   private func encode(
     _ message: PreparedMessage,
-    _ free: Int,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     try machine.check(.sendMessage)
     // The frame points into what the message holds.
     defer { withExtendedLifetime(message) {} }
-    try sending(free, { (outbound) throws(LocalProtocolError) in try outbound.prepared(message) }, write)
+    try sending({ (outbound) throws(LocalProtocolError) in try outbound.prepared(message) }, write)
   }
 
   @inline(__always)
@@ -147,11 +200,10 @@ extension Connection {
     _ payload: RawSpan,
     _ finished: Bool,
     _ compress: Bool,
-    _ free: Int,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try data(opcode, bytes, finished, compress, free, write)
+      try data(opcode, bytes, finished, compress, write)
     }
   }
 
@@ -161,12 +213,10 @@ extension Connection {
     _ payload: UnsafeRawBufferPointer,
     _ finished: Bool,
     _ compress: Bool,
-    _ free: Int,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     try machine.check(.sendMessage)
     try sending(
-      free,
       { (outbound) throws(LocalProtocolError) in
         try outbound.message(opcode, payload, finished: finished, compress: compress)
       },
@@ -175,17 +225,12 @@ extension Connection {
   }
 
   @inline(__always)
-  private func control(
+  func control(
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,
-    _ free: Int,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try sending(
-      free,
-      { (outbound) throws(LocalProtocolError) in try outbound.control(opcode, payload) },
-      write
-    )
+    try sending({ (outbound) throws(LocalProtocolError) in try outbound.control(opcode, payload) }, write)
   }
 
   /// Before anything moves: a frame that was compressed can't be made a second time.

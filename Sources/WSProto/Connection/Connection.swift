@@ -27,10 +27,20 @@ public final class Connection: WebSocketEndpoint {
   let maxUntakenBytes: Int
   /// What is answered automatically; `nil` if nothing is.
   let replies: Replies?
-  /// The newest ping's pong waits in ``replies``.
-  @exclusivity(unchecked) var pongWaits = false
   @exclusivity(unchecked) private var isReceiving = false
-  @exclusivity(unchecked) private var isSending = false
+  /// What a call that sends finds: one test, in front of each.
+  @exclusivity(unchecked) private(set) var gate = SendGate.open
+  /// What the gate is when no call is sending: open, or a pong waits.
+  @exclusivity(unchecked) private var gateAtRest = SendGate.open
+
+  enum SendGate {
+    /// A frame can be made and written at once.
+    case open
+    /// The newest ping's pong waits in ``replies``, and goes first.
+    case pongFirst
+    /// A call is sending.
+    case busy
+  }
 
   /// See ``WebSocketEndpoint/failure``.
   public private(set) var failure: ParseFailed?
@@ -55,7 +65,7 @@ public final class Connection: WebSocketEndpoint {
     self.extensions = extensions
     machine = ConnectionStateMachine(state: .open)
     maxUntakenBytes = configuration.limits.maxUntakenBytes
-    replies = Replies(configuration.automaticReplies)
+    replies = Replies.make(configuration.automaticReplies)
     let inUse = ExtensionsInUse(extensions)
     inbound = InboundPipeline(
       role: type,
@@ -99,10 +109,19 @@ public final class Connection: WebSocketEndpoint {
     if machine.state == .closed { pongWaits = false }
   }
 
+  /// Whether the newest ping's pong waits in ``replies``.
+  var pongWaits: Bool {
+    get { gateAtRest == .pongFirst }
+    set {
+      gateAtRest = newValue ? .pongFirst : .open
+      if gate != .busy { gate = gateAtRest }
+    }
+  }
+
   // MARK: One call at a time
 
   /// Whether a call is under way: a hook, a random source or the closure of a borrowed door runs inside of one.
-  package var isBusy: (receiving: Bool, sending: Bool) { (isReceiving, isSending) }
+  package var isBusy: (receiving: Bool, sending: Bool) { (isReceiving, gate == .busy) }
 
   static var reentrance: LocalProtocolError {
     LocalProtocolError("an extension or a random source calls back into its connection", .reentrance)
@@ -118,28 +137,15 @@ public final class Connection: WebSocketEndpoint {
   @inline(__always)
   func endReceiving() { isReceiving = false }
 
-  /// Makes one frame and writes it, behind the pong that waits. A hook that calls back is refused.
-  ///
-  /// - Parameter free: the room that there is, in bytes, for both.
+  /// Makes one frame and writes it. Not to be called where ``gate`` is busy: a hook that calls back is refused before.
   @inline(__always)
   func sending(
-    _ free: Int,
     _ make: (inout OutboundPipeline) throws(LocalProtocolError) -> OutboundFrame,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    guard !isSending else { throw Self.reentrance }
-    isSending = true
-    defer { isSending = false }
-    if pongWaits { try sendBehindPong(free, make, write) } else { try write(try make(&outbound)) }
-    outbound.settle()
-  }
-
-  /// Runs what makes frames by itself, unless a hook calls back.
-  func alone(_ body: () throws(LocalProtocolError) -> Void) throws(LocalProtocolError) {
-    guard !isSending else { throw Self.reentrance }
-    isSending = true
-    defer { isSending = false }
-    try body()
+    gate = .busy
+    defer { gate = gateAtRest }
+    try write(try make(&outbound))
     outbound.settle()
   }
 }

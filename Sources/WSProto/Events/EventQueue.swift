@@ -12,14 +12,19 @@ struct EventQueue {
 
   var isEmpty: Bool { first == nil }
 
+  /// A part of the body of a refusal.
+  mutating func append(_ part: RejectData) {
+    heldBytes += Self.cost(part)
+    append(.rejectData(part))
+  }
+
   mutating func append(_ event: Event) {
-    heldBytes += Self.cost(event)
     if first == nil { first = event } else { rest.append(event) }
   }
 
   mutating func popFirst() -> Event? {
     guard let event = first else { return nil }
-    heldBytes -= Self.cost(event)
+    if heldBytes > 0, case .rejectData(let part) = event { heldBytes -= Self.cost(part) }
     if taken < rest.count {
       first = rest[taken]
       taken += 1
@@ -39,7 +44,5 @@ struct EventQueue {
   /// An event in the queue, and the storage of its bytes: about what they take beside the bytes.
   private static let overhead = 128
 
-  private static func cost(_ event: Event) -> Int {
-    if case .rejectData(let part) = event { part.data.count + overhead } else { 0 }
-  }
+  private static func cost(_ part: RejectData) -> Int { part.data.count + overhead }
 }

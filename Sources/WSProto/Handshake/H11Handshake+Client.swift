@@ -77,12 +77,12 @@ extension H11Handshake {
     do throws(HTTP1Error) {
       while true {
         switch try reader.next(&rest) {
-        case .data(let data): deliver(.rejectData(RejectData(data: Bytes(data), bodyFinished: false)))
+        case .data(let data): deliver(RejectData(data: Bytes(data), bodyFinished: false))
         case .needMoreData:
           phase = .readingRejection(reader)
           return
         case .finished:
-          return deliver(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
+          return deliver(RejectData(data: Bytes(), bodyFinished: true))
         }
       }
     } catch {

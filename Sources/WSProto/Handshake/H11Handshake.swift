@@ -215,7 +215,7 @@ public final class H11Handshake {
         } catch {
           throw .remote(RemoteProtocolError(error, for: type))
         }
-        deliver(.rejectData(RejectData(data: Bytes(), bodyFinished: true)))
+        deliver(RejectData(data: Bytes(), bodyFinished: true))
       }
     }
   }
@@ -254,6 +254,8 @@ public final class H11Handshake {
   }
 
   func deliver(_ event: Event) { queue.append(event) }
+
+  func deliver(_ part: RejectData) { queue.append(part) }
 
   /// Runs a part of the peer's. What answers an illegal request waits, if replies are automatic.
   private func receiving(_ body: (inout Phase) throws(ProtocolError) -> Void) throws(ProtocolError) {

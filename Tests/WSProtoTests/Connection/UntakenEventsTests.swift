@@ -180,12 +180,10 @@ import WSProtoTestSupport
   @Test("a queue of events that is never empty does not keep those that were taken")
   func queue() throws {
     var queue = EventQueue()
-    func part(_ number: Int) -> Event {
-      .rejectData(
-        RejectData(
-          data: Bytes(sharing: ByteStorage.allocate(16), offset: 0, count: 0),
-          bodyFinished: number < 0
-        )
+    func part(_ number: Int) -> RejectData {
+      RejectData(
+        data: Bytes(sharing: ByteStorage.allocate(16), offset: 0, count: 0),
+        bodyFinished: number < 0
       )
     }
     weak var first: ByteStorage?
@@ -193,9 +191,7 @@ import WSProtoTestSupport
       let storage = ByteStorage.allocate(16)
       first = storage
       queue.append(part(0))
-      queue.append(
-        .rejectData(RejectData(data: Bytes(sharing: storage, offset: 0, count: 0), bodyFinished: false))
-      )
+      queue.append(RejectData(data: Bytes(sharing: storage, offset: 0, count: 0), bodyFinished: false))
     }
     for number in 0..<1000 {
       queue.append(part(number))
