@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(
-    "every length, alignment and key rotation is masked like byte by byte, in place and copied (RFC 6455 §5.3)",
+    "every length, alignment and key rotation gives the same as masking byte by byte, in place and copied (RFC 6455 §5.3)",
     .requirement("6455-5.3-transform"),
     arguments: wires
   )
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(
-    "each C version this processor has masks like byte by byte, whatever the alignment",
+    "each C version for this processor gives the same as masking byte by byte, whatever the alignment",
     arguments: [0, 1]
   )
   func everyLevel(level: Int32) {
@@ -165,7 +165,7 @@ import Testing
     return isASCII
   }
 
-  @Test("unmasking tells whether everything is ASCII, wherever the byte is that is not")
+  @Test("unmasking reports whether everything is ASCII, wherever the other byte is")
   func findsASCII() {
     for count in Array(1...300) + [511, 512, 513, 1000] {
       let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in
@@ -183,7 +183,7 @@ import Testing
     }
   }
 
-  @Test("each C version this processor has tells it, too", arguments: [0, 1])
+  @Test("so does each C version for this processor", arguments: [0, 1])
   func everyLevelFindsASCII(level: Int32) {
     for count in Array(Int(CWSPROTO_MASK_MINIMUM)...200) + [255, 256, 257, 300] {
       let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in

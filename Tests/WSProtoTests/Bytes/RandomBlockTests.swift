@@ -54,7 +54,7 @@ import Testing
     let sizes = Mutex<[Int]>([])
   }
 
-  @Test("an injected source is drawn from, in blocks, and not before the first use")
+  @Test("an injected source is read in blocks, and not before the first use")
   func injected() {
     let (source, sizes) = Self.counting()
     var random = RandomBlock(source)
@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test(
-    "no byte is given out twice, be it to a key or to a nonce",
+    "no byte is given out twice, neither for keys nor for nonces",
     .threat(15),
     .requirement("6455-5.3-unpredictable")
   )
@@ -85,7 +85,7 @@ import Testing
     #expect(Set(words).count == words.count)
   }
 
-  @Test("two blocks on the system's source differ", .requirement("6455-5.3-unpredictable"))
+  @Test("two blocks from the system's source differ", .requirement("6455-5.3-unpredictable"))
   func independent() {
     var first = RandomBlock(.system)
     var second = RandomBlock(.system)
@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test(
-    "every block is another one, also where a new seed is drawn",
+    "every block is different, also when a new seed is drawn",
     .requirement("6455-5.3-unpredictable")
   )
   func seeds() {
@@ -175,7 +175,7 @@ import Testing
     #expect(Set(first).count == 8)
   }
 
-  @Test("the C versions give the same keystream, also into the memory of the key")
+  @Test("the C versions give the same keystream, also when they overwrite the key")
   func chaCha20Versions() {
     for round in 0..<50 {
       let key = (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ round &* 11) }

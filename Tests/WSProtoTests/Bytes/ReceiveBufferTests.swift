@@ -14,7 +14,7 @@ import Testing
     return Array(UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
   }
 
-  @Test("bytes come out as they went in, whatever the pieces and however much is read between")
+  @Test("bytes are read as they were appended, whatever the pieces and however much is read in between")
   func order() {
     var random = TestRandom(seed: 5)
     var buffer = ReceiveBuffer()
@@ -39,7 +39,7 @@ import Testing
     #expect(buffer.isEmpty && buffer.window == nil)
   }
 
-  @Test("storage is used again while nobody shares it")
+  @Test("storage is reused while nobody shares it")
   func reuse() {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [1, 2, 3])
@@ -53,7 +53,7 @@ import Testing
     #expect(buffer.window != nil)
   }
 
-  @Test("a large storage is given back once it is empty, a small one kept")
+  @Test("a large storage is released once it is empty, a small one kept")
   func release() {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [UInt8](repeating: 7, count: 100_000))
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "a declared length reserves no more than four times what has come",
+    "a declared length reserves at most four times what has arrived",
     .threat(4),
     arguments: [UInt64(0), 1 << 20, 1 << 62, .max]
   )
@@ -83,7 +83,7 @@ import Testing
     #expect(buffer.count == 54_010)
   }
 
-  @Test("bytes can be written straight into it, fewer than there is room for")
+  @Test("bytes can be written directly into the buffer, fewer than there is room for")
   func writesInto() throws {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [1, 2])
@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test("fed byte by byte without being read, it grows geometrically")
+  @Test("fed byte by byte without being read, the buffer grows geometrically")
   func growth() {
     var buffer = ReceiveBuffer()
     var storages: [ObjectIdentifier] = []
@@ -171,7 +171,7 @@ import Testing
     #expect(buffer.count == 400_100)
   }
 
-  @Test("storage that an appended copy has made large is given back")
+  @Test("storage that became large by an appended copy is released")
   func copied() {
     var buffer = ReceiveBuffer()
     _ = buffer.append(upTo: 65536, expected: 0) { $0.count }

@@ -103,7 +103,7 @@ extension UTF8Validator {
     Array("𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀".utf8),
   ]
 
-  @Test("all sequences of one and two bytes are judged as RFC 3629 §4 says")
+  @Test("all sequences of one and two bytes are accepted or refused as RFC 3629 §4 says")
   func oneAndTwoBytes() {
     #expect(Self.differences((0...0xFF).map { [UInt8($0)] }) == [])
     #expect(Self.differences((0...0xFFFF).lazy.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }) == [])
@@ -132,7 +132,7 @@ extension UTF8Validator {
     #expect(Self.differences(inputs) == [])
   }
 
-  @Test("all sequences of four byte classes are judged right wherever they lie in the vectors")
+  @Test("all sequences of four byte classes give the right result wherever they lie in the vectors")
   func classesInContext() {
     // In the short path, across 16, 32 and 64 byte borders, and in the last block.
     let places = [(0, 60), (13, 80), (14, 3), (30, 40), (31, 2), (61, 90), (62, 0), (63, 5), (125, 4)]
@@ -156,7 +156,7 @@ extension UTF8Validator {
     #expect(number > 120_000)
   }
 
-  @Test("the earliest impossible byte is the one reported (RFC 6455 §8.1, fail fast)")
+  @Test("the earliest impossible byte is reported (RFC 6455 §8.1, fail fast)")
   func earliestByte() {
     let cases: [([UInt8], Int)] = [
       ([0xE0, 0x80, 0x80], 1), ([0xF4, 0x90, 0x80, 0x80], 1), ([0xC0, 0x80], 0), ([0xED, 0xA0, 0x80], 1),
@@ -176,7 +176,7 @@ extension UTF8Validator {
     }
   }
 
-  @Test("cut at any two places, a text stays valid and the open bytes are told", arguments: texts)
+  @Test("split at any two places, a text stays valid and the pending bytes are reported", arguments: texts)
   func everySplit(text: [UInt8]) {
     for portably in [false, true] {
       for first in 0...text.count {
@@ -194,7 +194,7 @@ extension UTF8Validator {
     }
   }
 
-  @Test("byte by byte, a text is validated as in one piece", arguments: texts)
+  @Test("validating a text byte by byte gives the same as validating it whole", arguments: texts)
   func singleBytes(text: [UInt8]) {
     var validator = UTF8Validator()
     var oracle = UTF8Oracle()
@@ -206,7 +206,7 @@ extension UTF8Validator {
     #expect(validator.isComplete)
   }
 
-  @Test("every prefix of every length of a text leaves the right bytes open", arguments: texts)
+  @Test("every prefix of a text leaves the right bytes pending", arguments: texts)
   func prefixes(text: [UInt8]) {
     let long = Array((0..<4).map { _ in text }.joined())
     #expect(Self.differences((0...long.count).lazy.map { Array(long[..<$0]) }) == [])
@@ -247,7 +247,7 @@ extension UTF8Validator {
     #expect(invalid > 500)
   }
 
-  @Test("each C version this processor has keeps its contract on mutated texts", arguments: [0, 1, 2])
+  @Test("each C version for this processor fulfils its contract on mutated texts", arguments: [0, 1, 2])
   func everyLevel(level: Int32) {
     guard cwsproto_utf8_verified_at_level(level, [0x41], 1) >= 0 else { return }
     var random = SplitMix(state: 7)
@@ -279,7 +279,7 @@ extension UTF8Validator {
     #expect(invalid > 3000)
   }
 
-  @Test("unmasking and validating in one are the two after each other, however long and wherever cut")
+  @Test("unmasking and validating in one pass equals doing one after the other, for any length and split")
   func unmasking() {
     let key: UInt32 = 0xA55A_C33C
     var random = SplitMix(state: 11)
@@ -322,7 +322,7 @@ extension UTF8Validator {
     #expect(invalid > 100)
   }
 
-  @Test("a reset validator starts anew")
+  @Test("a reset validator starts over")
   func reset() {
     var validator = UTF8Validator()
     #expect(validator.validate([0xE2, 0x82]) == nil)
@@ -332,7 +332,7 @@ extension UTF8Validator {
     #expect(validator.validate([0x41]) == nil)
   }
 
-  @Test("no byte outside the input decides")
+  @Test("bytes outside the input have no effect")
   func neighbours() {
     // The same input between continuation bytes and between lead bytes.
     for around in [UInt8(0x80), 0xE2, 0xFF] {

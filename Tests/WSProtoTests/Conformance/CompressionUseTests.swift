@@ -73,7 +73,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a server compresses with the window asked of it, 9 to 15, and no larger one; with 8 not at all (RFC 7692 §7.1.2.1)",
+    "a server compresses with the requested window, 9 to 15, and no larger one; with 8 not at all (RFC 7692 §7.1.2.1)",
     .requirement("7692-7.1.2.1-use", "7692-7.1.2.1-range"),
     .fault("D2"),
     arguments: 8...15
@@ -136,7 +136,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an end that was told to forget compresses each message alone, offered or not; otherwise it remembers (RFC 7692 §7.1.1)",
+    "an end without context takeover compresses each message alone, whether that was offered or not; otherwise it keeps the history (RFC 7692 §7.1.1)",
     .requirement("7692-7.1.1.1-include", "7692-7.1.1.2-reset", "7692-7.2.2-takeover"),
     arguments: [true, false]
   )
@@ -158,7 +158,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "blocks with BFINAL in the middle of a message are read over, wherever frames and reads are cut (RFC 7692 §7.2.3.4)",
+    "blocks with BFINAL in the middle of a message are read, wherever frames and reads are split (RFC 7692 §7.2.3.4)",
     .requirement("7692-7.2.2-bfinal", "7692-7.2.2-takeover", "7692-6.1-fragments"),
     arguments: Door.all
   )
@@ -186,7 +186,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "compressed messages are read where nothing is limited: every limit is Int.max (RFC 7692 §7.2.2)",
+    "compressed messages are read with every limit at Int.max (RFC 7692 §7.2.2)",
     arguments: Door.all
   )
   func withoutLimits(door: Door) throws {

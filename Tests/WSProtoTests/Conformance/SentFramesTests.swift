@@ -37,7 +37,7 @@ import WSProto
   }
 
   @Test(
-    "every frame of a client is masked with a key of its own, none of a server, and no reserved bit is set (RFC 6455 §5.1, §5.2)",
+    "every frame of a client is masked with its own key, none of a server is masked, and no reserved bit is set (RFC 6455 §5.1, §5.2)",
     .threat(15),
     .requirement(
       "6455-5.1-client-masks",

@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(
-    "received bytes are read, ignored or illegal, by the state (RFC 6455 §1.4, §5.5.1, §7.1.7)",
+    "received bytes are read, ignored or illegal, depending on the state (RFC 6455 §1.4, §5.5.1, §7.1.7)",
     arguments: zip(
       State.allCases,
       [
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  @Test("every state is reachable from the start of one of the roles, and leads to the end")
+  @Test("every state is reachable from the start of one of the roles, and can reach the end")
   func reachability() {
     var reached: Set<State> = []
     var waiting: [State] = ConnectionType.allCases.map { ConnectionStateMachine($0).state }
@@ -195,7 +195,7 @@ import Testing
     return lines.joined(separator: "\n")
   }
 
-  @Test("the state diagram in the documentation is the table's")
+  @Test("the state diagram in the documentation matches the table")
   func diagram() throws {
     let root = #filePath.components(upTo: "/Tests/WSProtoTests/")
     let committed = try readFile(root + "/Sources/WSProto/WSProto.docc/StateDiagram.md")

@@ -19,7 +19,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "streams without extensions give what the slow twin says",
+    "streams without extensions give the same as the slow reference decoder",
     .requirement("6455-10.7-validate"),
     arguments: ConnectionType.allCases,
     0..<5
@@ -42,7 +42,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "compressed streams give what the slow twin says",
+    "compressed streams give the same as the slow reference decoder",
     .requirement("6455-10.7-validate"),
     arguments: ConnectionType.allCases,
     0..<4
@@ -69,7 +69,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "bytes at random end with a documented event or wait for more, whatever they are",
+    "random bytes end with a documented event or wait for more, whatever they are",
     .requirement("6455-10.7-validate")
   )
   func noise() {

@@ -56,7 +56,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the end of the stream is told as 1006 by every door, and ends the connection (RFC 6455 §7.1.5)",
+    "the end of the stream is reported as 1006 by every way to receive, and ends the connection (RFC 6455 §7.1.5)",
     .fault("C4"),
     arguments: [false, true],
     Splits.Door.allCases
@@ -81,7 +81,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "bytes behind the end are ignored by every door, after a Close, both Closes, a failure and 1006 (RFC 6455 §1.4)",
+    "bytes after the end are ignored by every way to receive: after a Close, both Closes, a failure and 1006 (RFC 6455 §1.4)",
     .fault("C6"),
     arguments: [false, true],
     Splits.Door.allCases
@@ -111,7 +111,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("a count of -1, as recv returns it, is nothing to receive", .fault("C7"), arguments: [false, true])
+  @Test("a count of -1, as returned by recv, receives nothing", .fault("C7"), arguments: [false, true])
   func negativeCount(wraps: Bool) throws {
     let end = try Self.open(.client, wraps: wraps)
     var buffer: [UInt8] = [0x81, 0x01, 0x61]
@@ -127,7 +127,7 @@ import WSProtoTestSupport
     #expect(events == 1)
   }
 
-  @Test("what was received can be sent: a Close without a reason, a text, bytes, a ping", .fault("C11"))
+  @Test("received events can be sent: a Close without a reason, a text, bytes, a ping", .fault("C11"))
   func sendOn() throws {
     let received: [Event] = [
       .textMessage(TextMessage(data: "é")), .bytesMessage(BytesMessage(data: [1])), .ping(Ping(payload: "p")),
@@ -199,7 +199,7 @@ import WSProtoTestSupport
   struct Held: @unchecked Sendable { weak var connection: Connection? }
 
   @Test(
-    "an outbound hook that sends on its connection gets an error, and the frame under way is unharmed",
+    "an outbound hook that sends on its connection gets an error, and the current frame is unharmed",
     .fault("C8")
   )
   func sendingHook() throws {
@@ -223,7 +223,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an inbound hook may send, and gets an error where it receives",
+    "an inbound hook may send, but gets an error if it receives",
     .fault("C8"),
     arguments: Splits.Door.allCases
   )
@@ -280,7 +280,7 @@ import WSProtoTestSupport
 
   // MARK: What people type
 
-  @Test("events go out as cases, as structs, as text and as bytes", arguments: [false, true])
+  @Test("events can be sent as cases, as structs, as text and as bytes", arguments: [false, true])
   func spellings(wraps: Bool) throws {
     let server = try Self.open(.server, wraps: wraps)
     #expect(try server.send(.ping(Ping(payload: "abc"))) == [0x89, 3, 0x61, 0x62, 0x63])

@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(
-    "what ISA-L compresses zlib inflates, in every window and at every level, whatever the cuts",
+    "zlib inflates what ISA-L compresses, in every window and at every level, however it is split",
     arguments: 9...15,
     [true, false]
   )
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "what zlib compresses ISA-L inflates, from every window and level, whatever the cuts",
+    "ISA-L inflates what zlib compresses, with every window and level, however it is split",
     arguments: 9...15,
     [true, false]
   )
@@ -88,7 +88,7 @@ import Testing
   }
 
   @Test(
-    "a window is kept to strictly: zlib, fed in single bytes, finds nothing that reaches beyond it",
+    "the window is never exceeded: zlib, fed in single bytes, finds nothing that refers beyond it",
     arguments: 9...15
   )
   func window(windowBits: Int) throws {
@@ -115,7 +115,7 @@ import Testing
     #expect(try deflater.message([[], [], []]) == [0x00])
   }
 
-  @Test("parameters out of range are refused, 8 window bits among them")
+  @Test("parameters out of range are refused, including 8 window bits")
   func parameters() {
     for bits in [Int.min, -15, 0, 7, 8, 16, .max] {
       #expect(throws: DeflateError.unsupportedParameter) { try ISALDeflateStream(windowBits: bits) }
@@ -141,7 +141,7 @@ import Testing
   }
 
   @Test(
-    "a copy goes its own way from the same history, also in the middle of a message",
+    "a copy continues independently with the same history, also in the middle of a message",
     arguments: [-1, 0, 7, 9]
   )
   func copies(level: Int) throws {
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test("the history is dropped now and then, between messages and within one, and nothing is lost")
+  @Test("the history is dropped from time to time, between messages and within one, and nothing is lost")
   func restarts() throws {
     let deflater = ISALDeflateStream(try ISALDeflate(DeflateSettings(), restartsAfter: 3 << 20))
     let inflater = try InflateStream()
@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test(
-    "damaged messages give the bytes that zlib gives, and its error, whatever the cuts",
+    "damaged messages give the same bytes and error as with zlib, however they are split",
     arguments: 0..<8
   )
   func damaged(seed: Int) throws {
@@ -249,7 +249,7 @@ import Testing
   }
 
   @Test(
-    "codes that reach back before the first byte, and distances that don't exist, are refused and give nothing",
+    "codes that refer to before the first byte, and distances that don't exist, are refused and output nothing",
     arguments: [1, 2, 3, 5, 30, 31]
   )
   func noStrangersBytes(code: UInt8) throws {
@@ -285,7 +285,7 @@ import Testing
     }
   }
 
-  @Test("final blocks with a byte each, more than a window of them, keep the history")
+  @Test("final blocks of one byte each, more than fill a window, keep the history")
   func manyFinalBlocks() throws {
     let text = [UInt8].json(40_000, seed: 1)
     let deflater = try DeflateStream()

@@ -210,7 +210,7 @@ private struct Noting: Extension {
   }
 
   @Test(
-    "what a compressed message gives before it fails does not depend on the cuts, with other extensions or without",
+    "the output of a compressed message before it fails does not depend on how it was split, with or without other extensions",
     .fault("C9"),
     arguments: ConnectionType.allCases
   )
@@ -268,7 +268,7 @@ private struct Noting: Extension {
   ]
 
   @Test(
-    "events never depend on the cuts, with any set of extensions: messages, failures, limits",
+    "events never depend on how bytes were split, with any set of extensions: messages, failures, limits",
     .fault("C9"),
     arguments: cases
   )
@@ -316,7 +316,7 @@ private struct Noting: Extension {
   }
 
   @Test(
-    "bytes that an extension gives at the end of a frame reach the extensions before it in the list (RFC 6455 §9.1)",
+    "bytes that an extension outputs at the end of a frame reach the extensions before it in the list (RFC 6455 §9.1)",
     .requirement("6455-9.1-order"),
     .fault("C10"),
     arguments: ConnectionType.allCases
@@ -378,7 +378,7 @@ private struct Noting: Extension {
     }
   }
 
-  @Test("an extension that waits in a list for its turn is copied with its state: a copy goes its own way")
+  @Test("an extension that waits in a list is copied with its state, and the copy continues independently")
   func copies() throws {
     let deflate = try PerMessageDeflate.negotiated(.client)
     // Two connections of one value, at the same time.

@@ -15,7 +15,7 @@ import Testing
   // MARK: Bombs
 
   @Test(
-    "a message of the limit arrives, one byte more closes with 1009",
+    "a message exactly at the limit arrives, one byte more closes with 1009",
     .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(
-    "the memory that a bomb takes is bounded by the limit, not by the bomb",
+    "the memory for a bomb is bounded by the limit, not by the bomb",
     .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test("the message limits 0 and 1 hold for compressed messages too", .threat(1), arguments: Door.all)
+  @Test("the message limits 0 and 1 apply to compressed messages too", .threat(1), arguments: Door.all)
   func tinyLimits(door: Door) throws {
     for (text, limit, fits) in [("", 0, true), ("a", 0, false), ("a", 1, true), ("ab", 1, false)] {
       let payload = try DeflateStream().message(text)
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test("the limit counts anew for each message", arguments: Door.all)
+  @Test("the limit applies to each message separately", arguments: Door.all)
   func limitPerMessage(door: Door) throws {
     let sender = try Door().connection(.client)
     var wire: [UInt8] = []
@@ -123,7 +123,7 @@ import Testing
   }()
 
   @Test(
-    "what a broken message gives does not depend on how its bytes were cut",
+    "the output of a broken message does not depend on how its bytes were split",
     .requirement("7692-7.2.2-corrupt"),
     arguments: Door.all
   )
@@ -155,7 +155,7 @@ import Testing
     }
   }
 
-  @Test("a failure is reported by the call that finds it, once", arguments: Door.direct)
+  @Test("a failure is reported once, by the call that finds it", arguments: Door.direct)
   func failsAtOnce(door: Door) throws {
     for one in Self.brokenMessages where one.code == .invalidFramePayloadData {
       let connection = try door.connection(.client)

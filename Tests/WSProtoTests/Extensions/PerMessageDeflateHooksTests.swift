@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    "errors carry the code to close with, and leave what came before; no more is given than one byte beyond the budget"
+    "errors carry the close code and keep earlier output; at most one byte beyond the budget is given"
   )
   func errors() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(
-    "frames go out compressed, RSV1 on the first; control frames as they are",
+    "data frames are sent compressed, with RSV1 on the first; control frames are unchanged",
     .requirement("7692-6-rsv1-first"),
     arguments: ConnectionType.allCases
   )
@@ -137,7 +137,7 @@ import Testing
   }
 
   @Test(
-    "without context takeover each message starts anew, with it the history stays",
+    "without context takeover each message starts over, with it the history stays",
     .requirement("7692-7.1.1.1-include"),
     arguments: [false, true]
   )
@@ -164,7 +164,7 @@ import Testing
     #expect(reset ? sizes[0] == sizes[1] : sizes[1] < sizes[0] / 4)
   }
 
-  @Test("a copy is a value of its own, in the middle of a message too")
+  @Test("a copy is an independent value, in the middle of a message too")
   func valueSemantics() throws {
     var one = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client, opcode: .text)
@@ -192,7 +192,7 @@ import Testing
     (deflate.hooks.inbound?.hasContext ?? false, deflate.hooks.outbound?.hasContext ?? false)
   }
 
-  @Test("nothing is allocated from zlib before the first compressed frame")
+  @Test("zlib allocates nothing before the first compressed frame")
   func laziness() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client, opcode: .text)

@@ -16,7 +16,7 @@ import WSProto
   // MARK: Settings
 
   @Test(
-    "windows of 9 to 15 bits, levels of -1 to 9, memory levels of 1 to 9; all else is refused",
+    "windows of 9 to 15 bits, levels of -1 to 9 and memory levels of 1 to 9 are accepted; everything else is refused",
     .requirement("7692-7.2.1-window")
   )
   func settings() throws {
@@ -116,7 +116,7 @@ import WSProto
   }
 
   @Test(
-    "D1: the default offer is taken by servers that know the flags and client_max_window_bits only, and by all of ours",
+    "D1: the default offer is accepted by servers that know only the flags and client_max_window_bits, and by all of ours",
     .fault("D1"),
     arguments: ["", "client_max_window_bits=15", "server_no_context_takeover; client_no_context_takeover"]
   )
@@ -138,7 +138,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7: a client takes a legal answer",
+    "RFC 7692 §7: a client accepts a legal answer",
     arguments: [
       ("", false, 15, false, 15),
       ("client_no_context_takeover", true, 15, false, 15),
@@ -213,7 +213,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7.1: a client fails an answer that its offer doesn't allow",
+    "RFC 7692 §7.1: a client refuses an answer that its offer doesn't allow",
     .requirement(
       "7692-5.1-client-fails",
       "7692-7.1.1.1-missing",
@@ -243,7 +243,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7.1.2.2: client_max_window_bits in the answer needs an offer that has it; fallbacks count",
+    "RFC 7692 §7.1.2.2: client_max_window_bits in the answer requires an offer that has it; fallbacks count",
     .requirement("7692-7.1.2.2-unoffered")
   )
   func fallbackAnswers() throws {
@@ -303,7 +303,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7.1: a server with settings of its own asks for them where it may",
+    "RFC 7692 §7.1: a server with its own settings asks for them if it may",
     .requirement("7692-7.1.2.1-use", "7692-7.1.2.2-unoffered", "7692-7.1.2.2-answer"),
     arguments: [
       ("", "client_no_context_takeover; server_no_context_takeover; server_max_window_bits=11", 15, 11),
@@ -367,7 +367,7 @@ import WSProto
 
   // MARK: Whole handshakes
 
-  @Test("a handshake settles both ends on the same parameters, and they talk", .requirement("7692-5-offer"))
+  @Test("a handshake gives both ends the same parameters, and they exchange messages", .requirement("7692-5-offer"))
   func handshake() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

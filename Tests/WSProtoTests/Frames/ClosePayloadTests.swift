@@ -81,7 +81,7 @@ import WSProtoTestSupport
     #expect(error?.code == .invalidFramePayloadData)
   }
 
-  @Test("a reason without a code is refused; an empty one is none")
+  @Test("a reason without a code is refused; an empty one counts as none")
   func reasonWithoutCode() throws {
     for code in [nil, CloseReason.noStatusRcvd] {
       let error = #expect(throws: LocalProtocolError.self) { try ClosePayload.make(code: code, reason: "x") }
@@ -92,7 +92,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "reasons are cut to 123 bytes at a character's end (RFC 6455 §5.5)",
+    "reasons are cut to 123 bytes between characters (RFC 6455 §5.5)",
     .requirement("6455-5.5-length", "6455-5.5.1-reason"),
     arguments: ["a", "é", "€", "😎"],
     [119, 120, 121, 122, 123, 124, 125, 200]

@@ -46,7 +46,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "RFC 6455 §5.2: every length in its form is read, whole, byte by byte, and with trailing data",
+    "RFC 6455 §5.2: every length is read in its form, whole, byte by byte, and with trailing data",
     .requirement("6455-5.2-byte-order"),
     arguments: ConnectionType.allCases,
     someLengths
@@ -120,7 +120,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.1: a mask that is missing or too much is refused with the second byte, before any payload",
+    "RFC 6455 §5.1: a missing or an unexpected mask is refused with the second byte, before any payload",
     .threat(14),
     .requirement("6455-5.1-server-refuses", "6455-5.1-client-refuses"),
     arguments: ConnectionType.allCases
@@ -148,7 +148,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("no more is unmasked than there is or than the frame has, and the key rotates (RFC 6455 §5.3)")
+  @Test("no more is unmasked than the window or the frame has, and the key rotates (RFC 6455 §5.3)")
   func payload() {
     var reader = FrameReader(role: .server)
     var header = WireFrame(2, Array(repeating: 0, count: 7), mask: [1, 2, 3, 4]).header

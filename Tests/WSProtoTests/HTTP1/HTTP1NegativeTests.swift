@@ -139,14 +139,14 @@ import Testing
     #expect(readHead(bytes, as: kind, pieces: 1).result == .failure(row.error))
   }
 
-  @Test("request lines that RFC 9112 §2 and §3 forbid", .threat(12), arguments: requestLines)
+  @Test("request lines that RFC 9112 §2 and §3 forbid are refused", .threat(12), arguments: requestLines)
   func requestLine(row: Row) { expect(row, row.text, as: .request) }
 
-  @Test("status lines that RFC 9112 §4 forbids", arguments: statusLines)
+  @Test("status lines that RFC 9112 §4 forbids are refused", arguments: statusLines)
   func statusLine(row: Row) { expect(row, row.text, as: .response) }
 
   @Test(
-    "fields that RFC 9112 §5 forbids, in a request and in a response",
+    "fields that RFC 9112 §5 forbids are refused in a request and in a response",
     .threat(12),
     arguments: fields
   )
@@ -155,11 +155,11 @@ import Testing
     expect(row, Array("HTTP/1.1 403 Forbidden\r\n".utf8) + row.text, as: .response)
   }
 
-  @Test("fields that RFC 9112 §5.2 and §6 forbid in a request", .threat(12), arguments: requestFields)
+  @Test("fields that RFC 9112 §5.2 and §6 forbid are refused in a request", .threat(12), arguments: requestFields)
   func requestField(row: Row) { expect(row, Array("GET / HTTP/1.1\r\n".utf8) + row.text, as: .request) }
 
   @Test(
-    "H6: any three digits are a status (RFC 9112 §4, RFC 9110 §15)",
+    "H6: any three digits are accepted as a status (RFC 9112 §4, RFC 9110 §15)",
     .fault("H6"),
     arguments: [0, 99, 100, 599, 600, 999]
   )
@@ -169,7 +169,7 @@ import Testing
   }
 
   @Test(
-    "every byte in a name, a value, a method and a target is judged by its class (RFC 9110 §5.1, §5.5)",
+    "every byte in a name, a value, a method and a target is accepted or refused by its class (RFC 9110 §5.1, §5.5)",
     .threat(10)
   )
   func everyByte() {

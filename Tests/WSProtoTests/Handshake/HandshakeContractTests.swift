@@ -25,7 +25,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C1: a head with a frame of 70,000 bytes behind it is accepted and read, however the bytes are cut",
+    "C1: a head followed by a frame of 70,000 bytes is accepted and read, however the bytes are split",
     .fault("C1"),
     arguments: [1, 100, 4096, 65_536, 65_700, Int.max]
   )
@@ -48,7 +48,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C1: whoever decides late is bounded: the limit is held against what had piled up before a read",
+    "C1: a late decision is limited: what had accumulated before a read is checked against the limit",
     .fault("C1")
   )
   func late() throws {
@@ -137,7 +137,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C3: receiveData of a handshake that is over throws, and holds nothing",
+    "C3: receiveData throws after the handshake is over, and holds nothing",
     .fault("C3"),
     arguments: ConnectionType.allCases
   )
@@ -276,7 +276,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a head that has no room in a span changes nothing, and says how much it needs",
+    "a head too large for a span changes nothing, and the error says how much room it needs",
     arguments: ConnectionType.allCases
   )
   func room(role: ConnectionType) throws {
@@ -318,7 +318,7 @@ import WSProtoTestSupport
 
   // MARK: Memory
 
-  @Test("M6: the head goes when the handshake is over, and when the events that share it go", .fault("M6"))
+  @Test("M6: the head is released when the handshake is over and the events that share it are gone", .fault("M6"))
   func head() throws {
     for accepts in [true, false] {
       let server = H11Handshake(.server)
@@ -345,7 +345,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("M6: so it is with a client, accepted, refused and failed", .fault("M6"))
+  @Test("M6: the same for a client, accepted, refused and failed", .fault("M6"))
   func clientHead() throws {
     for answer in 0..<3 {
       let client = H11Handshake(.client)
@@ -377,7 +377,7 @@ import WSProtoTestSupport
   // MARK: A relay
 
   @Test(
-    "what followed the handshake can be had as bytes, once, in place of a connection",
+    "what followed the handshake can be taken as bytes, once, instead of a connection",
     arguments: [true, false]
   )
   func trailingBytes(late: Bool) throws {
@@ -411,7 +411,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C11: a relay sends on what it has received, both ways, and the ends agree on their extensions",
+    "C11: a relay forwards what it has received, in both directions, and the ends agree on their extensions",
     .fault("C11")
   )
   func relay() throws {
@@ -468,7 +468,7 @@ import WSProtoTestSupport
     #expect(text == .textMessage(TextMessage(data: String(repeating: "a", count: 100))))
   }
 
-  @Test("C11: of a received request only what concerns one hop stays behind (RFC 9110 §7.6.1)", .fault("C11"))
+  @Test("C11: only what concerns a single hop is removed from a received request (RFC 9110 §7.6.1)", .fault("C11"))
   func leftOut() throws {
     let server = H11Handshake(.server)
     try server.receiveData(
@@ -510,7 +510,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C11: a received acceptance can be sent on, without what an odd server had put into it",
+    "C11: a received acceptance can be forwarded, without what an odd server had put into it",
     .fault("C11")
   )
   func acceptanceSentOn() throws {

@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(
-    "a deadline passes at its very time, neither a nanosecond before nor after it is looked at late",
+    "a deadline passes at its exact time, not a nanosecond early, and also if it is checked late",
     .threat(17),
     arguments: Path.all,
     [Duration.zero, .seconds(-5), .seconds(1_000_000_000)]
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test("a byte a second, or a pong, puts no absolute deadline off", .threat(17), arguments: Path.all)
+  @Test("neither single bytes nor a pong extend an absolute deadline", .threat(17), arguments: Path.all)
   func dripping(path: Path) throws {
     var (deadlines, end, state) = try path.walk(from: .zero)
     var now = end - .milliseconds(2999)
@@ -118,7 +118,7 @@ import Testing
     #expect(deadlines.advance(to: end, state: state) == .dropTransport(cause: path.cause))
   }
 
-  @Test("a deadline that is switched off never passes, and those that follow it still do")
+  @Test("a disabled deadline never passes, and later ones still do")
   func switchedOff() {
     let never = Duration.seconds(1_000_000_000)
     var deadlines = Deadlines(
@@ -150,7 +150,7 @@ import Testing
 
   // MARK: Odd clocks
 
-  @Test("time that goes back is taken for the latest that was seen")
+  @Test("a time that goes back is treated as the latest one seen")
   func backwards() throws {
     var deadlines = Deadlines(at: .seconds(5), timeouts: Self.timeouts)
     #expect(deadlines.advance(to: .seconds(12), state: .connecting) == nil)
@@ -172,7 +172,7 @@ import Testing
     )
   }
 
-  @Test("no length and no time traps: the longest, the shortest, none, negative ones")
+  @Test("no duration and no time traps: the longest, the shortest, none, negative ones")
   func extremes() throws {
     let lengths = [
       Duration(attoseconds: .max), Duration(attoseconds: .min), .seconds(Int64.max), .seconds(Int64.min),
@@ -230,7 +230,7 @@ import Testing
   }
 
   @Test(
-    "in any order of calls: nextDeadline is when something is due, and receiving never brings it nearer",
+    "in any order of calls, nextDeadline is when something is due, and receiving never moves it earlier",
     arguments: 0..<20
   )
   func anyOrder(seed: Int) {
@@ -286,7 +286,7 @@ import Testing
     }
   }
 
-  @Test("a deadline costs no allocation: the value is plain bits, of a size that idle connections can bear")
+  @Test("a deadline costs no allocation: the value is bitwise copyable, and small enough for idle connections")
   func plainBits() {
     func size<T: BitwiseCopyable>(_: T.Type) -> Int { MemoryLayout<T>.size }
     #expect(size(Deadlines.self) <= 320)

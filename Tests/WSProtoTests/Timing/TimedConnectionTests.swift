@@ -52,7 +52,7 @@ import WSProtoTestSupport
   // MARK: Opening
 
   @Test(
-    "a request that comes a byte a second is dropped at the limit",
+    "a request that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -65,7 +65,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an answer that comes a byte a second is dropped at the limit",
+    "an answer that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -79,7 +79,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the body of a refusal that comes a byte a second is dropped at the limit",
+    "the body of a refusal that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -94,7 +94,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a server that does not decide, and a client that is not answered, drop the transport",
+    "a server that does not decide, and a client that gets no answer, drop the transport",
     arguments: ends
   )
   func undecided(role: ConnectionType, borrowed: Bool) throws {
@@ -110,7 +110,7 @@ import WSProtoTestSupport
     #expect(end.drop?.cause == .opening(limit: .seconds(10)))
   }
 
-  @Test("a handshake that ends in time leaves the deadline of the opening behind", arguments: ends)
+  @Test("a handshake that ends in time cancels the deadline of the opening", arguments: ends)
   func openInTime(role: ConnectionType, borrowed: Bool) throws {
     let (end, _) = try Self.open(role, borrowed: borrowed)
     _ = try end.advance(to: .seconds(10))
@@ -120,7 +120,7 @@ import WSProtoTestSupport
   // MARK: Closing
 
   @Test(
-    "a peer that sends a byte a second instead of its Close is dropped at the limit",
+    "a peer that sends one byte per second instead of its Close is dropped at the limit",
     .threat(17),
     arguments: ends
   )
@@ -137,7 +137,7 @@ import WSProtoTestSupport
     #expect(end.connection.state == .closed)
   }
 
-  @Test("an end that does not answer a Close drops the transport at the limit", arguments: ends)
+  @Test("an unanswered Close drops the transport at the limit", arguments: ends)
   func unansweredClose(role: ConnectionType, borrowed: Bool) throws {
     let (end, peer) = try Self.open(role, borrowed: borrowed)
     end.answersClose = false
@@ -149,7 +149,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer that does not end the transport, a byte a second or not, is dropped at the limit",
+    "a peer that does not end the transport is dropped at the limit, even if it sends one byte per second",
     .threat(17),
     arguments: ends
   )
@@ -170,7 +170,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "after a violation of the peer the closing deadline runs, then that of the transport",
+    "after a violation by the peer the closing deadline runs, then that of the transport",
     arguments: ends
   )
   func violation(role: ConnectionType, borrowed: Bool) throws {
@@ -182,7 +182,7 @@ import WSProtoTestSupport
 
   // MARK: Keepalive
 
-  @Test("the round trip is that of the wire, in both roles and by both doors", arguments: [true, false])
+  @Test("the round-trip time is that of the wire, in both roles, with owned and borrowed events", arguments: [true, false])
   func roundTrips(borrowed: Bool) throws {
     for latency in [Duration.zero, .nanoseconds(1), .milliseconds(35), .seconds(2)] {
       var link = try TimedLink(borrowed: borrowed, latency: latency, timeouts: Self.timeouts)
@@ -197,7 +197,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a conversation from the opening to the end has pings for its only actions",
+    "a conversation from the opening to the end has only pings as actions",
     arguments: ConnectionType.allCases
   )
   func wholeLife(closer: ConnectionType) throws {
@@ -236,7 +236,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer that is slow in a long message is alive, without a pong in between (RFC 6455 §5.4)",
+    "a peer that is slow in a long message is alive, even without a pong (RFC 6455 §5.4)",
     arguments: ends
   )
   func longMessage(role: ConnectionType, borrowed: Bool) throws {
@@ -255,7 +255,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer may answer only the newest of several pings, whose ever it is (RFC 6455 §5.5.3)",
+    "a peer may answer only the newest of several pings, including the caller's own (RFC 6455 §5.5.3)",
     arguments: ends
   )
   func coalescedPongs(role: ConnectionType, borrowed: Bool) throws {
