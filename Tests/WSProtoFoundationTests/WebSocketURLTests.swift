@@ -45,7 +45,7 @@ import WSProtoFoundation
   func idna(text: String, host: String) throws {
     let request = try Request(url: url(text))
     #expect(request.host == host)
-    // And the core, which refuses what isn't ASCII, takes it.
+    // The core, which refuses everything that isn't ASCII, accepts it.
     let wire = try WSConnection(.client).send(request)
     #expect(String(decoding: wire, as: UTF8.self).contains("Host: \(host)\r\n"))
   }

@@ -4,10 +4,11 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// Each name of wsproto's API as a user of this library writes it. No `@testable`: what doesn't compile here is not
-/// public.
+/// Every name of wsproto's API as a user of this library writes it. No `@testable` import: whatever doesn't
+/// compile here isn't public.
 @Suite struct PublicAPITests {
-  /// A third party's extension: every hook of its own, a mark on RSV2, and a refusal of its own.
+  /// A third-party extension that implements every hook: it reverses data, marks frames with RSV2, and
+  /// refuses some.
   struct Reversing: Extension {
     var isOn = false
     var name: String { "x-reversing" }
@@ -100,7 +101,7 @@ import WSProto
     #expect(client.nextEvent() == .textMessage(TextMessage(data: "abc")))
     try server.receiveData(client.send(Ping(payload: [1, 2])))
     #expect(server.nextEvent() == .ping(Ping(payload: [1, 2])))
-    // A hook knows the opcode: this one adds a byte to each pong.
+    // A hook sees the opcode: this one adds a byte to each pong.
     try server.receiveData(client.send(Pong(payload: [1, 2])))
     #expect(server.nextEvent() == .pong(Pong(payload: [1, 2, 0])))
   }

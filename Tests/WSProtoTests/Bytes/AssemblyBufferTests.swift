@@ -38,7 +38,7 @@ import Testing
     Self.append(&buffer, [8])
     #expect(taken == [9])
     buffer.clear()
-    // What fills a storage shares it; what fills little of it is copied, and the storage stays.
+    // Bytes that fill the storage share it; if they fill little of it, they are copied and the storage stays.
     Self.append(&buffer, [UInt8](repeating: 2, count: 3000))
     let second = buffer.base
     let shared = buffer.take()

@@ -27,7 +27,7 @@ import Testing
       #expect(buffer.count == expected.count && buffer.isEmpty == expected.isEmpty)
       let take = random.below(buffer.count + 1)
       guard take > 0, let storage = buffer.window else { continue }
-      // What is handed out stays what it is while the buffer goes on.
+      // Bytes handed out don't change while the buffer is used further.
       kept.append((Bytes(sharing: storage, offset: buffer.head, count: take), Array(expected.prefix(take))))
       buffer.head += take
       expected.removeFirst(take)
@@ -77,7 +77,7 @@ import Testing
     var buffer = ReceiveBuffer()
     for size in [10, 4000, 50_000] {
       [UInt8](repeating: 1, count: size).withUnsafeBytes { buffer.append($0, expected: length) }
-      // Storage that others have given back comes in a few sizes, twice what is asked for at most.
+      // Spare storage comes in a few sizes, at most twice what is requested.
       #expect((buffer.window?.byteCapacity ?? 0) <= max(4096, 9 * buffer.count))
     }
     #expect(buffer.count == 54_010)
@@ -107,7 +107,7 @@ import Testing
     var expected: [UInt8] = []
     for round in 0..<200 {
       _ = buffer.append(upTo: room, expected: 0) { bytes in
-        // While less is unread than was read before, it moves in front of what comes.
+        // If less is unread than has been read, it moves in front of what arrives.
         #expect(Int(bitPattern: bytes.baseAddress) % 64 == 0)
         for index in 0..<room { bytes[index] = UInt8(truncatingIfNeeded: round + index) }
         return room
@@ -135,7 +135,7 @@ import Testing
     #expect(storages.count < 20)
   }
 
-  /// Reads `count` bytes where `room` are offered, takes them all, and says whether the storage was kept.
+  /// Offers `room` bytes, reads `count`, takes them all, and returns whether the storage was kept.
   private func keeps(room: Int, count: Int) -> Bool {
     var buffer = ReceiveBuffer()
     _ = buffer.append(upTo: room, expected: 0) { bytes in
@@ -165,7 +165,7 @@ import Testing
     buffer.settle()
     #expect(Self.unread(buffer) == expected)
     #expect((buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
-    // What is needed stays: a half that waits for its other half.
+    // What is needed stays: half a frame that waits for the rest.
     Self.append(&buffer, [UInt8](repeating: 1, count: 400_000))
     buffer.settle()
     #expect(buffer.count == 400_100)

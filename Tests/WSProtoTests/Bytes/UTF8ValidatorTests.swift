@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// A byte-at-a-time reading of RFC 3629 §4's grammar: the tails each lead byte allows, as ranges.
+/// The grammar of RFC 3629 §4, one byte at a time: the continuation bytes each lead byte allows, as ranges.
 private struct UTF8Oracle {
   var open: [ClosedRange<UInt8>] = []
   var pending: [UInt8] = []
@@ -45,7 +45,7 @@ private struct UTF8Oracle {
 extension UTF8Validator {
   fileprivate mutating func validate(_ bytes: ArraySlice<UInt8>, portably: Bool = false) -> Int? {
     bytes.withUnsafeBytes { buffer in
-      // An empty array may have no address; any will do for no bytes.
+      // An empty array may have no address; use any.
       guard let base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 1) else { return nil }
       return portably
         ? validatePortably(base, count: buffer.count) : validate(base, count: buffer.count)
@@ -54,7 +54,7 @@ extension UTF8Validator {
 }
 
 @Suite struct UTF8ValidatorTests {
-  /// Both ways of validating against the oracle; returns what differs.
+  /// Compares both ways of validating with the oracle; returns what differs.
   private static func difference(_ bytes: ArraySlice<UInt8>) -> String? {
     var oracle = UTF8Oracle()
     let expected = oracle.validate(bytes)
@@ -83,7 +83,7 @@ extension UTF8Validator {
     return found
   }
 
-  /// One byte of each kind that the grammar tells apart, and both ends of each range.
+  /// One byte of each kind that the grammar distinguishes, and both ends of each range.
   private static let classes: [UInt8] = [
     0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
     0xEE,
@@ -142,7 +142,7 @@ extension UTF8Validator {
       for b in Self.classes {
         for c in Self.classes {
           for d: UInt8 in [0x41, 0x80, 0x8F, 0xBF, 0xC1, 0xC2, 0xED, 0xF4] where found.count < 5 {
-            // Each sequence at one place, each place with thousands of sequences.
+            // Each sequence at one position, each position with thousands of sequences.
             let (before, after) = places[number % places.count]
             number += 1
             let input =
@@ -265,7 +265,7 @@ extension UTF8Validator {
       var oracle = UTF8Oracle()
       let failure = oracle.validate(bytes)
       let verified = cwsproto_utf8_verified_at_level(level, bytes, bytes.count)
-      // The verified part is finished and valid; the rest is an unfinished character or holds the fault.
+      // The verified part is complete and valid; the rest is an unfinished character or contains the error.
       var prefix = UTF8Oracle()
       let prefixFailure = prefix.validate(bytes.prefix(verified))
       #expect(prefixFailure == nil && prefix.pending.isEmpty, "\(bytes)")

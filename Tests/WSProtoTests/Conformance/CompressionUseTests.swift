@@ -4,15 +4,15 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// What was negotiated for permessage-deflate is what happens on the wire.
+/// What was negotiated for permessage-deflate happens on the wire.
 @Suite struct CompressionUseTests {
-  /// Bytes at random, and the same again: short only for a window that reaches back as far as `distance`.
+  /// Random bytes, repeated: they compress well only with a window that reaches back as far as `distance`.
   static func twice(distance: Int, seed: UInt64) -> [UInt8] {
     let block = [UInt8].random(distance, seed: seed)
     return block + block
   }
 
-  /// The furthest that zlib reaches back in a window of `bits` (zlib's manual: the size less 262), rounded down.
+  /// How far zlib reaches back in a window of `bits` (zlib's manual: the size minus 262), rounded down.
   static func reach(_ bits: Int) -> Int { (1 << bits) - 300 }
 
   static func server(_ offer: String) throws -> (WSConnection, answer: String?) {
@@ -33,13 +33,13 @@ import WSProtoTestSupport
     return client
   }
 
-  /// 64 bytes at random, zeros, and the same 64 bytes again, or others, `distance` behind the first.
+  /// 64 random bytes, zeros, and the same 64 bytes again, or others, `distance` after the first.
   static func apart(distance: Int, same: Bool, seed: UInt64) -> [UInt8] {
     let block = [UInt8].random(64, seed: seed)
     return block + [UInt8](repeating: 0, count: distance - 64) + (same ? block : .random(64, seed: ~seed))
   }
 
-  /// That it reaches back as far as the window does, and no further.
+  /// Expects that it reaches back as far as the window does, and no further.
   static func usesWindow(of bits: Int, _ connection: WSConnection) throws {
     func sent(_ distance: Int, _ same: Bool, _ seed: UInt64) throws -> Int {
       try connection.send(BytesMessage(data: Bytes(apart(distance: distance, same: same, seed: seed)))).count
@@ -50,15 +50,15 @@ import WSProtoTestSupport
     #expect(abs(beyond) < 40, "\(beyond)")
   }
 
-  /// That it reads what a peer sends that uses the whole window, also that of the message before.
+  /// Expects that it reads data that uses the whole window, including that of the previous message.
   static func reads(windowOf bits: Int, _ connection: WSConnection) throws {
-    // zlib has no window of 8 bits to write with: one of 9, on data that stays within 256 bytes.
+    // zlib can't compress with a window of 8 bits: use 9, with data that stays within 256 bytes.
     let peer = try DeflateStream(windowBits: max(bits, 9))
     let data = twice(distance: bits == 8 ? 200 : reach(bits), seed: 3)
     let payload = try peer.message([data])
     #expect(payload.count < data.count * 3 / 4)
     var seen: [UInt8] = []
-    // In small reads: within one call zlib looks back in its output, however small its window is.
+    // In small reads, because within one call zlib looks back in its output, however small its window is.
     for piece in WireFrame(to: connection.type, 2, payload, rsv: 4).bytes.cut({ min(100, $0) }) {
       try connection.receiveData(piece)
       while let event = connection.nextEvent() {
@@ -88,7 +88,8 @@ import WSProtoTestSupport
     }
   }
 
-  /// That messages, whole and in parts, go out as they are; compressed ones are read all the same.
+  /// Expects that messages, whole and in parts, are sent uncompressed, and that compressed ones are still
+  /// read.
   static func sendsUncompressed(_ connection: WSConnection) throws {
     let hello = Array("Hello".utf8)
     let frames = try SentFramesTests.frames(

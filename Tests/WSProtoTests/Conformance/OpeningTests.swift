@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// The opening handshake, where Autobahn always sends the same.
+/// The parts of the opening handshake that Autobahn never varies.
 @Suite struct OpeningTests {
   static let answers: [(String, @Sendable ([UInt8]) -> String)] = [
     ("Upgrade in another case", { switchingProtocols(to: $0, "upgrade: WebSocket\r\n", without: "Upgrade") }),

@@ -4,14 +4,14 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// A Close that the peer begins, in every state that a connection can be in.
+/// A Close initiated by the peer, in every state of a connection.
 @Suite struct PeerCloseTests {
   enum Situation: CaseIterable {
     case open, insideTheirMessage, insideTheirFrame, insideOurMessage, localClosing, remoteClosing, failed,
       closed
   }
 
-  /// A connection brought into the situation, its events taken, and what has to come before the Close.
+  /// A connection in the given situation, with its events taken, and what must precede the Close.
   static func connection(_ role: ConnectionType, _ situation: Situation) throws -> (
     Connection, before: [UInt8]
   ) {
@@ -70,7 +70,7 @@ import WSProtoTestSupport
         #expect(answer.map(\.payload) == [closePayload(3000, "bye")])
       case .localClosing: #expect(events == [.closeConnection(theirs)])
       case .remoteClosing, .failed:
-        // The first one counts, or the failure: this one is not read any more.
+        // The first one counts, or the failure: this one is no longer read.
         #expect(events == [])
         #expect(connection.state == .remoteClosing)
         #expect(try connection.send(CloseConnection(code: 3001)).first == 0x88)

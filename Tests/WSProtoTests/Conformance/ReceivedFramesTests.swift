@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What a connection makes of frames that Autobahn's peer never sends, or sends in a few forms only.
+/// Frames that Autobahn's peer never sends, or sends only in a few forms.
 @Suite struct ReceivedFramesTests {
   static func closeCode(_ role: ConnectionType, _ wire: [UInt8]) throws -> CloseReason? {
     let connection = Connection(role)
@@ -39,7 +39,7 @@ import WSProtoTestSupport
   func everyLongForm(role: ConnectionType) {
     let maskBit: UInt8 = role == .server ? 0x80 : 0
     var header: [UInt8] = []
-    /// Whether the header ends in a failure; `nil` while more of it is wanted.
+    /// Whether the header causes a failure; `nil` if more of it is needed.
     func isRefused() -> Bool? {
       var reader = FrameReader(role: role)
       return header.withUnsafeMutableBytes { window -> Bool? in

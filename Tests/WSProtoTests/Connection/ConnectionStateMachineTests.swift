@@ -4,20 +4,20 @@ import Testing
 
 @testable import WSProto
 
-/// The table of all transitions, and the page of the documentation that is drawn from it.
+/// The table of all transitions, and the page of the documentation that is generated from it.
 @Suite struct ConnectionStateMachineTests {
   typealias State = ConnectionStateMachine.State
 
   typealias Input = ConnectionStateMachine.Input
 
   enum Outcome: Hashable {
-    /// Moves, or stays where the same state is named.
+    /// Moves to this state, or stays if it is the current one.
     case to(State)
     /// Throws and stays.
     case illegal
   }
 
-  /// One row an input, one column a state, in the order of `State.allCases`.
+  /// One row per input, one column per state, in the order of `State.allCases`.
   static let states: [State] = [
     .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
     .awaitingRejection,
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  /// Does it, and says what came of it.
+  /// Applies the input and returns the outcome.
   static func apply(_ input: Input, to state: State) -> (Outcome, threw: LocalProtocolError?) {
     var machine = ConnectionStateMachine(state: state)
     do throws(LocalProtocolError) {

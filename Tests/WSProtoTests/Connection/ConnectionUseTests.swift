@@ -4,7 +4,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Where connections live, and what a closure that throws leaves behind.
+/// Where connections can be kept, and what remains after a closure throws.
 @Suite struct ConnectionUseTests {
   actor Session {
     let connection = Connection(.server)
@@ -51,7 +51,7 @@ import WSProtoTestSupport
 
   struct Stop: Error {}
 
-  /// Feeds `stream` in pieces to a closure that throws at each event for which `stops` says so, once it has noted it.
+  /// Feeds `stream` in pieces to a closure that records each event and then throws if `stops` says so.
   static func run(_ pieces: [[UInt8]], on connection: Connection, stops: (Int) -> Bool) -> (
     Outcome, thrown: Int
   ) {
@@ -72,7 +72,7 @@ import WSProtoTestSupport
         thrown += 1
       }
     }
-    // What is left comes with the next calls, or through the other door.
+    // The rest comes with the next calls, or with owned events.
     while let event = connection.nextEvent() { collector.add(event) }
     return (collector.finished, thrown)
   }

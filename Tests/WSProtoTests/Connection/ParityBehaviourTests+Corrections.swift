@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Where wsproto 1.2.0 is wrong or weak, and this library is right: one test each.
+/// What wsproto 1.2.0 does wrong or weakly and this library does right: one test for each.
 @Suite struct ParityCorrectionTests {
   @Test(
     "the request and the answer say `Upgrade: websocket`, the answer `Switching Protocols` (RFC 6455 §4.1, §4.2.2)",
@@ -111,7 +111,7 @@ import WSProtoTestSupport
     let answer = try server.send(AcceptConnection(extensions: [PerMessageDeflate()]))
     let agreed = fieldValue("Sec-WebSocket-Extensions", in: answer)
     #expect(agreed == offer)
-    // Raw deflate with 8 bits of window is more than zlib can: what goes out is not compressed.
+    // zlib can't compress with a window of 8 bits, so the message is sent uncompressed.
     let wire = try server.send(TextMessage(data: String(repeating: "window ", count: 200)))
     #expect((wire.first == 0xC1) == (bits > 8))
   }

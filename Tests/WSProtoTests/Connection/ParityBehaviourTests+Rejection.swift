@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Refusing a connection, as wsproto 1.2.0 does it, from both ends.
+/// Refusing a connection as wsproto 1.2.0 does, seen from both ends.
 @Suite struct ParityRejectionTests {
   static func requested() throws -> WSConnectionPair {
     let pair = WSConnectionPair()
@@ -15,7 +15,7 @@ import WSProtoTestSupport
 
   static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Head, joined body, and whether the end was told once and last.
+  /// The status, the joined body, and whether the end was reported once and last.
   static func read(_ client: WSConnection) -> (status: Int?, body: [UInt8], ended: Bool) {
     var status: Int?
     var body: [UInt8] = []

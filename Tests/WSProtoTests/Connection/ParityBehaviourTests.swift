@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// What wsproto 1.2.0 does and this library does too: one test a behaviour, titled by it.
+/// What wsproto 1.2.0 does and this library does too: one test for each behaviour, named after it.
 @Suite struct ParityBehaviourTests {
   @Test("data frames are streamed: a partial frame gives a message event at once with frameFinished == false")
   func streamed() throws {
@@ -56,7 +56,7 @@ import WSProtoTestSupport
     let client = Connection(.client)
     try client.receiveData([0x01, 0x7D, 0x61, 0xED] as [UInt8])
     #expect(Array(client.events()).count == 1)
-    // U+D800 and its like begin with ED A0: the second byte is enough.
+    // U+D800 and the other surrogates begin with ED A0: the second byte is enough.
     try client.receiveData([0xA0] as [UInt8])
     guard case .closeConnection(let close) = client.nextEvent() else {
       Issue.record("no failure")

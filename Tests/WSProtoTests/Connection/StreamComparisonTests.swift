@@ -5,7 +5,8 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Seeded streams, whole ones and damaged ones, in every split and through every door, against the slow twin.
+/// Seeded streams, intact and damaged, in every split and with every way to receive, compared with the slow
+/// decoder.
 @Suite struct StreamComparisonTests {
   private static func smallLimits(_ random: inout TestRandom) -> Limits {
     var limits = Limits()
@@ -79,7 +80,7 @@ import WSProtoTestSupport
       let count = 1 + random.below(80)
       var stream: [UInt8] = []
       for _ in 0..<count { stream.append(random.byte()) }
-      // Every other one begins like a legal frame.
+      // Every other stream begins like a legal frame.
       if random.below(2) == 0 { stream = WireFrame(to: role, 1, stream, fin: false).header + stream }
       var twin = SlowDecoder(role)
       let expected = twin.run(stream)

@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What all doors promise, for ``Connection`` and ``WSConnection`` alike.
+/// What every way to receive promises, for ``Connection`` and ``WSConnection`` alike.
 @Suite struct WebSocketEndpointTests {
   /// An open end of either class; a ``WSConnection`` after its handshake.
   static func open(_ role: ConnectionType, wraps: Bool) throws -> any WebSocketEndpoint {
@@ -19,7 +19,8 @@ import WSProtoTestSupport
     return role == .client ? client : server
   }
 
-  /// Gives bytes to an end through a door; the codes of the closes that it tells, and how many other events came.
+  /// Feeds bytes to an end in one of the ways; returns the codes of its closes, and the number of other
+  /// events.
   static func codes(
     _ bytes: [UInt8],
     _ door: Splits.Door,
@@ -70,7 +71,7 @@ import WSProtoTestSupport
       #expect(codes == [.abnormalClosure] && others == 0)
       #expect(end.state == .closed)
       #expect(try Self.codes([], door, end).codes.isEmpty)
-      // At once, by a call of its own.
+      // Then immediately, in a separate call.
       let other = try Self.open(role, wraps: wraps)
       var told: [CloseReason] = []
       other.receiveEndOfStream { event in
@@ -122,7 +123,7 @@ import WSProtoTestSupport
     }
     #expect(end.receive(upTo: 10, reading: { _ in -1 }, { _ in events += 1 }) == -1)
     #expect(events == 0 && end.state == .open)
-    // More than there is: all there is.
+    // A count beyond the end of the buffer means the whole buffer.
     end.receive(&buffer, count: 1000) { _ in events += 1 }
     #expect(events == 1)
   }
@@ -194,8 +195,8 @@ import WSProtoTestSupport
     }
   }
 
-  /// The connection, for closures that must be Sendable; the test uses it on one thread. Weak, since the connection holds
-  /// its extension, and that holds the closure.
+  /// The connection, for closures that must be Sendable; the test uses it on one thread. Weak, because the
+  /// connection holds its extension, which holds the closure.
   struct Held: @unchecked Sendable { weak var connection: Connection? }
 
   @Test(

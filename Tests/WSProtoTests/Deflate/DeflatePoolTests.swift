@@ -67,7 +67,7 @@ import Testing
       for (index, (sender, receiver)) in zip(senders, receivers).enumerated() {
         let text = [UInt8].json(1_000, seed: round * 7 + UInt64(index % 5))
         let payload = try Self.compress(sender, text)
-        // As one that has a context of its own.
+        // Like one with its own context.
         #expect(try payload == Self.compress(alone, text))
         #expect(try Self.inflate(receiver, payload) == text)
       }
@@ -98,7 +98,7 @@ import Testing
         #expect(try Self.inflate(receiver, []) == [])
         #expect(!receiver.hasContext)
       }
-      // The next one is as ever.
+      // The next one works as usual.
       #expect(try Self.inflate(receiver, Self.compress(sender, [1, 2])) == [1, 2])
       #expect(try Self.compress(sender, []) == [0])
       #expect(try Self.inflate(receiver, [0]) == [])
@@ -187,7 +187,7 @@ import Testing
       sizes.append(payload.count)
       #expect(try Self.inflate(receiver, payload) == text)
       #expect(sender.hasContext && receiver.hasContext && Self.idle(pool) == [0, 0])
-      // The receiver's history is needed for what the peer may refer to.
+      // The receiver's history is needed, because the peer may refer to it.
       #expect(!receiver.releaseContext() && receiver.hasContext)
       if round == 1 {
         #expect(sender.releaseContext() && !sender.hasContext)
@@ -227,7 +227,7 @@ import Testing
     let prepared = try text.withUnsafeBytes { try OutboundDeflate.compressOnce($0, Self.settings) }
     let pooled = try text.withUnsafeBytes { try OutboundDeflate.compressOnce($0, Self.settings, pool: pool) }
     #expect(prepared == pooled && pool.idleContexts.outbound == 1)
-    // No more is held than the payload.
+    // Only the payload is held.
     #expect(prepared.storage?.byteCapacity == prepared.count)
     #expect(try Array(OutboundDeflate.compressOnce(.init(start: nil, count: 0), Self.settings)) == [0])
     for round in 0..<3 as Range<UInt64> {
@@ -235,7 +235,7 @@ import Testing
       #expect(try Self.inflate(receiver, Self.compress(sender, message)) == message)
       #expect(try Self.inflate(receiver, [UInt8](prepared)) == text)
       sender.restart()
-      // What refers to the message before the prepared one would now be read wrongly.
+      // A reference to the message before the prepared one would now be decoded wrongly.
       #expect(try Self.inflate(receiver, Self.compress(sender, message)) == message)
     }
   }

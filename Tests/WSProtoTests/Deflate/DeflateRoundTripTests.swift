@@ -90,7 +90,7 @@ import WSProto
       )
       #expect(cut == whole, "\(payload)")
     }
-    // The inputs reach all three ends, or the test says little.
+    // The inputs must reach all three outcomes, or the test proves little.
     #expect(Set(seen.keys) == ["text", "invalid", "tooBig"] && seen.values.allSatisfy { $0 > 10 }, "\(seen)")
   }
 

@@ -72,7 +72,7 @@ import Testing
       let frames = try deflater.frames(parts)
       var seen = AssemblyBuffer()
       for (part, frame) in zip(parts, frames) {
-        // A peer that has this frame has all of this part.
+        // A peer that has received this frame has the whole part.
         try inflater.feed(frame, into: &seen, limit: .max)
         #expect([UInt8](seen.take()) == part, "\(sizes)")
       }
@@ -125,7 +125,7 @@ import Testing
     let third = try first.copy()
     first.reset()
     #expect(try first.message("Hello") == Self.hello)
-    // The history of the copy is that of before: "Hello" is found in it.
+    // The copy has the earlier history: "Hello" is found in it.
     #expect(try third.message("Hello").count < Self.hello.count)
   }
 
@@ -151,7 +151,7 @@ import Testing
   func bound(level: Int, memory: (windowBits: Int, level: Int)) throws {
     let deflater = try Deflater(windowBits: memory.windowBits, level: level, memoryLevel: memory.level)
     let random = [UInt8].random(3 << 20, seed: 12)
-    // What could be stored, but that a match, or three, here and there makes the library try codes.
+    // Data that could be stored, except that a few matches make the library try codes.
     var mixed: [UInt8] = []
     for index in 0..<4_000 { mixed += random[(index * 61)..<(index * 61 + 61)] + [1, 2, 3, 4] }
     let inputs: [[UInt8]] = [random, mixed, .json(70_000, seed: 3)]

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// ISA-L against zlib: what the one writes the other reads.
+/// ISA-L against zlib: each reads what the other writes.
 @Suite struct ISALStreamTests {
   /// Messages of many kinds and sizes.
   static func text(_ kind: Int, _ size: Int, _ generator: inout SeededGenerator) -> [UInt8] {
@@ -22,7 +22,7 @@ import Testing
 
   static let sizes = [0, 1, 3, 5, 125, 126, 1_000, 0, 8_191, 16_384, 32_768, 70_000, 2, 140_000, 300_001]
 
-  /// Sends messages from one to the other; `overhead` is how many bytes may cost one more than they are.
+  /// Sends messages from one to the other; a message may grow by one byte per `overhead` bytes.
   private func cross<D, I>(
     _ deflater: MessageDeflater<D>,
     _ inflater: MessageInflater<I>,
@@ -182,7 +182,7 @@ import Testing
     case tooBig
   }
 
-  /// What comes out, in parts as a receiver gets it, and how it ends.
+  /// The output, in parts as a receiver gets it, and how it ends.
   private static func outcome<Backend>(
     _ stream: MessageInflater<Backend>,
     _ chunks: [[UInt8]],
@@ -239,7 +239,7 @@ import Testing
         #expect(found.text.count <= limit)
         if let first { #expect(first == found, "\(most)") } else { first = found }
         if found == expected { continue }
-        // The one difference that there is: incomplete codes, see ISALInflateStream. Never less than zlib gives.
+        // The only difference: incomplete codes, see ISALInflateStream. Never less output than zlib's.
         #expect(expected.ending == .failed(.invalid) && found.text.starts(with: expected.text), "\(most)")
         lenient += 1
       }
@@ -262,7 +262,7 @@ import Testing
     append(0xC5, 8)
     append(Int(code), 5)
     append(0, 30)
-    // Enough behind it that ISA-L is in its fast loop.
+    // Followed by enough data that ISA-L is in its fast loop.
     bits += [Bool](repeating: false, count: 800)
     let payload = stride(from: 0, to: bits.count, by: 8).map { start in
       bits[start..<min(start + 8, bits.count)].enumerated()
@@ -270,7 +270,7 @@ import Testing
     }
     for most in [1, 7, 8, 50, payload.count] {
       let stream = try ISALInflateStream()
-      // What was there before the reset must not be seen.
+      // Data from before the reset must not be visible.
       _ = try stream.message(DeflateStream().message([[UInt8](repeating: 0x53, count: 70_000)]))
       stream.reset()
       let found = Self.outcome(stream, payload.cut { min($0, most) }, limit: 1_000)
@@ -299,7 +299,7 @@ import Testing
     for most in [5, 1_000, flood.count] {
       #expect(try inflater.message(flood.cut { min($0, most) }) == expected)
     }
-    // All of the last 32 KB are the letter.
+    // The last 32 KB consist of this letter.
     let after = try DeflateStream()
     _ = try after.message([expected])
     #expect(try inflater.message(after.message([expected])) == expected)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-// With the trait ISAL these hold for its stream in zlib's place.
+// With the trait ISAL, these test ISA-L's stream instead of zlib's.
 @Suite struct InflateStreamTests {
   static let hello = Array("Hello".utf8)
 
@@ -123,7 +123,7 @@ import Testing
   @Test("output from before an error is kept, so that events don't depend on how the data was split")
   func outputOnError() throws {
     let bad: [UInt8] = DeflateStreamTests.hello + [0x00, 0x00, 0xFF, 0xFF, 0x07]
-    // In one go, and byte by byte: the error comes when all before it is out.
+    // In one go, and byte by byte: the error comes after all output before it.
     for atMost in [100, 1] {
       var output = AssemblyBuffer()
       for byte in [1, 2, 3] as [UInt8] { output.append(byte) }
@@ -210,7 +210,7 @@ import Testing
           while !rest.isEmpty || stream.mayHaveMore {
             let before = output.count
             try stream.inflate(&rest, into: &output, atMost: atMost)
-            // Less than it may is given only where that is all.
+            // Less than the limit is given only if that is all there is.
             #expect(output.count - before == atMost || (rest.isEmpty && !stream.mayHaveMore))
             calls += 1
           }
@@ -287,7 +287,7 @@ import Testing
       let payload = try deflater.message([.json(16 << 10, seed: seed)])
       try inflater.feed(payload, into: &output, limit: 1 << 20)
       try inflater.finishMessage()
-      // The first one says how much is needed.
+      // The first message determines the required size.
       if seed > 0 { addresses.insert(output.base) }
     }
     #expect(addresses.count == 1)
@@ -317,7 +317,7 @@ import Testing
     first.reset()
     #expect(try second.message([0xF2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
     #expect(throws: InflateError.invalid) { try first.message([0xF2, 0x00, 0x11, 0x00, 0x00]) }
-    // The error of one is not the other's.
+    // One's error doesn't affect the other.
     #expect(try second.message([0xF2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
 
     var begun = AssemblyBuffer()

@@ -41,7 +41,7 @@ import Testing
     var deflate = try PerMessageDeflate.negotiated(role)
     _ = try deflate.frameInboundHeader(first, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
     var data = try deflate.payload(first, Array(Self.compressed[..<3]))
-    // Before the first part was read to its end, too: the hook knows the frame by its opcode (C10).
+    // Also before the first part has been read completely: the hook recognises the frame by its opcode (C10).
     _ = try deflate.frameInboundHeader(ping, opcode: .ping, rsv: [], payloadLength: 2)
     #expect(try deflate.payload(ping, [1, 2]) == [1, 2])
     #expect(try deflate.complete(ping, fin: true) == [])
@@ -97,10 +97,10 @@ import Testing
     } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
   }
 
-  /// That these bytes are ``text``, compressed.
+  /// Expects that these bytes are ``text``, compressed.
   private static func expectCompressed(_ data: [UInt8]) throws {
     #if ISAL
-    // Which of the many encodings is chosen is zlib's or ISA-L's affair.
+    // zlib and ISA-L may choose any of the many encodings.
     #expect(try InflateStream().message(data) == text && data.count < text.count)
     #else
     #expect(data == compressed)
@@ -170,7 +170,7 @@ import Testing
     let context = FrameContext(role: .client, opcode: .text)
     _ = try one.frameOutbound(context, opcode: .text, rsv: [], data: Array("Hello".utf8), fin: true)
     var two = one
-    // Same history, so the same bytes from both, whoever goes first.
+    // The same history gives the same bytes from both, whichever goes first.
     for data in [Array("Hello".utf8), Array("world".utf8), Array("Hello world".utf8)] {
       let a = try one.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
       let b = try two.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
@@ -179,7 +179,7 @@ import Testing
     _ = try one.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 7)
     #expect(try one.payload(context, [0xF2, 0x48, 0xCD]).isEmpty == false)
     var three = one
-    // A copy that gets something else leaves the other alone.
+    // A copy that gets other data doesn't affect the other copy.
     #expect(try three.payload(context, [0xFF, 0xFF, 0xFF]).isEmpty == false)
     let rest = try one.payload(context, [0xC9, 0xC9, 0x07, 0x00])
     #expect(String(decoding: rest, as: UTF8.self).hasSuffix("lo"))

@@ -95,7 +95,7 @@ import WSProto
       try Self.text(PerMessageDeflate(clientMaxWindowBits: .absent, serverMaxWindowBits: 15).offer())
         == "server_max_window_bits=15"
     )
-    // wsproto's.
+    // wsproto's offer.
     #expect(
       try Self.text(PerMessageDeflate(clientMaxWindowBits: 15, serverMaxWindowBits: 15).offer())
         == "client_max_window_bits=15; server_max_window_bits=15"
@@ -195,7 +195,7 @@ import WSProto
     arguments: malformedParameters
   )
   func malformed(parameters: String) throws {
-    // Cut by hand: some of it the grammar of RFC 6455 §9.1 refuses earlier.
+    // Split by hand, because the grammar of RFC 6455 §9.1 refuses some of it earlier.
     let pieces = parameters.split(separator: "; ").map { piece -> ExtensionParameter in
       guard let equals = piece.firstIndex(of: "=") else { return ExtensionParameter(name: String(piece)) }
       let value = piece[piece.index(after: equals)...].filter { $0 != "\"" }
@@ -228,15 +228,15 @@ import WSProto
       #expect(throws: NegotiationError.self) { try changed.finalize(header) }
       return changed == client
     }
-    // A value is needed in an answer.
+    // An answer needs a value.
     #expect(try refuses(PerMessageDeflate(), "client_max_window_bits"))
-    // What was left out of the offer must not be in the answer.
+    // What the offer left out must not be in the answer.
     #expect(try refuses(PerMessageDeflate(clientMaxWindowBits: .absent), "client_max_window_bits=10"))
     // A server must keep to what was asked (§7.1.1.1, §7.1.2.1).
     #expect(try refuses(PerMessageDeflate(serverNoContextTakeover: true), "client_no_context_takeover"))
     #expect(try refuses(PerMessageDeflate(serverMaxWindowBits: 10), "server_max_window_bits=11"))
     #expect(try refuses(PerMessageDeflate(serverMaxWindowBits: 10), ""))
-    // A window for the client larger than the client has offered is no order to use it (§7.1.2.2).
+    // An answer with a larger window than the client offered does not force the client to use it (§7.1.2.2).
     var small = try PerMessageDeflate(clientNoContextTakeover: true, clientMaxWindowBits: 10)
     try small.finalize(Self.header("client_max_window_bits=12"))
     #expect(small.clientMaxWindowBits == 10 && small.clientNoContextTakeover)
@@ -281,7 +281,7 @@ import WSProto
       ("client_max_window_bits=8", "client_max_window_bits=8"),
       ("server_max_window_bits=9", "server_max_window_bits=9"),
       ("server_max_window_bits=15", "server_max_window_bits=15"),
-      // zlib has no window of 8 bits to compress with: what is sent is not compressed then.
+      // zlib can't compress with a window of 8 bits, so messages are then sent uncompressed.
       ("server_max_window_bits=8", "server_max_window_bits=8"),
       (
         "client_max_window_bits; server_max_window_bits=8",

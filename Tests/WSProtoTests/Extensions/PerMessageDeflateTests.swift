@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Receiving
 
-  /// §7.2.3, as opcode-and-payload frames, and the messages they carry.
+  /// §7.2.3, as frames of opcode and payload, and the messages they carry.
   static let examples: [(frames: [(UInt8, [UInt8])], seen: [Seen])] = [
     ([(0xC1, hello)], [.text("Hello")]),
     ([(0x41, [0xF2, 0x48, 0xCD]), (0x80, [0xC9, 0xC9, 0x07, 0x00])], [.text("Hello")]),
@@ -39,7 +39,7 @@ import Testing
       ],
       [.ping([1, 2]), .ping([]), .text("Hello")]
     ),
-    // The final frame is empty, or has the last octet alone.
+    // The final frame is empty, or contains only the last octet.
     ([(0x41, hello), (0x80, [])], [.text("Hello")]),
     ([(0x41, []), (0x00, Array(hello.dropLast())), (0x80, [0x00])], [.text("Hello")]),
   ]
@@ -92,7 +92,7 @@ import Testing
             let connection = Connection(role, extensions: extensions)
             if opcode == .continuation { try connection.receiveData(wireFrame(0x02, [], to: role)) }
             _ = Array(connection.events())
-            // The header alone decides: of the payload of one byte nothing has come.
+            // The header alone decides: the one-byte payload has not arrived.
             let header = wireFrame(0x80 | rsv << 4 | opcode.rawValue, [0], to: role).dropLast()
             try connection.receiveData(header)
             let events = Array(connection.events())
@@ -121,7 +121,8 @@ import Testing
     #expect(try server.send(TextMessage(data: "Hello")) == first)
     let second = try server.send(TextMessage(data: "Hello"))
     #if ISAL
-    // The example is one of several encodings; ISA-L's has the history, too, if it is no longer.
+    // The example is one of several encodings; that of ISA-L is accepted if it uses the history and is no
+    // longer.
     #expect(takeover ? second.count <= first.count : second == first)
     #else
     #expect(second == (takeover ? [0xC1, 0x05, 0xF2, 0x00, 0x11, 0x00, 0x00] : first))

@@ -10,7 +10,7 @@ import WSProtoTestSupport
     try payload.withUnsafeBytes { try ClosePayload.parse($0) }
   }
 
-  /// RFC 6455 §7.4 and the IANA registry, written down apart from the library.
+  /// RFC 6455 §7.4 and the IANA registry, written down independently of the library.
   static func isLegal(_ code: Int) -> Bool {
     [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].contains(code)
       || (code >= 3000 && code < 5000)
@@ -99,7 +99,7 @@ import WSProtoTestSupport
   )
   func cut(character: String, count: Int) throws {
     let width = character.utf8.count
-    // An offset of one byte, so that every width meets the cut at every place.
+    // An offset of one byte, so that every character width is cut at every position.
     for lead in ["", "x", "xy", "xyz"] {
       let reason = lead + String(repeating: character, count: count / width)
       let payload = try ClosePayload.make(code: 1000, reason: reason)

@@ -144,7 +144,7 @@ import WSProtoTestSupport
     let header = WireFrame(2, declaredLength: UInt64(limit) + 1).header
     #expect(Self.run(client: true, [header], limits: limits).1?.code == .messageTooBig)
     #expect(Self.run(client: true, header.map { [$0] }, limits: limits).1?.code == .messageTooBig)
-    // Control frames have a bound of their own.
+    // Control frames have their own limit.
     #expect(
       Self.run(client: true, [WireFrame(9, [UInt8](repeating: 1, count: 125)).bytes], limits: limits).1 == nil
     )

@@ -10,7 +10,7 @@ import WSProtoTestSupport
     var header: Header?
     var headerSize = 0
     var failure: ParseFailed?
-    /// How many bytes were taken when the header was complete or the failure thrown.
+    /// How many bytes had been taken when the header was complete or the failure was thrown.
     var taken = 0
   }
 
@@ -86,7 +86,7 @@ import WSProtoTestSupport
     for pieces in [[frame.header], frame.header.map { [$0] }, [frame.header + [1, 2, 3]]] {
       #expect(Self.read(role, pieces).failure?.code == .protocolError)
     }
-    // At once with the length: neither the key nor a byte of the payload is waited for.
+    // As soon as the length is read: it waits neither for the key nor for a byte of the payload.
     #expect(Self.read(role, [Array(frame.header.prefix(needed))]).failure?.code == .protocolError)
     #expect(Self.read(role, [Array(frame.header.prefix(needed - 1))]).failure == nil)
   }
@@ -108,7 +108,7 @@ import WSProtoTestSupport
     default:
       #expect(result.failure?.code == .protocolError)
       #expect(result.header == nil)
-      // Two bytes of the header are enough: the length that follows them isn't waited for.
+      // Two bytes of the header are enough: it doesn't wait for the length that follows.
       #expect(Self.read(.client, [[(fin ? 0x80 : 0) | opcode, 127]]).failure?.code == .protocolError)
     }
   }

@@ -55,7 +55,7 @@ import Testing
       if refusedAt != nil || ended { continue }
       do {
         ended = try reader.next() != nil
-        // The next search begins where this one has ended: behind all that is there.
+        // The next search begins where this one ended: after everything that has arrived.
         if !ended, reader.searched != reader.bufferedCount { Issue.record("byte \(index) is searched again") }
       } catch {
         refusedAt = index
@@ -127,7 +127,7 @@ import Testing
         #expect(whole.result == pieces.result && whole.trailing == pieces.trailing)
         if case .failure = whole.result { refused += 1 }
         if case .success(let head) = whole.result {
-          // But for the line ends of folds, which became spaces.
+          // Except for the line ends of folds, which became spaces.
           let kept = head.bytes + whole.trailing
           #expect(kept.count == bytes.count && zip(kept, bytes).allSatisfy { $0 == $1 || $0 == 0x20 })
           if kind == .request { #expect(kept == bytes) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// A head, or what it violates; nil where the bytes end before the head does.
+/// A head, or what it violates; `nil` if the bytes end before the head does.
 typealias HeadResult = Result<HTTP1Head, HTTP1Error>
 
 /// Feeds `bytes` in pieces of `size`, asking for the head after each of them.

@@ -14,7 +14,7 @@ import Testing
 
     init(_ section: String, _ text: String, _ error: HTTP1Error) {
       self.section = section
-      // Each scalar stands for the byte of its number.
+      // Each scalar stands for the byte with that number.
       self.text = text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
       self.error = error
     }
@@ -95,7 +95,8 @@ import Testing
     Row("§6.1 odd byte in the coding", "Transfer-Encoding: \u{b}chunked\r\n\r\n", .invalidFieldValue),
   ]
 
-  /// For requests alone: a response's fold is read (§5.2), and its status counts whatever its framing (§6.3).
+  /// Only for requests: a fold in a response is accepted (§5.2), and its status counts whatever its framing
+  /// (§6.3).
   static let requestFields: [Row] = [
     Row("§5.2 folding", "A: b\r\n c\r\n\r\n", .obsoleteLineFolding),
     Row("§5.2 folding with a tab", "A: b\r\n\tc\r\n\r\n", .obsoleteLineFolding),

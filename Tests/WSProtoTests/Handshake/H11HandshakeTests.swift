@@ -354,7 +354,7 @@ import WSProtoTestSupport
     return headers
   }
 
-  /// Whether the head is lines without CR, LF or NUL inside, ended by one empty line, as many as wanted at most.
+  /// Whether the head consists of at most `most` lines without CR, LF or NUL inside, ended by one empty line.
   private static func isClean(_ head: [UInt8], most: Int) -> Bool {
     guard !head.contains(0) else { return false }
     let lines = String(decoding: head, as: Unicode.ASCII.self).unicodeScalars.split(

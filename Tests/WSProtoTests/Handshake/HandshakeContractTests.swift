@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What the documentation of the handshake promises, kept by every call.
+/// What the documentation of the handshake promises, tested for every call.
 @Suite struct HandshakeContractTests {
   // MARK: Early bytes
 
@@ -66,7 +66,7 @@ import WSProtoTestSupport
         Issue.record("\(String(describing: error))")
         return
       }
-      // What had come is given up, and the request with it.
+      // What had arrived is dropped, and the request with it.
       #expect(server.reader.bufferedCount == 0)
       #expect(throws: LocalProtocolError.self) { try server.send(AcceptConnection()) }
       #expect(try server.send(hint).starts(with: "HTTP/1.1 400 ".utf8))
@@ -178,7 +178,7 @@ import WSProtoTestSupport
 
   // MARK: Code of others
 
-  /// Calls back into the handshake that it works for, and notes what that says.
+  /// Calls back into its own handshake, and records the result.
   final class Caller: @unchecked Sendable {
     var handshake: H11Handshake?
     private(set) var errors: [LocalProtocolError.Violation] = []
@@ -280,7 +280,7 @@ import WSProtoTestSupport
     arguments: ConnectionType.allCases
   )
   func room(role: ConnectionType) throws {
-    // An answer longer than any bound that could be known before.
+    // An answer longer than any bound that could be computed before.
     struct Verbose: Extension {
       var name: String { "x" }
       func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? {
@@ -493,7 +493,7 @@ import WSProtoTestSupport
     ]
     #expect(lines(try H11Handshake(.client).send(request)) == expected.map { $0[...] })
     #expect(try ClientNegotiation(upgrade: request).fields.map(\.name.rawName) == ["X-End", "Origin"])
-    // What the proxy adds is its own: sent, or refused if it is the handshake's.
+    // What the proxy adds is its own: it is sent, or refused if it is a field of the handshake.
     request.extraHeaders[hop] = "mine"
     #expect(lines(try H11Handshake(.client).send(request)).contains("X-Hop: mine"))
     for own in [

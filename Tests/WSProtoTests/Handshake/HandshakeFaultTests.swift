@@ -4,7 +4,8 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// What heads of programs in use have shown to be wrong here once, as a server, by every way that a request can come.
+/// Heads of real programs that were once handled wrongly, for a server, in every way that a request can
+/// arrive.
 @Suite struct ServerHeadTests {
   @Test(
     "H1: a whole URI as the target determines host and path; its Host field is ignored (RFC 9112 §3.2.2)",
@@ -107,7 +108,7 @@ import WSProto
     let server = H11Handshake(.server)
     try server.receiveData(upgradeRequest().utf8)
     let wire = try server.send(RejectConnection(statusCode: status, headers: headers))
-    // A 426 always says what to upgrade to.
+    // A 426 always names the protocol to upgrade to.
     if status == 403 || row.upgrade {
       #expect(fieldValue("Connection", in: wire) == row.value)
     } else {
@@ -250,7 +251,7 @@ import WSProto
   }
 }
 
-/// Whether no section of a standard is printed twice.
+/// Whether no section of a standard is cited twice.
 func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   let words = error.description.split { !($0.isLetter || $0.isNumber || $0 == "§" || $0 == "." || $0 == " ") }
   var seen: Set<String> = []
@@ -265,7 +266,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   return true
 }
 
-/// The same for a client, by every way that a response can come.
+/// The same for a client, in every way that a response can arrive.
 @Suite struct ClientHeadTests {
   static let badHosts: [(String, String)] = [
     ("::1", "brackets"), ("user@h", "user information"), ("u:p@h", "user information"), ("h/x", "alone"),
@@ -310,7 +311,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(Self.errors(Request(host: "h", target: target)).first??.message.contains(why) == true)
   }
 
-  /// What is thrown by each way to send a request.
+  /// The errors thrown by each way to send a request.
   private static func errors(_ request: Request) -> [LocalProtocolError?] {
     func error(_ body: () throws(LocalProtocolError) -> Void) -> LocalProtocolError? {
       do throws(LocalProtocolError) {

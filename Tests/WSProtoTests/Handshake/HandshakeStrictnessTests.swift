@@ -14,7 +14,7 @@ import WSProto
     )
   }
 
-  /// The error that a server has for these bytes, and whether it gives a request.
+  /// The error that a server reports for these bytes, and the request it delivers, if any.
   private static func serve(_ bytes: [UInt8]) -> (error: RemoteProtocolError?, request: Request?) {
     let server = WSConnection(.server)
     do throws(ProtocolError) {

@@ -3,7 +3,7 @@
 import Testing
 import WSProto
 
-/// Puts its mark behind each data frame, and takes it off again.
+/// Appends its mark to each data frame, and removes it again.
 private struct Marking: Extension {
   var mark: UInt8
   var name: String { "x-mark-\(mark)" }

@@ -147,7 +147,7 @@ import WSProtoTestSupport
 
   @Test("RFC 6455 §5.4: a message inside another fails with its header, whatever its payload inflates to")
   func orderBeforePayload() throws {
-    // The second frame has RSV1 of its message unset, so its byte would go to the inflater of the first.
+    // The second frame doesn't have RSV1 set, so its byte would go to the first message's inflater.
     let wire: [UInt8] = [0x42, 0x05, 0x7a, 0x36, 0x7d, 0xe9, 0xb3, 0x00, 0x02, 0x39, 0x6b, 0x81, 0x01, 0x91]
     for pieces in [[wire], wire.map { [$0] }] {
       var deflate = PerMessageDeflate()

@@ -64,7 +64,7 @@ import WSProtoTestSupport
   )
   func earlyFailure(index: Int, role: ConnectionType) {
     let (name, bytes, valid) = Self.badText[index]
-    // A frame that promises more: nothing is waited for.
+    // A frame that declares more: nothing waits for it.
     let frame = WireFrame(to: role, 1, bytes + [UInt8](repeating: 0x61, count: 100), fin: false)
     let start = frame.header.count
     let stream = frame.bytes
@@ -92,7 +92,7 @@ import WSProtoTestSupport
     #expect(outcome.code == 1007 && outcome.partial == (valid.isEmpty ? nil : .text(valid)), "\(name)")
   }
 
-  /// Whether no bytes behind these can make them valid.
+  /// Whether no continuation can make these bytes valid.
   private func isDead(_ bytes: ArraySlice<UInt8>) -> Bool {
     for tail: [UInt8] in [[0x80], [0xBF], [0xA0], [0x9F], [0x90], [0x8F]] {
       for more in 0...2 {
@@ -210,7 +210,7 @@ import WSProtoTestSupport
         if opcode == .continuation {
           try connection.receiveData(WireFrame(to: role, 1, [], fin: false).bytes)
         }
-        // An empty DEFLATE message is one zero byte; a Close of no payload is legal.
+        // An empty DEFLATE message is one zero byte; a Close without a payload is legal.
         let payload: [UInt8] = rsv == 4 && !opcode.isControl ? [0] : []
         try connection.receiveData(WireFrame(to: role, opcode.rawValue, payload, rsv: rsv).bytes)
         let last = Array(connection.events()).last

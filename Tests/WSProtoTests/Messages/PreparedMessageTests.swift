@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Messages that are encoded once for many connections, and output into memory of the caller's.
+/// Messages that are encoded once for many connections, and output into the caller's memory.
 @Suite struct PreparedMessageTests {
   /// A pair that has negotiated permessage-deflate, with takeover or without.
   static func pair(takeover: Bool) throws -> (client: Connection, server: Connection) {
@@ -45,7 +45,7 @@ import WSProtoTestSupport
       try exchange(from.sendText(Self.text + "\(round)"), Self.text + "\(round)")
       try exchange(from.sendText(Self.text + "\(round)"), Self.text + "\(round)")
     }
-    // The history is used between ordinary messages, and starts afresh behind a prepared one.
+    // The history is used between ordinary messages, and starts afresh after a prepared one.
     if takeover { #expect(sizes[3] < sizes[2] && sizes[6] > sizes[3]) }
   }
 
@@ -59,7 +59,7 @@ import WSProtoTestSupport
     let settings = DeflateSettings(windowBits: 15, level: -1, memoryLevel: 8)
     let first = try prepared.compressed(settings)
     let second = try prepared.compressed(settings)
-    // The same memory: nothing was compressed anew.
+    // The same memory: nothing was compressed again.
     #expect(first.withUnsafeBytes { $0.baseAddress } == second.withUnsafeBytes { $0.baseAddress })
   }
 
@@ -101,7 +101,7 @@ import WSProtoTestSupport
 
   // MARK: Memory of the caller's
 
-  /// Sends into memory of `room` bytes; what was written.
+  /// Sends into memory of `room` bytes and returns what was written.
   static func written(
     _ room: Int,
     _ send: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
@@ -246,9 +246,9 @@ import WSProtoTestSupport
       }
     }
     #expect(seen.first?.0 == whole.header.count && seen.first?.1 == [1, 2, 3])
-    // Unmasked where it lies.
+    // Unmasked in place.
     #expect(Array(chunk[whole.header.count..<whole.bytes.count]) == [1, 2, 3])
-    // Put together from two frames: elsewhere.
+    // Assembled from two frames: elsewhere.
     #expect(seen.last?.0 == nil && seen.last?.1 == Array("€a".utf8))
   }
 }

@@ -9,7 +9,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   HTTPField(name: HTTPField.Name(name) ?? .accept, value: value)
 }
 
-/// The handshake over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), which are one in values.
+/// The handshake over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), which is the same as values.
 @Suite struct ExtendedConnectTests {
   static func request(_ change: (inout HTTPRequest) -> Void = { _ in }) -> HTTPRequest {
     var request = HTTPRequest(

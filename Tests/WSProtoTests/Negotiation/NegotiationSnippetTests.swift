@@ -4,7 +4,7 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// The code of the documentation of the negotiation: letter for letter what stands there, compiled and run.
+/// The code in the documentation of the negotiation, copied verbatim, compiled and run.
 @Suite struct NegotiationSnippetTests {
   // ServerNegotiation
   func serve(_ request: HTTPRequest, minorVersion: Int) throws -> (HTTPResponse, Connection?) {

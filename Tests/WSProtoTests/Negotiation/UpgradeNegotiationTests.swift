@@ -7,7 +7,7 @@ import Testing
 
 private let host = HTTPField.Name("Host") ?? .accept
 
-/// The handshake of HTTP/1.1 in values. Its rules are those of bytes; the tests of heads go through both.
+/// The HTTP/1.1 handshake as values. It has the same rules as for bytes; the tests of heads cover both.
 @Suite struct UpgradeNegotiationTests {
   static func request(_ fields: Headers = [:], without name: HTTPField.Name? = nil) -> HTTPRequest {
     var headers: Headers = [
@@ -160,7 +160,7 @@ private let host = HTTPField.Name("Host") ?? .accept
       return
     }
     #expect(reject == RejectConnection(statusCode: 404, headers: [.server: "s"], hasBody: true))
-    // 200 opens nothing but an extended CONNECT.
+    // 200 only opens an extended CONNECT.
     guard case .rejected = try client.receive(HTTPResponse(status: .ok)) else {
       Issue.record("200 is no upgrade")
       return

@@ -3,14 +3,14 @@
 import Testing
 import WSProto
 
-/// Which requests a server lets in by their Origin (RFC 6455 §4.2.2, §10.2).
+/// Which requests a server allows by their Origin (RFC 6455 §4.2.2, §10.2).
 @Suite struct OriginPolicyTests {
   /// The ways by which a request reaches a server.
   enum Door: CaseIterable {
     case owned, borrowed, reading, parsed
   }
 
-  /// A request as a server receives it; with a refusal it is answered with it.
+  /// A request as a server receives it; a refusal is sent as its answer.
   static func request(host: String, origins: [String], by door: Door = .owned) throws -> (
     Request, WSConnection
   ) {

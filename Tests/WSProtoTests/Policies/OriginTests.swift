@@ -3,7 +3,7 @@
 import Testing
 import WSProto
 
-/// The text of an origin, and what it says (RFC 6454 §4, §6, §7).
+/// Parsing and comparing origins (RFC 6454 §4, §6, §7).
 @Suite struct OriginTests {
   @Test(
     "an origin is scheme, host and port; without a port, the scheme's default (RFC 6454 §4)",
@@ -36,7 +36,7 @@ import WSProto
     #expect(tuple.scheme == scheme && tuple.host == host && tuple.port == port)
     #expect(tuple.isSecure == ["https", "wss"].contains(scheme))
     #expect(Origin.Tuple(text) == tuple)
-    // What is written is read as the same.
+    // What is written parses to the same.
     #expect(Origin(origin.description) == origin)
   }
 

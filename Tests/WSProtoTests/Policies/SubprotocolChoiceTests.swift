@@ -3,7 +3,7 @@
 import Testing
 import WSProto
 
-/// Which of the subprotocols that a client asks for a server speaks (RFC 6455 §1.9, §4.2.2).
+/// Choosing among the subprotocols that client and server support (RFC 6455 §1.9, §4.2.2).
 @Suite struct SubprotocolChoiceTests {
   @Test(
     "the first common one in the order of the server, or of the client; none if there is none (RFC 6455 §4.2.2)",

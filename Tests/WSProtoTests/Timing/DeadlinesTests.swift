@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-/// Every deadline by a clock that the test moves.
+/// Every deadline, with a clock that the test moves.
 @Suite struct DeadlinesTests {
   static let timeouts = Timeouts(
     opening: .seconds(10),
@@ -29,7 +29,8 @@ import Testing
 
   // MARK: Absolute deadlines
 
-  /// A way through a connection's life, a second a step, the deadline that runs at its end, and how long that is.
+  /// A path through a connection's life, one second per step, the deadline that runs at its end, and its
+  /// length.
   struct Path: Sendable, CustomTestStringConvertible {
     var states: [ConnectionState]
     var cause: Deadlines.Cause
@@ -65,7 +66,7 @@ import Testing
       ),
     ]
 
-    /// The deadlines at the end of the way, when they end, and the last state.
+    /// The deadlines at the end of the path, when they end, and the last state.
     func walk(from start: Duration) throws -> (deadlines: Deadlines, end: Duration, state: ConnectionState) {
       var deadlines = Deadlines(at: start, timeouts: DeadlinesTests.timeouts)
       for (step, state) in states.enumerated() {
@@ -95,7 +96,7 @@ import Testing
       #expect(deadlines.advance(to: end - Self.nanosecond, state: state) == nil)
       #expect(deadlines.nextDeadline == end)
       #expect(deadlines.advance(to: end + lateness, state: state) == .dropTransport(cause: path.cause))
-      // That was the last of it.
+      // There are no more deadlines.
       #expect(deadlines.nextDeadline == nil)
       for state in ConnectionState.allCases {
         #expect(deadlines.advance(to: end + .seconds(1000), state: state) == nil)
@@ -162,7 +163,7 @@ import Testing
     #expect(deadlines.receivedPong(ping.response(), at: .seconds(31)) == .zero)
     #expect(deadlines.advance(to: .seconds(40), state: .localClosing) == nil)
     deadlines.receivedBytes(at: .seconds(46))
-    // It is 46 already, so 47 is a second away whatever the caller says.
+    // The latest time is 46, so 47 is a second away whatever the caller says.
     #expect(deadlines.advance(to: .zero, state: .localClosing) == nil)
     #expect(deadlines.nextDeadline == .seconds(47))
     deadlines.receivedBytes(at: .seconds(47))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-/// Pings, signs of life and round trips by a clock that the test moves.
+/// Pings, signs of life and round trips, with a clock that the test moves.
 @Suite struct KeepaliveTests {
   static let nanosecond = DeadlinesTests.nanosecond
 
@@ -51,7 +51,7 @@ import Testing
   func silence() throws {
     for arrival in [nil, Duration.seconds(20) - Self.nanosecond] {
       var deadlines = Self.open()
-      // What came before the ping doesn't count.
+      // What arrived before the ping doesn't count.
       if let arrival { deadlines.receivedBytes(at: arrival) }
       #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
       #expect(deadlines.nextDeadline == .seconds(25))
@@ -189,7 +189,7 @@ import Testing
       #expect(first.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(21)) == nil)
     }
     #expect(first.roundTripTime == nil)
-    // Before its ping was sent a pong is nobody's answer, and doesn't become one.
+    // A pong that arrives before its ping was sent answers nothing, and doesn't become an answer later.
     var second = Self.open()
     #expect(second.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(1)) == nil)
     let ping = try #require(Self.ping(&second, at: .seconds(20)))
@@ -203,7 +203,7 @@ import Testing
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
     var deadlines = Self.open(Timeouts(keepalive: keepalive))
     let pings = try (1...6).map { try #require(Self.ping(&deadlines, at: .seconds($0))) }
-    // The first two of six are known, but when they were sent no longer is: answers without a round trip.
+    // The first two of six are known, but not when they were sent: answers without a round-trip time.
     #expect(deadlines.receivedPong(pings[0].response(), at: .seconds(6.5)) == nil)
     #expect(deadlines.receivedPong(pings[1].response(), at: .seconds(6.5)) == nil)
     #expect(deadlines.receivedPong(pings[2].response(), at: .seconds(6.5)) == .seconds(3.5))

@@ -4,7 +4,8 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Deadlines beside real connections, in both roles and by both doors, with peers that drip, stall and fall silent.
+/// Deadlines with real connections, in both roles, with owned and borrowed events, and with peers that send
+/// slowly, stall and fall silent.
 @Suite struct TimedConnectionTests {
   static let timeouts = Timeouts(
     opening: .seconds(10),
@@ -18,7 +19,7 @@ import WSProtoTestSupport
 
   struct NotOpen: Error {}
 
-  /// An end that has opened at zero, with a peer to make bytes with.
+  /// An end that opened at zero, with a peer that makes bytes for it.
   static func open(_ role: ConnectionType, borrowed: Bool) throws -> (end: TimedEnd, peer: WSConnection) {
     let end = TimedEnd(role, borrowed: borrowed, timeouts: timeouts)
     let peer = WSConnection(role == .client ? .server : .client)
@@ -34,11 +35,11 @@ import WSProtoTestSupport
     return (end, peer)
   }
 
-  /// Feeds one byte a second, the first at `start`, until the end drops its transport.
+  /// Feeds one byte per second, the first at `start`, until the end drops its transport.
   static func drip(_ bytes: [UInt8], to end: TimedEnd, from start: Duration) throws {
     var now = start
     for byte in bytes {
-      // Bounded: a deadline that never passes fails here, and does not hang.
+      // Bounded, so that a deadline that never passes fails instead of hanging.
       for _ in 0..<8 {
         guard let next = end.deadlines.nextDeadline, next <= now else { break }
         _ = try end.advance(to: next)
@@ -132,7 +133,7 @@ import WSProtoTestSupport
     try Self.drip(message, to: end, from: .seconds(2.5))
     #expect(end.drop?.time == .seconds(9))
     #expect(end.drop?.cause == .closing(limit: .seconds(7)))
-    // The last event tells that the end was not clean (RFC 6455 §7.1.5).
+    // The last event shows that the end was not clean (RFC 6455 §7.1.5).
     #expect(end.connection.nextEvent() == .closeConnection(CloseConnection(code: .abnormalClosure)))
     #expect(end.connection.state == .closed)
   }
@@ -245,7 +246,7 @@ import WSProtoTestSupport
     try Self.drip(message, to: end, from: .seconds(1))
     #expect(end.connection.state == .open && end.drop == nil && end.roundTrips.isEmpty)
     let last = Duration.seconds(message.count)
-    // Silence is found out an interval and a limit later at most.
+    // Silence is detected after at most an interval and a limit.
     while end.connection.state == .open, let next = end.deadlines.nextDeadline {
       _ = try end.advance(to: next)
     }
@@ -278,7 +279,7 @@ import WSProtoTestSupport
 }
 
 extension WSConnection {
-  /// Takes bytes and forgets what they say.
+  /// Receives bytes and ignores their events.
   fileprivate func receive(_ bytes: [UInt8]) {
     try? receiveData(bytes)
     for _ in events() {}
