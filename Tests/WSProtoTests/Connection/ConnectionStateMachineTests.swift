@@ -168,11 +168,11 @@ import Testing
   static func page() -> String {
     var lines = [
       "# States of a connection", "",
-      "Every state that a connection can be in, and what moves it.", "",
-      "The names are those of the machine inside; ``ConnectionState`` is what ``Connection/state`` and",
-      "``WSConnection/state`` show of it. What is not listed for a state is illegal in it and changes nothing. A test",
-      "makes this page from a table of its own, which it holds against the one in the source.",
-      "", "| state | shown as | what moves it |", "|---|---|---|",
+      "Every state of a connection, and what changes it.", "",
+      "The names are those of the internal state machine; ``Connection/state`` and ``WSConnection/state`` show them",
+      "as the ``ConnectionState`` in the second column. Whatever is not listed for a state is illegal in it and",
+      "changes nothing. A test generates this page from its own table, which it compares with the one in the source.",
+      "", "| state | shown as | what changes it |", "|---|---|---|",
     ]
     for state in states {
       var moves: [String] = []
