@@ -367,7 +367,10 @@ import WSProto
 
   // MARK: Whole handshakes
 
-  @Test("a handshake gives both ends the same parameters, and they exchange messages", .requirement("7692-5-offer"))
+  @Test(
+    "a handshake gives both ends the same parameters, and they exchange messages",
+    .requirement("7692-5-offer")
+  )
   func handshake() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

@@ -224,7 +224,10 @@ let browserRequest = """
     #expect(Set(HTTP1Error.allCases.map(\.description)).count == HTTP1Error.allCases.count)
   }
 
-  @Test("an unfinished head gives nothing yet, and the reader says that it is inside one", arguments: [1, 5, 16, 17, 40])
+  @Test(
+    "an unfinished head gives nothing yet, and the reader says that it is inside one",
+    arguments: [1, 5, 16, 17, 40]
+  )
   func unfinished(count: Int) throws {
     var reader = HTTP1HeadReader(.request)
     #expect(!reader.isInsideHead)

@@ -156,7 +156,11 @@ import Testing
     expect(row, Array("HTTP/1.1 403 Forbidden\r\n".utf8) + row.text, as: .response)
   }
 
-  @Test("fields that RFC 9112 §5.2 and §6 forbid are refused in a request", .threat(12), arguments: requestFields)
+  @Test(
+    "fields that RFC 9112 §5.2 and §6 forbid are refused in a request",
+    .threat(12),
+    arguments: requestFields
+  )
   func requestField(row: Row) { expect(row, Array("GET / HTTP/1.1\r\n".utf8) + row.text, as: .request) }
 
   @Test(

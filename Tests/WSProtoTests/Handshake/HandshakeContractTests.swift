@@ -318,7 +318,10 @@ import WSProtoTestSupport
 
   // MARK: Memory
 
-  @Test("M6: the head is released when the handshake is over and the events that share it are gone", .fault("M6"))
+  @Test(
+    "M6: the head is released when the handshake is over and the events that share it are gone",
+    .fault("M6")
+  )
   func head() throws {
     for accepts in [true, false] {
       let server = H11Handshake(.server)
@@ -468,7 +471,10 @@ import WSProtoTestSupport
     #expect(text == .textMessage(TextMessage(data: String(repeating: "a", count: 100))))
   }
 
-  @Test("C11: only what concerns a single hop is removed from a received request (RFC 9110 §7.6.1)", .fault("C11"))
+  @Test(
+    "C11: only what concerns a single hop is removed from a received request (RFC 9110 §7.6.1)",
+    .fault("C11")
+  )
   func leftOut() throws {
     let server = H11Handshake(.server)
     try server.receiveData(

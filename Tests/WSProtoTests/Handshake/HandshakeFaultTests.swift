@@ -134,7 +134,11 @@ import WSProto
     #expect(request.extensions.compactMap { ($0 as? OfferedExtension)?.header.description } == row.offers)
   }
 
-  @Test("H9: the same for subprotocols, each of which is listed once", .fault("H9"), arguments: ServerDoor.allCases)
+  @Test(
+    "H9: the same for subprotocols, each of which is listed once",
+    .fault("H9"),
+    arguments: ServerDoor.allCases
+  )
   func emptySubprotocols(door: ServerDoor) throws {
     let extra =
       "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: a, ,b\r\nSec-WebSocket-Protocol: ,a,c\r\n"

@@ -27,7 +27,10 @@ import WSProto
     return parts
   }
 
-  @Test("RFC 6455 §5.6: parts of a text end between characters, however the reads split it", arguments: 1...12)
+  @Test(
+    "RFC 6455 §5.6: parts of a text end between characters, however the reads split it",
+    arguments: 1...12
+  )
   func cut(size: Int) throws {
     let client = Connection(.client)
     let server = Connection(.server, configuration: Configuration(delivery: .chunks))

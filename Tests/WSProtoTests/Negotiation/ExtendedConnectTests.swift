@@ -230,7 +230,10 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(error?.eventHint == nil)
   }
 
-  @Test("THREATS 18: nothing that is specific to an HTTP/1.1 connection is sent (RFC 9113 §8.2.2)", .threat(18))
+  @Test(
+    "THREATS 18: nothing that is specific to an HTTP/1.1 connection is sent (RFC 9113 §8.2.2)",
+    .threat(18)
+  )
   func sent() throws {
     let server = try ServerNegotiation(extendedConnect: Self.request(), enableConnectProtocol: true)
     for one in [

@@ -287,7 +287,9 @@ import Testing
     }
   }
 
-  @Test("a deadline costs no allocation: the value is bitwise copyable, and small enough for idle connections")
+  @Test(
+    "a deadline costs no allocation: the value is bitwise copyable, and small enough for idle connections"
+  )
   func plainBits() {
     func size<T: BitwiseCopyable>(_: T.Type) -> Int { MemoryLayout<T>.size }
     #expect(size(Deadlines.self) <= 320)

@@ -198,7 +198,9 @@ import Testing
     #expect(second.receivedPong(ping.response(), at: .seconds(22)) == .seconds(2))
   }
 
-  @Test("a pong for a later ping answers the earlier ones, whose own pongs then give nothing (RFC 6455 §5.5.3)")
+  @Test(
+    "a pong for a later ping answers the earlier ones, whose own pongs then give nothing (RFC 6455 §5.5.3)"
+  )
   func coalesced() throws {
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
     var deadlines = Self.open(Timeouts(keepalive: keepalive))

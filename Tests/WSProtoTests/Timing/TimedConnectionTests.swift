@@ -183,7 +183,10 @@ import WSProtoTestSupport
 
   // MARK: Keepalive
 
-  @Test("the round-trip time is that of the wire, in both roles, with owned and borrowed events", arguments: [true, false])
+  @Test(
+    "the round-trip time is that of the wire, in both roles, with owned and borrowed events",
+    arguments: [true, false]
+  )
   func roundTrips(borrowed: Bool) throws {
     for latency in [Duration.zero, .nanoseconds(1), .milliseconds(35), .seconds(2)] {
       var link = try TimedLink(borrowed: borrowed, latency: latency, timeouts: Self.timeouts)
