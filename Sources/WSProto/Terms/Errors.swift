@@ -62,7 +62,7 @@ public struct LocalProtocolError: Error, Sendable, Hashable, CustomStringConvert
     self.violation = violation
   }
 
-  /// More received bytes wait than may.
+  /// The error for too many waiting bytes.
   static func eventsNotTaken(_ waiting: Int, limit: Int) -> LocalProtocolError {
     LocalProtocolError(
       "\(waiting) received bytes wait, more than the limit of \(limit): take their events first",
