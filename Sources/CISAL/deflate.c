@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A raw DEFLATE compressor on isal_deflate: its state, and the memory that a level needs, in one allocation.
+// A raw DEFLATE compressor based on isal_deflate, with its state and the memory for its level in one allocation.
 
 #include "library.h"
 
@@ -8,7 +8,7 @@
 struct cisal_deflater {
   struct isal_zstream stream;
   uint32_t restarts_after;
-  // ISA-L lays structs with pointers into it.
+  // ISA-L maps structs with pointers onto it.
   _Alignas(64) uint8_t level_buffer[];
 };
 
@@ -32,7 +32,7 @@ void cisal_deflater_close(cisal_deflater *deflater) { free(deflater); }
 
 void cisal_deflater_reset(cisal_deflater *deflater) { isal_deflate_reset(&deflater->stream); }
 
-/// Whether nothing is held back: what a flush leaves behind.
+/// Whether no output is held back, as after a flush.
 static bool is_flushed(const struct isal_zstate *state) {
   return state->state == ZSTATE_NEW_HDR && state->b_bytes_valid == state->b_bytes_processed
     && state->bitbuf.m_bit_count == 0;
@@ -57,7 +57,7 @@ cisal_flush cisal_deflate(
   stream->avail_out = 0;
   if (status != COMP_OK) return CISAL_FAILED;
   if (*count > 0 || *room == 0 || !is_flushed(&stream->internal_state))
-    // Never seen to be stuck; ends a loop whatever ISA-L does.
+    // Never observed, but the loop must end whatever ISA-L does.
     return is_stuck ? CISAL_FAILED : CISAL_NOT_FLUSHED;
   if (stream->total_in >= deflater->restarts_after) isal_deflate_reset(stream);
   return CISAL_FLUSHED;
@@ -67,7 +67,7 @@ cisal_deflater *cisal_deflater_copy(const cisal_deflater *deflater) {
   const struct isal_zstream *source = &deflater->stream;
   cisal_deflater *copy = cisal_deflater_open(source->level, source->hist_bits, deflater->restarts_after);
   if (!copy || source->internal_state.has_hist == IGZIP_NO_HIST) return copy;
-  // Not byte by byte: the level's memory holds pointers into itself.
+  // Not a plain copy, because the level's memory contains pointers into itself.
   int status = isal_deflate_set_dict(
     &copy->stream, (uint8_t *)source->internal_state.buffer, source->internal_state.b_bytes_processed
   );

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A raw DEFLATE decompressor on isal_inflate that never writes to memory of the caller's.
+// A raw DEFLATE decompressor based on isal_inflate that never writes to the caller's memory by itself.
 //
-// All output goes to the window within ISA-L's own state, 64 KB of which the last 32 KB are history, and is copied from
-// there. ISA-L gets no room elsewhere, so what it says of the caller's buffer, which is wrong after an error, is of no
-// account.
+// All output goes to the window inside ISA-L's state (64 KB, of which the last 32 KB are history) and is copied from
+// there. ISA-L gets no other output buffer, so it doesn't matter that its report about the caller's buffer is wrong
+// after an error.
 
 #include "library.h"
 
 #if CISAL_AVAILABLE
 
 enum {
-  /// From this fill on ISA-L decodes no more into its window.
+  /// When the window is filled to this size, ISA-L stops decoding into it.
   window_size = 2 * ISAL_DEF_HIST_SIZE,
-  /// Input of so little never enters ISA-L's fast loop, which is the one that loses count on an error.
+  /// With so little input, ISA-L never enters its fast loop, which is the one that miscounts on an error.
   exact_input = 7,
 };
 
-/// What a step of ISA-L changes, as it was before: see set_mark.
+/// The parts of the state that a step of ISA-L changes, saved before the step: see set_mark.
 struct mark {
   uint64_t read_in;
   int32_t read_in_length;
@@ -32,27 +32,28 @@ struct mark {
 
 struct cisal_inflater {
   struct inflate_state state;
-  /// How much of the window was copied out. ISA-L's own counter, `tmp_out_processed`, stays 0: so it neither moves the
-  /// window nor decodes elsewhere than into it.
+  /// How much of the window has been copied out. ISA-L's own counter, `tmp_out_processed`, stays 0, so that ISA-L
+  /// neither moves the window nor decodes to another place.
   uint32_t taken;
-  /// How many literals were given out already of those that ISA-L holds back; they come again, and are skipped then.
+  /// How many of the literals that ISA-L holds back have been output already; ISA-L will decode them again, and they
+  /// are skipped then.
   uint32_t early;
-  /// Whether bits behind a final block were taken from the input.
+  /// Whether bits after a final block have been taken from the input.
   bool has_bits;
-  /// What comes after the bytes in the window is no DEFLATE.
+  /// Whether the input after the bytes in the window is not valid DEFLATE.
   bool has_failed;
   struct mark mark;
 };
 
 cisal_inflater *cisal_inflater_open(void) {
-  // Zeroed, so that no memory of others is in its window.
+  // Zeroed, so that its window contains nobody else's data.
   cisal_inflater *inflater = calloc(1, sizeof *inflater);
   if (inflater) isal_inflate_init(&inflater->state);
   return inflater;
 }
 
 cisal_inflater *cisal_inflater_copy(const cisal_inflater *inflater) {
-  // No pointers within: those to the caller's memory are NULL between two steps.
+  // The state has no internal pointers, and those to the caller's memory are NULL between steps.
   cisal_inflater *copy = malloc(sizeof *copy);
   if (copy) memcpy(copy, inflater, sizeof *copy);
   return copy;
@@ -70,8 +71,8 @@ void cisal_inflater_reset(cisal_inflater *inflater) {
 
 // ------------------------------------------------------------------------------------------------------- Marks
 
-/// Notes the state, for return_to_mark. The window needs no copy: a step only adds to it. Nor do the tables, unless a
-/// block is under way; else a block's header comes first, and makes them.
+/// Saves the state for return_to_mark. The window needs no copy, because a step only adds to it. The tables need one
+/// only inside a block; otherwise a block's header comes first and rebuilds them.
 static void set_mark(cisal_inflater *inflater) {
   const struct inflate_state *state = &inflater->state;
   struct mark *mark = &inflater->mark;
@@ -88,7 +89,7 @@ static void set_mark(cisal_inflater *inflater) {
   memcpy(&mark->dist_huff_code, &state->dist_huff_code, sizeof state->dist_huff_code);
 }
 
-/// Undoes the one step since the mark.
+/// Undoes the single step since the mark.
 static void return_to_mark(cisal_inflater *inflater) {
   struct inflate_state *state = &inflater->state;
   const struct mark *mark = &inflater->mark;
@@ -115,7 +116,7 @@ static uint32_t pending(const cisal_inflater *inflater) {
   return (uint32_t)inflater->state.tmp_out_valid - inflater->taken;
 }
 
-/// Copies what was decoded to the output, as far as there is room.
+/// Copies decoded bytes to the output, as far as there is room.
 static void give(cisal_inflater *inflater, uint8_t **output, size_t *room) {
   uint32_t count = pending(inflater);
   uint32_t known = inflater->early < count ? inflater->early : count;
@@ -124,15 +125,15 @@ static void give(cisal_inflater *inflater, uint8_t **output, size_t *room) {
   count -= known;
   if (count > *room) count = (uint32_t)*room;
   if (count == 0) return;
-  // In bounds: no more than is pending in the window, and no more than the room.
+  // In bounds: at most what is pending in the window, and at most the room.
   memcpy(*output, inflater->state.tmp_out_buffer + inflater->taken, count);
   inflater->taken += count;
   *output += count;
   *room -= count;
 }
 
-/// Makes room in the window for 16 KB at least; nothing in it is pending. Keeps the history. Moves no more bytes than
-/// were decoded since the last move, times two.
+/// Makes room for at least 16 KB in the window, which must have nothing pending. Keeps the history. Moves at most
+/// twice the bytes that were decoded since the last move.
 static void make_room(cisal_inflater *inflater) {
   struct inflate_state *state = &inflater->state;
   if (state->tmp_out_valid <= ISAL_DEF_HIST_SIZE + ISAL_DEF_HIST_SIZE / 2) return;
@@ -142,8 +143,8 @@ static void make_room(cisal_inflater *inflater) {
   inflater->taken = ISAL_DEF_HIST_SIZE;
 }
 
-/// Decodes `*count` bytes until they are used up, the window is full or a final block ends. `*count` is then what is left
-/// of them. Whether all was valid; if not, only a return to the mark is of use.
+/// Decodes `*count` bytes until they are used up, the window is full or a final block ends. `*count` is then the
+/// number of bytes left. Returns whether all was valid; if not, the only way on is to return to the mark.
 static bool step(cisal_inflater *inflater, const uint8_t *bytes, size_t *count) {
   struct inflate_state *state = &inflater->state;
   uint8_t none[8];
@@ -160,7 +161,8 @@ static bool step(cisal_inflater *inflater, const uint8_t *bytes, size_t *count) 
   return status >= 0;
 }
 
-/// Goes on behind a final block, at the next octet and with the history. Whether bits are left to be read there.
+/// Continues after a final block, at the next octet and with the same history. Returns whether bits are left to read
+/// there.
 static bool go_on(struct inflate_state *state) {
   int32_t padding = state->read_in_length % 8;
   state->read_in >>= padding;
@@ -172,7 +174,7 @@ static bool go_on(struct inflate_state *state) {
 
 // -------------------------------------------------------------------------------------------- Literals held back
 
-/// The literal that an entry of the table begins with, or -1.
+/// The first literal of a table entry, or -1.
 static int first_literal(uint32_t entry) {
   // Bits 28…31: the code's length; 26, 27: how many symbols; 25: there are longer codes; below: the symbols.
   if (entry >> 28 == 0 || entry >> 25 & 1) return -1;
@@ -181,8 +183,8 @@ static int first_literal(uint32_t entry) {
   return symbol < 256 ? (int)symbol : -1;
 }
 
-/// Literals that are complete in what was read, but which ISA-L holds back since it looks up several symbols at once and
-/// not all of these are. Writes up to 4 of them, gives back how many.
+/// Finds literals that are complete in the input but held back, because ISA-L looks up several symbols at once and
+/// not all of these are complete. Writes up to 4 of them and returns how many.
 static uint32_t peek(const struct inflate_state *state, uint8_t literals[4]) {
   if (state->block_state != ISAL_BLOCK_CODED) return 0;
   const uint32_t *table = state->lit_huff_code.short_code_lookup;
@@ -193,7 +195,7 @@ static uint32_t peek(const struct inflate_state *state, uint8_t literals[4]) {
   while (count < 4) {
     int literal = -1;
     int32_t length = 0;
-    // A code is complete as soon as what follows it cannot change its symbol.
+    // A code is complete once the bits after it cannot change its symbol.
     while (literal < 0 && length < left && length < ISAL_DECODE_LONG_BITS) {
       length++;
       uint32_t mask = (1u << length) - 1;
@@ -208,8 +210,8 @@ static uint32_t peek(const struct inflate_state *state, uint8_t literals[4]) {
   return count;
 }
 
-/// Gives the literals that are complete in the input, but that ISA-L holds back until more comes: what a part of a message
-/// gives must not depend on how it was cut. Whether all of them were given.
+/// Outputs the literals that are complete in the input but held back by ISA-L until more input arrives: the output
+/// for a part of a message must not depend on how the message was split. Returns whether all of them were output.
 static bool give_held_literals(cisal_inflater *inflater, uint8_t *output, size_t *room) {
   uint8_t literals[4];
   uint32_t count = peek(&inflater->state, literals);
@@ -226,8 +228,8 @@ cisal_status cisal_inflate(
   cisal_inflater *inflater, const uint8_t *input, size_t *count, uint8_t *output, size_t *room
 ) {
   struct inflate_state *state = &inflater->state;
-  // So much of the input goes in in steps so small that they are exact. For little input that costs less than a mark in
-  // a block.
+  // This much of the input is passed in steps so small that they are exact. For little input inside a block, that
+  // costs less than a mark.
   size_t exact = *count <= 8 * exact_input && state->block_state == ISAL_BLOCK_CODED ? *count : 0;
   for (;;) {
     give(inflater, &output, room);
@@ -246,14 +248,14 @@ cisal_status cisal_inflate(
     size_t left = given;
     bool is_valid = step(inflater, input, &left);
     if (!is_valid && !is_exact) {
-      // After an error in its fast loop ISA-L counts bytes that it didn't write. Once more, and slowly: what came before
-      // the error is exact then.
+      // After an error in its fast loop, ISA-L counts bytes that it didn't write. Repeat the step with exact steps,
+      // so that the output before the error is right.
       return_to_mark(inflater);
       exact = given;
       continue;
     }
     size_t used = given - left;
-    // Never seen; ends the loop whatever ISA-L does.
+    // Never observed, but the loop must end whatever ISA-L does.
     if (used == 0 && given > 0 && !inflater->has_bits && pending(inflater) == 0) is_valid = false;
     inflater->has_bits = false;
     input += used;
@@ -275,7 +277,7 @@ bool cisal_inflater_end_at_stored_header(cisal_inflater *inflater) {
   if (state->block_state != ISAL_BLOCK_HDR || state->read_in_length < 0 || state->tmp_in_size > 2) return false;
   if (pending(inflater) > 0 || inflater->has_failed) return false;
   uint32_t count = (uint32_t)state->read_in_length;
-  // An octet, and two bits at most of the one before: the header is not in the octet alone.
+  // One octet, and at most two bits of the one before: the header may begin before the octet.
   if (count + 8 * (uint32_t)state->tmp_in_size < 3 || count + 8 * (uint32_t)state->tmp_in_size > 10) return false;
   uint32_t bits = (uint32_t)state->read_in & ((1u << count) - 1);
   for (int16_t index = 0; index < state->tmp_in_size; index++)

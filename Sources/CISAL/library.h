@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ISA-L itself, if it is to be used and is there, and what this code knows of it.
+// Includes ISA-L if it is enabled and installed, and checks what this code assumes about it.
 #ifndef CISAL_LIBRARY_H
 #define CISAL_LIBRARY_H
 
@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// This code reads and writes ISA-L's states, and knows the form of its tables. Both are the same in the sources of 2.30,
-// 2.31 and 2.32; it was tested with 2.30 on x86-64. Another version may differ in what no assertion below can see, so it
-// has to be looked at first.
+// This code reads and writes ISA-L's states and depends on the format of its tables. Both are identical in the
+// sources of 2.30, 2.31 and 2.32; it was tested with 2.30 on x86-64. Other versions may differ in ways that the
+// assertions below can't detect, so they must be reviewed first.
 _Static_assert(
   ISAL_VERSION >= ISAL_MAKE_VERSION(2, 30, 0) && ISAL_VERSION < ISAL_MAKE_VERSION(2, 33, 0),
   "this version of ISA-L has not been compared with what CISAL knows of its states: 2.30 to 2.32 have"
@@ -50,7 +50,7 @@ _Static_assert(offsetof(struct isal_zstate, buffer) == 112, "isal_zstate");
 _Static_assert(sizeof(struct isal_zstream) == 82384, "isal_zstream");
 
 #elif defined(CISAL_ENABLED)
-// No error, since tools that make documentation turn on all traits.
+// Not an error, because tools that generate documentation turn on all traits.
 #pragma message "ISA-L is not installed (Debian's libisal-dev): permessage-deflate uses zlib"
 #endif
 #endif

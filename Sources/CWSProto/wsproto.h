@@ -39,20 +39,20 @@
 /// Rules that hold everywhere:
 ///
 /// - Text is UTF-8, without a terminating zero; sizes are in bytes.
-/// - Sizes above PTRDIFF_MAX, such as the -1 of a failed `recv`, count as 0; as a limit they are no limit.
-/// - An endpoint is not thread-safe, and neither are the other objects. Threads that share one need a lock for it, held
-///   from a call until what the call has returned was used or copied. The endpoints from `wsproto_endpoint_handshake`
-///   and `wsproto_endpoint_connection` are parts of the one that they came from: one lock for all of them. Different
-///   endpoints may be used in parallel, those with the same extensions too.
-/// - What a function returns a pointer into (events, output, errors' texts) belongs to the object that it was called on:
-///   it lives until the next call of `receive`, `next_event`, `next_frame` or `send` on that object, or of `free`. An
-///   event may be handed to `send` of the object that it came from. Arguments are copied and never kept.
-/// - `receive` of 0 bytes does nothing but end that life. Call it where an object is to be idle after a large `send`;
-///   it then keeps 16 KiB at most, beside what the connection itself needs.
-/// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees with
-///   `wsproto_error_free`. A failed `send` has changed nothing.
-/// - A callback must neither use the object that it is called by nor free it. Functions that can fail then do so with
-///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing has changed. Asking for the state is fine.
+/// - Sizes above PTRDIFF_MAX, such as the -1 of a failed `recv`, count as 0; as a limit they mean no limit.
+/// - Endpoints and the other objects are not thread-safe. Threads that share one must hold a lock from a call until
+///   they have used or copied its result. The endpoints returned by `wsproto_endpoint_handshake` and
+///   `wsproto_endpoint_connection` are parts of the endpoint passed in: use one lock for all of them. Different
+///   endpoints may be used in parallel, even if they have the same extensions.
+/// - Pointers that a function returns (events, output, errors' texts) belong to the object it was called on. They are
+///   valid until the next call of `receive`, `next_event`, `next_frame`, `send` or `free` on that object. An event
+///   may be passed to `send` on the object it came from. Arguments are copied and never kept.
+/// - `receive` of 0 bytes only invalidates those pointers. Call it if an object will be idle after a large `send`; it
+///   then keeps at most 16 KiB, plus what the connection itself needs.
+/// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees
+///   with `wsproto_error_free`. A failed `send` has changed nothing.
+/// - A callback must neither use nor free the object that calls it. Functions that can fail then fail with
+///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing changes. Asking for the state is allowed.
 /// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
 #ifndef WSPROTO_H
 #define WSPROTO_H
@@ -71,13 +71,13 @@ typedef struct wsproto_bytes {
   size_t count;
 } wsproto_bytes;
 
-/// A header field of HTTP. Names compare without case.
+/// An HTTP header field. Names are compared without regard to case.
 typedef struct wsproto_field {
   wsproto_bytes name;
   wsproto_bytes value;
 } wsproto_field;
 
-/// Either end of a connection: with its handshake, the handshake alone, or without it.
+/// One end of a connection: with its handshake, only the handshake, or without it.
 typedef struct wsproto_endpoint wsproto_endpoint;
 /// Frames in both directions, without the state of a connection.
 typedef struct wsproto_frame_protocol wsproto_frame_protocol;
@@ -85,13 +85,13 @@ typedef struct wsproto_frame_protocol wsproto_frame_protocol;
 typedef struct wsproto_frame_decoder wsproto_frame_decoder;
 /// Frames to messages.
 typedef struct wsproto_message_decoder wsproto_message_decoder;
-/// An extension: permessage-deflate, an offer of the peer, or one made of callbacks. Counted by references.
+/// An extension: permessage-deflate, an offer of the peer, or one made of callbacks. Reference-counted.
 typedef struct wsproto_extension wsproto_extension;
-/// The opening handshake of a stream of HTTP/2 or HTTP/3.
+/// The opening handshake of an HTTP/2 or HTTP/3 stream.
 typedef struct wsproto_negotiation wsproto_negotiation;
 /// What went wrong.
 typedef struct wsproto_error wsproto_error;
-/// What callbacks return bytes into.
+/// Collects the bytes that callbacks return.
 typedef struct wsproto_output wsproto_output;
 
 // ---------------------------------------------------------------------------------------------------------- Constants
@@ -99,11 +99,11 @@ typedef struct wsproto_output wsproto_output;
 /// The role of this end (RFC 6455 §1.2).
 enum { WSPROTO_CLIENT = 1, WSPROTO_SERVER = 2 };
 
-/// Where a connection is in its life (RFC 6455 §4, §7).
+/// The state of a connection (RFC 6455 §4, §7).
 enum {
   WSPROTO_CONNECTING = 0,
   WSPROTO_OPEN = 1,
-  /// The peer's Close, or a failure of the peer, was delivered: send a Close with its code.
+  /// The peer's Close, or a failure by the peer, was delivered: send a Close with its code.
   WSPROTO_REMOTE_CLOSING = 2,
   WSPROTO_LOCAL_CLOSING = 3,
   /// Close the transport.
@@ -135,15 +135,15 @@ enum {
 
 /// The kinds of errors.
 enum {
-  /// The caller's event is not legal in this state, or not legal at all.
+  /// The caller's event is illegal, in this state or in general.
   WSPROTO_ERROR_LOCAL = 1,
   /// The peer's part of the handshake is not legal.
   WSPROTO_ERROR_REMOTE = 2,
-  /// The peer's frames are not legal: `wsproto_error_code` is what to close with.
+  /// The peer's frames are not legal: close with `wsproto_error_code`.
   WSPROTO_ERROR_PARSE_FAILED = 3,
 };
 
-/// The rule that a local error is about.
+/// The rule that a local error violates.
 enum {
   WSPROTO_VIOLATION_NONE = 0,
   WSPROTO_VIOLATION_STATE = 1,
@@ -154,22 +154,22 @@ enum {
   WSPROTO_VIOLATION_HEAD = 6,
   WSPROTO_VIOLATION_BODY_FRAMING = 7,
   WSPROTO_VIOLATION_EXTENSION = 8,
-  /// A callback has called the object that it was called by.
+  /// A callback called the object that called it.
   WSPROTO_VIOLATION_REENTRANCE = 9,
-  /// More than `max_untaken_bytes` wait for `wsproto_endpoint_next_event`. Nothing was taken in: take the events, then
-  /// hand in the same bytes again.
+  /// More than `max_untaken_bytes` wait for `wsproto_endpoint_next_event`. Nothing was taken: take the events, then
+  /// pass the same bytes again.
   WSPROTO_VIOLATION_EVENTS_NOT_TAKEN = 10,
 };
 
-/// What has happened on a connection, or what shall happen. Members that the kind does not use are zero.
+/// Something that happened on a connection, or that you want to send. Members that the kind does not use are zero.
 typedef struct wsproto_event {
   /// WSPROTO_REQUEST … WSPROTO_PONG
   int32_t kind;
   int32_t code;
   bool frame_finished;
   bool message_finished;
-  /// Sending: don't use a negotiated compression for the message, as for secrets next to text that an attacker
-  /// controls (RFC 7692 §8). Counts on the first part.
+  /// Sending: don't compress the message even if that was negotiated, for example because it has secrets next to text
+  /// that an attacker controls (RFC 7692 §8). Set it on the first part.
   bool uncompressed;
   bool has_body;
   wsproto_bytes data;
@@ -184,18 +184,18 @@ typedef struct wsproto_event {
   size_t extension_count;
 } wsproto_event;
 
-/// What a peer may make this end hold or do, in bytes where nothing else is said; see `Limits` of the Swift API. SIZE_MAX
-/// is no limit.
+/// Limits on what a peer may make this end hold or do, in bytes unless stated otherwise; see `Limits` of the Swift
+/// API. SIZE_MAX means no limit.
 typedef struct wsproto_configuration {
   size_t max_head_bytes;
-  /// Fields.
+  /// The number of fields.
   size_t max_head_fields;
-  /// What comes behind a request before it is decided on.
+  /// Bytes that arrive after a request and before the decision on it.
   size_t max_early_bytes;
   size_t max_frame_payload;
   size_t max_message_wire_bytes;
   size_t max_message_bytes;
-  /// Frames.
+  /// The number of frames.
   size_t max_message_fragments;
   /// A part of a compressed message.
   size_t max_part_bytes;
@@ -218,59 +218,60 @@ void wsproto_configuration_init(wsproto_configuration *configuration);
 /// `configuration` may be NULL.
 wsproto_endpoint *wsproto_connection_new(int32_t role, const wsproto_configuration *configuration);
 
-/// The handshake alone.
+/// Only the handshake.
 wsproto_endpoint *wsproto_handshake_new(int32_t role, const wsproto_configuration *configuration);
 
-/// A connection whose handshake was done elsewhere. `trailing` came after it in the same read.
+/// A connection whose handshake was done elsewhere. `trailing` are the bytes that followed it in the same read.
 wsproto_endpoint *wsproto_open_connection_new(int32_t role, wsproto_extension *const *extensions,
                                               size_t extension_count, wsproto_bytes trailing,
                                               const wsproto_configuration *configuration);
 
-/// The handshake inside of a connection, as an endpoint of its own for the caller to free; NULL if there is none.
+/// The handshake inside a connection, as a separate endpoint that the caller frees; NULL if there is none.
 wsproto_endpoint *wsproto_endpoint_handshake(wsproto_endpoint *endpoint);
 
-/// What the handshake has led to, as an endpoint of its own for the caller to free; NULL until it has.
+/// The connection that results from the handshake, as a separate endpoint that the caller frees; NULL until then.
 wsproto_endpoint *wsproto_endpoint_connection(wsproto_endpoint *endpoint);
 
 void wsproto_endpoint_free(wsproto_endpoint *endpoint);
 
-/// WSPROTO_CONNECTING … WSPROTO_REJECTING. Moves when an event is taken or sent.
+/// WSPROTO_CONNECTING … WSPROTO_REJECTING. Changes when an event is taken or sent.
 int32_t wsproto_endpoint_state(wsproto_endpoint *endpoint);
 
-/// The code of the violation by the peer that ended the connection; 0 if none did, also after a Close of the peer's.
+/// The code of the violation by the peer that ended the connection; 0 if there was none, also after the peer's Close.
 int32_t wsproto_endpoint_failure(wsproto_endpoint *endpoint);
 
-/// Starts a server with a request that an HTTP server has parsed already: all its fields, and its target.
+/// Starts a server with a request that an HTTP server has already parsed: all its fields, and its target.
 bool wsproto_endpoint_initiate_upgrade(wsproto_endpoint *endpoint, const wsproto_field *fields, size_t field_count,
                                        wsproto_bytes path, wsproto_error **error);
 
-/// Takes bytes from the transport. Call `wsproto_endpoint_next_event` afterwards until it gives NULL.
+/// Takes bytes from the transport. Then call `wsproto_endpoint_next_event` until it returns NULL.
 bool wsproto_endpoint_receive(wsproto_endpoint *endpoint, const uint8_t *data, size_t count, wsproto_error **error);
 
 /// The transport has ended.
 bool wsproto_endpoint_receive_end_of_stream(wsproto_endpoint *endpoint, wsproto_error **error);
 
-/// The next event; NULL when more bytes are needed, and inside of a callback.
+/// The next event; NULL if more bytes are needed, and inside a callback.
 const wsproto_event *wsproto_endpoint_next_event(wsproto_endpoint *endpoint);
 
-/// The bytes that put `event` on the wire.
+/// Encodes `event` for the transport.
 bool wsproto_endpoint_send(wsproto_endpoint *endpoint, const wsproto_event *event, wsproto_bytes *output,
                            wsproto_error **error);
 
-/// The bytes of the automatic replies that wait: a pong for the newest ping, then a Close, or the response to an illegal
-/// handshake. No bytes if none wait. Call it after each event for one pong a ping. A pong that waits goes out in front of
-/// what `wsproto_endpoint_send` gives, too. The state moves on to WSPROTO_CLOSED here, as by a send of the same.
+/// The bytes of the waiting automatic replies: a pong for the newest ping, then a Close, or the response to an
+/// illegal handshake. Empty if none wait. To send one pong per ping, call it after each event.
+/// `wsproto_endpoint_send` also puts a waiting pong before its own output. The state changes to WSPROTO_CLOSED here,
+/// as with a send of the same event.
 bool wsproto_endpoint_send_replies(wsproto_endpoint *endpoint, wsproto_bytes *output, wsproto_error **error);
 
-/// The most bytes that the replies take which wait; 0 if none do.
+/// The maximum number of bytes that the waiting replies take; 0 if there are none.
 size_t wsproto_endpoint_waiting_reply_bytes(wsproto_endpoint *endpoint);
 
 // ------------------------------------------------------------------------------------------------- HTTP/2 and HTTP/3
 
-/// The head of a request or of a response: its fields with the pseudo-header fields first (`:method`, `:status`, …), as
-/// HPACK and QPACK take them.
+/// The head of a request or a response: its fields, with the pseudo-header fields first (`:method`, `:status`, …), as
+/// HPACK and QPACK require.
 typedef struct wsproto_head {
-  /// Of a response; 0 for a request.
+  /// The status of a response; 0 for a request.
   int32_t status;
   const wsproto_field *fields;
   size_t field_count;
@@ -298,28 +299,28 @@ typedef struct wsproto_head {
 /// wsproto_endpoint_free(connection);
 /// ```
 ///
-/// `enable_connect_protocol`: whether this end has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1. NULL and an
-/// error if the request isn't legal.
+/// `enable_connect_protocol`: whether this end has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1. Returns
+/// NULL and an error if the request isn't legal.
 wsproto_negotiation *wsproto_server_negotiation_new(const wsproto_field *fields, size_t field_count,
                                                     bool enable_connect_protocol,
                                                     const wsproto_configuration *configuration, wsproto_error **error);
 
 /// A client's half, made of a WSPROTO_REQUEST. Send `wsproto_negotiation_request_head`, and hand over what comes back.
 ///
-/// `is_secure`: for a URL with `wss`. `enable_connect_protocol`: whether the server has sent
-/// SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1; without it there must be no such request (RFC 8441 §4).
+/// `is_secure`: whether the URL has `wss`. `enable_connect_protocol`: whether the server has sent
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1; without it such a request must not be sent (RFC 8441 §4).
 wsproto_negotiation *wsproto_client_negotiation_new(const wsproto_event *request, bool is_secure,
                                                     bool enable_connect_protocol,
                                                     const wsproto_configuration *configuration, wsproto_error **error);
 
-/// The connection that was made lives on.
+/// A connection that was made is not freed.
 void wsproto_negotiation_free(wsproto_negotiation *negotiation);
 
 /// Server: the WSPROTO_REQUEST to decide on.
 const wsproto_event *wsproto_negotiation_request(wsproto_negotiation *negotiation);
 
-/// Server: the response that WSPROTO_ACCEPT_CONNECTION or WSPROTO_REJECT_CONNECTION is. The body of a refusal is for the
-/// HTTP library.
+/// Server: the response for a WSPROTO_ACCEPT_CONNECTION or WSPROTO_REJECT_CONNECTION. The HTTP library sends the body
+/// of a refusal.
 bool wsproto_negotiation_send(wsproto_negotiation *negotiation, const wsproto_event *event, wsproto_head *response,
                               wsproto_error **error);
 
@@ -331,7 +332,7 @@ wsproto_head wsproto_negotiation_request_head(wsproto_negotiation *negotiation);
 bool wsproto_negotiation_receive(wsproto_negotiation *negotiation, const wsproto_field *fields, size_t field_count,
                                  const wsproto_event **event, wsproto_error **error);
 
-/// The connection that the negotiation has led to, as an endpoint for the caller to free; NULL until it has.
+/// The connection that results from the negotiation, as an endpoint that the caller frees; NULL until then.
 wsproto_endpoint *wsproto_negotiation_connection(wsproto_negotiation *negotiation);
 
 // -------------------------------------------------------------------------------------------------------------- Errors
@@ -343,28 +344,30 @@ int32_t wsproto_error_violation(const wsproto_error *error);
 /// The code to close with; 0 unless frames could not be parsed.
 int32_t wsproto_error_code(const wsproto_error *error);
 wsproto_bytes wsproto_error_message(const wsproto_error *error);
-/// More about it; NULL data if the message says it all.
+/// Details; NULL data if the message says everything.
 wsproto_bytes wsproto_error_detail(const wsproto_error *error);
-/// What a server answers the peer with before it closes the transport; NULL if there is nothing to say.
+/// What a server sends before it closes the transport; NULL if there is nothing to send.
 const wsproto_event *wsproto_error_event_hint(const wsproto_error *error);
-/// The same as a response of HTTP/2 and HTTP/3; `false` if there is nothing to say.
+/// The same as an HTTP/2 or HTTP/3 response; `false` if there is nothing to send.
 bool wsproto_error_response(const wsproto_error *error, wsproto_head *response);
 void wsproto_error_free(wsproto_error *error);
 
 // ---------------------------------------------------------------------------------------------------------- Extensions
 
-/// The parameters of permessage-deflate (RFC 7692 §7.1). With all of them zero an offer is that of the browsers.
+/// The parameters of permessage-deflate (RFC 7692 §7.1). With all of them zero, an offer is the same as the
+/// browsers'.
 typedef struct wsproto_deflate_parameters {
   bool client_no_context_takeover;
   bool server_no_context_takeover;
-  /// 9 to 15; 0: the bare parameter, for 15 or what the server asks for; -1: an offer without it. Negotiated: the number.
+  /// 9 to 15; 0: the bare parameter, for 15 or what the server asks for; -1: an offer without it. Negotiated: the
+  /// value.
   int32_t client_max_window_bits;
-  /// 9 to 15; 0: 15, and an offer without it. Negotiated: the number.
+  /// 9 to 15; 0: 15, and an offer without it. Negotiated: the value.
   int32_t server_max_window_bits;
 } wsproto_deflate_parameters;
 
-/// An extension made of callbacks (RFC 6455 §9). Every callback gets `context`; one that is NULL does what a Swift
-/// extension does that doesn't override it. Names and parameters are as in `Sec-WebSocket-Extensions`.
+/// An extension made of callbacks (RFC 6455 §9). Every callback gets `context`. A NULL callback does the same as the
+/// default in Swift. Names and parameters are in the format of `Sec-WebSocket-Extensions`.
 typedef struct wsproto_extension_callbacks {
   void *context;
   /// Called once, when nothing uses the extension any more.
@@ -372,7 +375,8 @@ typedef struct wsproto_extension_callbacks {
   bool (*enabled)(void *context);
   /// Client: whether to offer it; parameters, if any, are appended to `parameters` (`name=value; name`).
   bool (*offer)(void *context, wsproto_output *parameters);
-  /// Server: whether to accept `offer` (`name; parameters`); those of the answer are appended to `parameters`.
+  /// Server: whether to accept `offer` (`name; parameters`); the parameters of the answer are appended to
+  /// `parameters`.
   bool (*accept)(void *context, const uint8_t *offer, size_t offer_count, wsproto_output *parameters);
   /// Client: whether the server's answer (`name; parameters`) is legal; if not, `message` may say why.
   bool (*finalize)(void *context, const uint8_t *accepted, size_t accepted_count, wsproto_output *message);
@@ -380,48 +384,48 @@ typedef struct wsproto_extension_callbacks {
   /// Returns 0, or the code to close with.
   int32_t (*frame_inbound_header)(void *context, int32_t role, uint8_t opcode, uint8_t *rsv,
                                   uint64_t payload_length);
-  /// Appends what takes the place of the data. Returns 0, or the code to close with.
+  /// Appends the replacement of the data. Returns 0, or the code to close with.
   int32_t (*frame_inbound_payload_data)(void *context, int32_t role, const uint8_t *data, size_t count,
                                         wsproto_output *output);
-  /// Appends what is to follow the frame's data. Returns 0, or the code to close with.
+  /// Appends what follows the frame's data. Returns 0, or the code to close with.
   int32_t (*frame_inbound_complete)(void *context, int32_t role, bool fin, wsproto_output *output);
-  /// Changes `rsv`, and appends what takes the place of the data. Returns 0, or something else to refuse.
+  /// Changes `rsv`, and appends the replacement of the data. Returns 0, or another value to refuse.
   int32_t (*frame_outbound)(void *context, int32_t role, uint8_t opcode, uint8_t *rsv, const uint8_t *data,
                             size_t count, bool fin, wsproto_output *output);
 } wsproto_extension_callbacks;
 
-/// For callbacks: appends bytes to what they return.
+/// For callbacks: appends bytes to their result.
 void wsproto_output_append(wsproto_output *output, const uint8_t *data, size_t count);
 
-/// permessage-deflate. NULL and an error for a window of another size.
+/// permessage-deflate. Returns NULL and an error if a window size is out of range.
 ///
-/// A handshake that it took part in writes what was negotiated back into it.
+/// A handshake that uses it writes the negotiated parameters back into it.
 wsproto_extension *wsproto_deflate_new(const wsproto_deflate_parameters *parameters, wsproto_error **error);
 
-/// The parameters: asked for, or negotiated. `false` if the extension isn't permessage-deflate.
+/// The parameters, requested or negotiated. `false` if the extension isn't permessage-deflate.
 bool wsproto_deflate_get_parameters(const wsproto_extension *extension, wsproto_deflate_parameters *parameters);
 
-/// An extension of your own.
+/// A custom extension.
 wsproto_extension *wsproto_callback_extension_new(wsproto_bytes name, const wsproto_extension_callbacks *callbacks);
 
 wsproto_extension *wsproto_extension_retain(wsproto_extension *extension);
 void wsproto_extension_free(wsproto_extension *extension);
 
-/// The texts live until the next call on the extension.
+/// The texts are valid until the next call on the extension.
 wsproto_bytes wsproto_extension_name(wsproto_extension *extension);
-/// The name and the parameters of an offer that a server has received, as in the header field.
+/// The name and the parameters of an offer that a server has received, in the format of the header field.
 wsproto_bytes wsproto_extension_description(wsproto_extension *extension);
 bool wsproto_extension_enabled(wsproto_extension *extension);
-/// `false`: nothing to offer.
+/// `false` if there is nothing to offer.
 bool wsproto_extension_offer(wsproto_extension *extension, wsproto_bytes *parameters);
-/// `false`: the offer (`name; parameters`) is declined.
+/// `false` if the offer (`name; parameters`) is declined.
 bool wsproto_extension_accept(wsproto_extension *extension, wsproto_bytes offer, wsproto_bytes *parameters);
 bool wsproto_extension_finalize(wsproto_extension *extension, wsproto_bytes accepted, wsproto_error **error);
 bool wsproto_extension_frame_inbound_header(wsproto_extension *extension, int32_t role, uint8_t opcode, uint8_t *rsv,
                                             uint64_t payload_length, wsproto_error **error);
 bool wsproto_extension_frame_inbound_payload_data(wsproto_extension *extension, int32_t role, wsproto_bytes data,
                                                   wsproto_bytes *output, wsproto_error **error);
-/// `output->data` is NULL where the extension appends nothing.
+/// `output->data` is NULL if the extension appends nothing.
 bool wsproto_extension_frame_inbound_complete(wsproto_extension *extension, int32_t role, bool fin,
                                               wsproto_bytes *output, wsproto_error **error);
 bool wsproto_extension_frame_outbound(wsproto_extension *extension, int32_t role, uint8_t opcode, uint8_t *rsv,
@@ -432,8 +436,8 @@ bool wsproto_extension_frame_outbound(wsproto_extension *extension, int32_t role
 bool wsproto_server_extensions_handshake(wsproto_bytes offers, wsproto_extension *const *supported,
                                          size_t supported_count, wsproto_bytes *answer, wsproto_error **error);
 
-/// The client's half. `accepted` is the value of the server's header field. Those in use are stored in `in_use`, which
-/// has room for `supported_count`, by the index that they have in `supported`.
+/// The client's half. `accepted` is the value of the server's header field. The indexes in `supported` of the
+/// extensions in use are stored in `in_use`, which has room for `supported_count`.
 bool wsproto_client_extensions_handshake(wsproto_bytes accepted, wsproto_extension *const *supported,
                                          size_t supported_count, size_t *in_use, size_t *in_use_count,
                                          wsproto_error **error);
@@ -445,9 +449,9 @@ typedef struct wsproto_frame {
   uint8_t opcode;
   bool frame_finished;
   bool message_finished;
-  /// A Close that was parsed: its code, 1005 for none; else 0.
+  /// For a parsed Close: its code, 1005 for none; otherwise 0.
   int32_t code;
-  /// The payload; the reason of a Close that was parsed.
+  /// The payload; for a parsed Close, its reason.
   wsproto_bytes data;
 } wsproto_frame;
 
@@ -455,7 +459,7 @@ wsproto_frame_protocol *wsproto_frame_protocol_new(int32_t role, wsproto_extensi
                                                    size_t extension_count,
                                                    const wsproto_configuration *configuration);
 void wsproto_frame_protocol_free(wsproto_frame_protocol *protocol);
-/// `false` inside of a callback: the bytes were not taken.
+/// `false` inside a callback: the bytes were not taken.
 bool wsproto_frame_protocol_receive(wsproto_frame_protocol *protocol, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_protocol_next_frame(wsproto_frame_protocol *protocol, const wsproto_frame **frame,
@@ -470,7 +474,7 @@ bool wsproto_frame_protocol_close(wsproto_frame_protocol *protocol, int32_t code
 wsproto_frame_decoder *wsproto_frame_decoder_new(int32_t role, wsproto_extension *const *extensions,
                                                  size_t extension_count, const wsproto_configuration *configuration);
 void wsproto_frame_decoder_free(wsproto_frame_decoder *decoder);
-/// `false` inside of a callback: the bytes were not taken.
+/// `false` inside a callback: the bytes were not taken.
 bool wsproto_frame_decoder_receive(wsproto_frame_decoder *decoder, const uint8_t *data, size_t count);
 /// `*frame` is NULL when more bytes are needed.
 bool wsproto_frame_decoder_next_frame(wsproto_frame_decoder *decoder, const wsproto_frame **frame,
@@ -478,10 +482,10 @@ bool wsproto_frame_decoder_next_frame(wsproto_frame_decoder *decoder, const wspr
 
 wsproto_message_decoder *wsproto_message_decoder_new(void);
 void wsproto_message_decoder_free(wsproto_message_decoder *decoder);
-/// Takes a data frame; gives it with the type of its message, text being whole characters.
+/// Takes a data frame; returns it with the type of its message and with text cut between characters.
 bool wsproto_message_decoder_process(wsproto_message_decoder *decoder, const wsproto_frame *frame,
                                      const wsproto_frame **result, wsproto_error **error);
-/// The type of the message under way; 0 between messages.
+/// The type of the current message; 0 between messages.
 uint8_t wsproto_message_decoder_opcode(wsproto_message_decoder *decoder);
 
 /// Masks bytes in place (RFC 6455 §5.3). `key`: as in the frame's header.
@@ -492,7 +496,7 @@ void wsproto_mask(uint8_t *data, size_t count, const uint8_t key[4]);
 /// The 28 characters of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
 void wsproto_generate_accept_token(wsproto_bytes key, uint8_t token[28]);
 
-/// 24 characters for `Sec-WebSocket-Key` (RFC 6455 §4.1).
+/// The 24 characters of a `Sec-WebSocket-Key` (RFC 6455 §4.1).
 void wsproto_generate_nonce(uint8_t nonce[24]);
 
 /// Calls `element` with each element of a comma-separated field value.

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-// ChaCha20 (RFC 8439 section 2.3), one block a lane. The vectors are the compiler's own, so that the same text serves
-// every processor; where there is AVX2 it is compiled a second time for it.
+// ChaCha20 (RFC 8439 section 2.3), one block per lane. Uses the compiler's generic vectors, so that the same source
+// works for every processor; where AVX2 may exist, it is compiled a second time for it.
 
 enum { LANES = 8 };
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
@@ -57,7 +57,7 @@ __attribute__((target("avx2"))) static void keystream_avx2(const uint8_t *key, u
   keystream(key, output);
 }
 
-// No pointer to the best one, as for masking: this runs once in hundreds of frames.
+// Doesn't store a pointer to the best version, as masking does: this runs once in hundreds of frames.
 void cwsproto_chacha20(const uint8_t *key, uint8_t *output) {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2")) keystream_avx2(key, output);

@@ -3,15 +3,15 @@
 
 #include <string.h>
 
-// Every version works alike: load the first and the last vector, go through the middle at aligned destinations,
-// then store first and last. Those two overlap the middle, and as they were loaded before anything was stored they
-// hold the right bytes even when source and destination are the same. So there is no tail loop.
+// All versions work the same way: load the first and the last vector, process the middle at aligned destinations,
+// then store the first and the last. Those two overlap the middle. They were loaded before anything was stored, so
+// they are right even if source and destination are the same. That makes a tail loop unnecessary.
 //
-// Each is written once and compiled twice: with `ascii` it also collects the high bits of what it writes.
+// Each version is written once and compiled twice: with `ascii` it also collects the high bits of what it writes.
 
 #define INLINED static inline __attribute__((always_inline))
 
-/// The key for a position `offset` bytes further on.
+/// The key for a position `offset` bytes later.
 INLINED uint32_t turned(uint32_t key, size_t offset) {
   unsigned bits = (unsigned)(offset & 3) * 8;
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -110,7 +110,7 @@ static int ascii_sse2(void *to, const void *from, size_t count, uint32_t key) {
   return by_sse2(to, from, count, key, 1);
 }
 
-/// The version of a level, null where the processor doesn't have it.
+/// The version for a level; null if the processor doesn't support it.
 static mask_function *at_level(int level, int ascii) {
   __builtin_cpu_init();
   switch (level) {
@@ -122,7 +122,7 @@ static mask_function *at_level(int level, int ascii) {
 
 static mask_function choose_mask, choose_ascii;
 
-// Start at the choosers. Racing threads store the same pointer, so relaxed order is enough.
+// Initially the choosers. Racing threads store the same pointer, so relaxed order is enough.
 static _Atomic(mask_function *) chosen_mask = choose_mask, chosen_ascii = choose_ascii;
 
 static int choose(_Atomic(mask_function *) *chosen, int ascii, void *to, const void *from, size_t count,

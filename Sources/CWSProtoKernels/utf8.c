@@ -11,7 +11,7 @@ static size_t check_nothing(const uint8_t *base, size_t count) {
 
 static utf8_check_function choose_and_check;
 
-// Starts at the chooser. Racing threads store the same pointer, so relaxed order is enough.
+// Initially the chooser. Racing threads store the same pointer, so relaxed order is enough.
 static _Atomic(utf8_check_function *) chosen = choose_and_check;
 
 static size_t choose_and_check(const uint8_t *base, size_t count) {
@@ -25,8 +25,8 @@ static size_t choose_and_check(const uint8_t *base, size_t count) {
 static inline size_t verified(utf8_check_function *check, const uint8_t *base, size_t count) {
   size_t checked = check(base, count - utf8_unfinished(base, count));
   if (checked == count) return count;
-  // What was checked may end inside a character: where the faulty block begins, or where the unfinished last
-  // character's lead byte came too early.
+  // The checked part may end inside a character: at the start of an invalid block, or if the lead byte of the
+  // unfinished last character came too early.
   return checked - utf8_unfinished(base, checked);
 }
 

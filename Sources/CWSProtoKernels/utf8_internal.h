@@ -4,12 +4,12 @@
 
 #include "CWSProtoKernels.h"
 
-// The method is the one J. Keiser and D. Lemire published ("Validating UTF-8 in less than one instruction per
-// byte", 2021). Each byte is judged together with the byte before it: three tables of 16 entries, looked up by the
-// high and low half of the earlier byte and the high half of the later one, hold a bit for each kind of fault, and a
-// fault is there when all three have its bit. One bit (PAIR) isn't a fault in itself: two continuation bytes in a
-// row are right exactly at the third byte of a three-byte character and the third and fourth of a four-byte one,
-// which the bytes two and three places back tell.
+// The method was published by J. Keiser and D. Lemire ("Validating UTF-8 in less than one instruction per byte",
+// 2021). Each byte is checked together with the byte before it. Three tables of 16 entries, indexed by the high and
+// low half of the earlier byte and the high half of the later one, hold a bit for each kind of error; there is an
+// error if all three have its bit. One bit (PAIR) isn't an error by itself: two continuation bytes in a row are right
+// exactly at the third byte of a three-byte character and at the third and fourth of a four-byte one, which the bytes
+// two and three places back tell.
 
 enum {
   CUT = 0x01,       // a lead byte, then no continuation byte
@@ -39,8 +39,8 @@ enum {
       STRAY | PAIR | LONG2 | LONG3 | BEYOND, STRAY | PAIR | LONG2 | SURROGATE | BEYOND,                      \
       STRAY | PAIR | LONG2 | SURROGATE | BEYOND, CUT, CUT, CUT, CUT
 
-/// How many of the last bytes belong to a character that isn't finished at `count` (a bad lead byte counts too, as
-/// the vector code sees it only together with the byte that follows).
+/// How many of the last bytes belong to a character that is unfinished at `count`. An invalid lead byte counts too,
+/// because the vector code checks it only together with the byte that follows.
 static inline size_t utf8_unfinished(const uint8_t *base, size_t count) {
   if (count >= 1 && base[count - 1] >= 0xC0) return 1;
   if (count >= 2 && base[count - 2] >= 0xE0) return 2;
@@ -48,11 +48,11 @@ static inline size_t utf8_unfinished(const uint8_t *base, size_t count) {
   return 0;
 }
 
-/// Checks `count` bytes, the first of which starts a character; returns `count`, or the start of the faulty block. A
-/// lead byte is judged by the bytes that follow it within `count`; those after it are the caller's to check.
+/// Checks `count` bytes, the first of which starts a character. Returns `count`, or the start of the invalid block. A
+/// lead byte is checked only with the bytes that follow it within `count`; the caller checks the rest.
 typedef size_t utf8_check_function(const uint8_t *base, size_t count);
 
-/// The version with the number `level`, the simplest first, or null where this processor doesn't have it.
+/// The version with the number `level`, the simplest first; null if this processor doesn't support it.
 utf8_check_function *cwsproto_utf8_at_level(int level);
 enum { UTF8_LEVELS = 3 };
 

@@ -18,7 +18,7 @@ static const uint8_t second_high[16] = {UTF8_SECOND_HIGH};
 
 SSSE3 INLINED __m128i load16(const uint8_t *at) { return _mm_loadu_si128((const __m128i *)at); }
 
-/// Non-zero bytes where `now` is wrong after the bytes one, two and three places back.
+/// Non-zero bytes where `now`, preceded by the bytes one, two and three places back, is invalid.
 SSSE3 INLINED __m128i faults16(__m128i now, __m128i back1, __m128i back2, __m128i back3) {
   const __m128i low = _mm_set1_epi8(0x0F);
   __m128i pair =
@@ -26,7 +26,7 @@ SSSE3 INLINED __m128i faults16(__m128i now, __m128i back1, __m128i back2, __m128
                     _mm_and_si128(_mm_shuffle_epi8(load16(first_low), _mm_and_si128(back1, low)),
                                   _mm_shuffle_epi8(load16(second_high),
                                                    _mm_and_si128(_mm_srli_epi16(now, 4), low))));
-  // The high bit says that a lead of three or four bytes two places back, or of four three places back, wants one.
+  // The high bit is set if a lead of three or four bytes two places back, or of four three places back, requires one.
   __m128i wanted = _mm_or_si128(_mm_subs_epu8(back2, _mm_set1_epi8(0xE0 - 0x80)),
                                 _mm_subs_epu8(back3, _mm_set1_epi8(0xF0 - 0x80)));
   return _mm_xor_si128(pair, _mm_and_si128(wanted, _mm_set1_epi8((char)0x80)));
@@ -41,13 +41,13 @@ SSSE3 INLINED int any16(__m128i faults) {
   return _mm_movemask_epi8(_mm_cmpeq_epi8(faults, _mm_setzero_si128())) != 0xFFFF;
 }
 
-/// Fewer than 16 bytes, the rest zero, by two loads that overlap.
+/// Loads fewer than 16 bytes by two overlapping loads; the rest is zero.
 SSSE3 INLINED __m128i load_short(const uint8_t *base, size_t count) {
   uint64_t low = 0, high = 0;
   if (count >= 8) {
     memcpy(&low, base, 8);
     memcpy(&high, base + count - 8, 8);
-    // By two shifts, as one of 64 bits isn't defined.
+    // Two shifts, because a shift by 64 bits is undefined.
     high = high >> (8 * (15 - count)) >> 8;
   } else if (count >= 4) {
     uint32_t first, last;
@@ -73,7 +73,7 @@ SSSE3 INLINED size_t check16(const uint8_t *base, size_t count) {
     before = now;
   }
   if (i < count) {
-    // The last 16 bytes, moved down to begin where the blocks ended, zeros behind them.
+    // The last 16 bytes, shifted to begin where the blocks ended, followed by zeros.
     static const uint8_t slide[32] = {
         0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15,
         0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80};
@@ -103,8 +103,8 @@ AVX2 INLINED __m256i faults32(__m256i now, __m256i back1, __m256i back2, __m256i
   return _mm256_xor_si256(pair, _mm256_and_si256(wanted, _mm256_set1_epi8((char)0x80)));
 }
 
-/// For blocks that have at least three bytes before them: loading those again is cheaper than moving bytes
-/// across the halves of a register.
+/// For blocks with at least three bytes before them: loading those again is cheaper than moving bytes across the
+/// halves of a register.
 AVX2 INLINED __m256i faults32_at(const uint8_t *at) {
   return faults32(load32(at), load32(at - 1), load32(at - 2), load32(at - 3));
 }
@@ -112,7 +112,7 @@ AVX2 INLINED __m256i faults32_at(const uint8_t *at) {
 AVX2 INLINED int any32(__m256i faults) { return !_mm256_testz_si256(faults, faults); }
 
 AVX2 static size_t check_avx2(const uint8_t *base, size_t count) {
-  // From here on the last 32 bytes have three before them.
+  // From here on, the last 32 bytes have at least three before them.
   if (count < 35) return check16(base, count);
   __m256i first = load32(base);
   __m256i before = _mm256_permute2x128_si256(first, first, 0x08);
@@ -148,7 +148,7 @@ AVX512 INLINED __m512i table64(const uint8_t *table) { return _mm512_broadcast_i
 
 AVX512 INLINED int any_faults64(__m512i now, __m512i before) {
   const __m512i low = _mm512_set1_epi8(0x0F);
-  // Each quarter with the one before it in place of its own.
+  // Each quarter is replaced by the one before it.
   __m512i earlier = _mm512_alignr_epi64(now, before, 6);
   __m512i back1 = _mm512_alignr_epi8(now, earlier, 15), back2 = _mm512_alignr_epi8(now, earlier, 14);
   __m512i back3 = _mm512_alignr_epi8(now, earlier, 13);
@@ -168,12 +168,12 @@ AVX512 static size_t check_avx512(const uint8_t *base, size_t count) {
   __m512i before = _mm512_setzero_si512();
   uint64_t high_before = 0;
   for (size_t i = 0; i < count; i += 64) {
-    // What lies behind the end isn't loaded, and counts as zeros.
+    // Bytes past the end aren't loaded and count as zeros.
     size_t left = count - i;
     __m512i now = left >= 64 ? _mm512_loadu_si512(base + i)
                              : _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, (unsigned)left), base + i);
     uint64_t high = _mm512_movepi8_mask(now);
-    // ASCII can only be wrong after a lead byte among the last three.
+    // ASCII can only be invalid after a lead byte among the last three.
     if ((high | high_before >> 61) != 0 && any_faults64(now, before)) return i;
     before = now;
     high_before = high;
@@ -186,7 +186,7 @@ utf8_check_function *cwsproto_utf8_at_level(int level) {
   switch (level) {
   case 0: return __builtin_cpu_supports("ssse3") ? check_ssse3 : 0;
   case 1: return __builtin_cpu_supports("avx2") ? check_avx2 : 0;
-  // VBMI2 came with the processors that don't slow down for wide vectors.
+  // All processors with VBMI2 run wide vectors at full speed.
   case 2:
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&

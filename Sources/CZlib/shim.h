@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-// zlib's macros that take a size of a struct don't reach Swift; DeflateStream passes the size itself.
+// Swift can't import zlib's macros that pass the size of a struct, so ZStream passes the size itself.
 #include <zlib.h>

@@ -3,28 +3,29 @@
 import CWSProto
 import WSProto
 
-/// The memory behind the pointers that an object has handed out, until its next call.
+/// The memory behind the pointers that an object has handed out. They are valid until its next call.
 final class Arena {
   private var blocks: [UnsafeMutableRawPointer] = []
   private var extensions: [ExtensionBox] = []
 
   deinit { free() }
 
-  /// Ends the life of all that was handed out.
+  /// Frees everything that was handed out.
   func reset() {
     free()
     blocks.removeAll(keepingCapacity: blocks.capacity <= Self.retainedBlocks)
     extensions.removeAll(keepingCapacity: extensions.capacity <= Self.retainedBlocks)
   }
 
-  /// For how many blocks the list keeps room, so that one event with many fields is not paid for by a whole life.
+  /// The list keeps capacity for this many blocks, so that one event with many fields doesn't use memory for
+  /// ever.
   private static let retainedBlocks = 128
 
   private func free() {
     for block in blocks { block.deallocate() }
   }
 
-  /// Never NULL data, so that empty text can be told from none.
+  /// The data is never NULL, so that empty text differs from no text.
   func copy(_ bytes: UnsafeRawBufferPointer) -> wsproto_bytes {
     let block = UnsafeMutableRawPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
     blocks.append(block)
@@ -41,7 +42,7 @@ final class Arena {
 
   func copy(_ bytes: Bytes) -> wsproto_bytes { bytes.withUnsafeBytes { copy($0) } }
 
-  /// An array of plain C values.
+  /// Copies plain C values to an array.
   func array<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafePointer<Element>? {
     if elements.isEmpty { return nil }
     let block = UnsafeMutablePointer<Element>.allocate(capacity: elements.count)
@@ -50,10 +51,10 @@ final class Arena {
     return UnsafePointer(block)
   }
 
-  /// A plain C value.
+  /// Copies a plain C value.
   func pointer<Element: BitwiseCopyable>(to element: Element) -> UnsafePointer<Element>? { array([element]) }
 
-  /// A pointer to an extension, which stays alive as long as the rest.
+  /// A pointer to an extension, which is kept alive as long as the other memory.
   func pointer(to box: ExtensionBox) -> OpaquePointer {
     extensions.append(box)
     return OpaquePointer(Unmanaged.passUnretained(box).toOpaque())
@@ -61,31 +62,32 @@ final class Arena {
 }
 
 extension wsproto_bytes {
-  /// The bytes, for as long as the caller of the C function keeps them.
+  /// The bytes. Valid as long as the caller of the C function keeps them.
   var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(elements(data, count)) }
 
   var text: String { String(decoding: raw, as: UTF8.self) }
 
-  /// `nil` for NULL data.
+  /// The text; `nil` if the data is NULL.
   var optionalText: String? { data == nil ? nil : text }
 }
 
-/// The elements of a C array. None for a count above PTRDIFF_MAX: that is what an error's -1 becomes as a `size_t`.
+/// The elements of a C array; none if the count is above PTRDIFF_MAX, which is what an error's -1 becomes as
+/// a `size_t`.
 func elements<Element>(_ start: UnsafePointer<Element>?, _ count: Int) -> UnsafeBufferPointer<Element> {
   UnsafeBufferPointer(start: start, count: start == nil ? 0 : max(0, count))
 }
 
-/// A Swift object behind an opaque pointer.
+/// The Swift object behind an opaque pointer.
 func object<Object: AnyObject>(_ pointer: OpaquePointer, as type: Object.Type) -> Object {
   Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
 }
 
-/// An opaque pointer for the caller to free.
+/// An opaque pointer that the caller must free.
 func retained(_ object: AnyObject) -> OpaquePointer {
   OpaquePointer(Unmanaged.passRetained(object).toOpaque())
 }
 
-/// Frees what `retained` has given.
+/// Releases a pointer made by `retained`.
 func release<Object: AnyObject>(_ pointer: OpaquePointer?, as type: Object.Type) {
   if let pointer { Unmanaged<Object>.fromOpaque(UnsafeRawPointer(pointer)).release() }
 }

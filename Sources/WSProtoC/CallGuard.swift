@@ -2,14 +2,14 @@
 
 import CWSProto
 
-/// Keeps calls of one object from nesting. Code of the caller's runs inside of calls, in callbacks; a call that such code
-/// makes of the same object would find it half changed.
+/// Keeps calls on one object from nesting. Calls may run callbacks; if a callback called the same object, it
+/// would find it in the middle of a change.
 ///
-/// Not a lock: that calls come one after the other is the caller's promise (wsproto.h).
+/// This is not a lock: the caller must make the calls one after the other (wsproto.h).
 final class CallGuard {
   private var isRunning = false
 
-  /// Runs `body`; `nil` if a call is running already.
+  /// Runs `body`, or returns `nil` if a call is already running.
   func run<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
     if isRunning { return nil }
     isRunning = true
@@ -17,7 +17,8 @@ final class CallGuard {
     return try body()
   }
 
-  /// Runs `body`; its error, or that a call is running already, is stored at `error`, if there is a place for it.
+  /// Runs `body`. If it throws, or a call is already running, stores the error at `error`, unless that is
+  /// NULL.
   func attempt<Failure: Error>(
     _ error: UnsafeMutablePointer<OpaquePointer?>?,
     _ box: (Failure) -> ErrorBox,

@@ -5,7 +5,8 @@ import WSProto
 
 /// The callbacks of an extension that is not written in Swift, released with its last copy.
 ///
-/// `@unchecked`: what the context may be used by is the caller's matter, as the header says.
+/// `@unchecked`: the caller must make sure that the context can be used from several threads, as the header
+/// says.
 final class Callbacks: @unchecked Sendable {
   let name: String
   let table: wsproto_extension_callbacks
@@ -18,7 +19,7 @@ final class Callbacks: @unchecked Sendable {
   deinit { table.release?(table.context) }
 }
 
-/// What a callback appends bytes to; lives as long as its call.
+/// Collects the bytes that a callback appends. Valid during the callback.
 final class Output {
   var bytes: [UInt8] = []
 
@@ -38,7 +39,7 @@ public func outputAppend(_ output: OpaquePointer, _ data: UnsafePointer<UInt8>?,
   object(output, as: Output.self).bytes.append(contentsOf: elements(data, count))
 }
 
-/// An extension made of callbacks. Its copies share the context, as a reference type's would.
+/// An extension made of callbacks. Its copies share the context, as they would share a reference.
 struct CallbackExtension: Extension {
   let callbacks: Callbacks
 
@@ -151,7 +152,7 @@ struct CallbackExtension: Extension {
     if code != 0 { throw ParseFailed("error in extension", CloseReason(UInt16(clamping: code))) }
   }
 
-  /// Parameters as a callback has written them; what cannot be parsed is nothing.
+  /// Parameters written by a callback; `nil` if they cannot be parsed.
   private func parameters(_ result: (Bool, [UInt8])) -> [ExtensionParameter]? {
     guard result.0 else { return nil }
     if result.1.isEmpty { return [] }

@@ -3,7 +3,7 @@
 public import CWSProto
 import WSProto
 
-/// `wsproto_endpoint`: one of the three Swift classes that send and receive events.
+/// `wsproto_endpoint`: wraps one of the three Swift classes that send and receive events.
 final class Endpoint {
   enum Core {
     case whole(WSConnection)
@@ -12,13 +12,13 @@ final class Endpoint {
   }
 
   let core: Core
-  /// The extensions that the C side has handed in, for the handshake to be told apart and written back to.
+  /// The extensions passed in from C. The handshake's results are written back to them.
   let known: KnownExtensions
   let calls: CallGuard
   let arena = Arena()
   private var output: [UInt8] = []
 
-  /// What is kept between calls for the next bytes to send, in bytes.
+  /// How much memory, in bytes, is kept between calls for the next output.
   private static let retainedBytes = 16 << 10
 
   init(_ core: Core, known: KnownExtensions = KnownExtensions()) {
@@ -27,7 +27,7 @@ final class Endpoint {
     calls = CallGuard()
   }
 
-  /// A part of `whole`, which is one object with it to callbacks and threads.
+  /// A part of `whole`. For callbacks and threads, both are one object.
   init(_ core: Core, of whole: Endpoint) {
     self.core = core
     known = whole.known
@@ -90,7 +90,7 @@ final class Endpoint {
   }
 
   func send(_ event: wsproto_event) throws(LocalProtocolError) -> wsproto_bytes {
-    // Before the reset: the event may be one of this endpoint's own.
+    // Before the reset, because the event may be one of this endpoint's.
     let swift = try event.swift()
     output.removeAll(keepingCapacity: true)
     defer { if output.capacity > Self.retainedBytes { output = [] } }
@@ -129,19 +129,19 @@ final class Endpoint {
   }
 }
 
-/// The extensions that the C side has handed in.
+/// The extensions passed in from C.
 final class KnownExtensions {
   var boxes: [ExtensionBox] = []
   var settled = false
 
-  /// Writes what was negotiated back into the extensions that were handed in, once.
+  /// Writes the negotiated parameters back into the extensions passed in, once.
   func settle(_ connection: Connection) {
     if settled { return }
     settled = true
     for one in connection.extensions { box(for: one).value = one }
   }
 
-  /// The object that stands for `one` on the C side: the one handed in, else a new one.
+  /// The C object for `one`: the one passed in, or a new one.
   func box(for one: any Extension) -> ExtensionBox {
     let found = boxes.first { box in
       if let left = box.value as? CallbackExtension, let right = one as? CallbackExtension {
@@ -174,7 +174,7 @@ extension Configuration {
   }
 }
 
-/// SIZE_MAX and all that Swift's signed sizes have no room for is no limit.
+/// SIZE_MAX, and everything above the range of Swift's signed sizes, means no limit.
 private func limit(_ size: Int) -> Int { size < 0 ? .max : size }
 
 /// `wsproto_configuration_init` of wsproto.h.

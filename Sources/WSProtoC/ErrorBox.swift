@@ -11,7 +11,7 @@ final class ErrorBox {
   let message: wsproto_bytes
   var detail = wsproto_bytes()
   var eventHint: UnsafePointer<wsproto_event>?
-  /// ``eventHint`` as a response of HTTP/2 and HTTP/3.
+  /// ``eventHint`` as an HTTP/2 or HTTP/3 response.
   var response: wsproto_head?
   private let arena = Arena()
 
@@ -30,7 +30,7 @@ final class ErrorBox {
       case .extension: WSPROTO_VIOLATION_EXTENSION
       case .reentrance: WSPROTO_VIOLATION_REENTRANCE
       case .eventsNotTaken: WSPROTO_VIOLATION_EVENTS_NOT_TAKEN
-      // Not possible here: output grows.
+      // Can't happen here, because the output grows.
       case .outputTooSmall: WSPROTO_VIOLATION_STATE
       }
   }
@@ -57,7 +57,7 @@ final class ErrorBox {
     self.message = arena.copy(message)
   }
 
-  /// A callback has called the object that it was called by.
+  /// A callback called the object that called it.
   static var reentrance: ErrorBox {
     ErrorBox(reentrance: "a callback must not call the object that it is called by")
   }
@@ -70,7 +70,7 @@ final class ErrorBox {
   }
 }
 
-/// Runs `body`; its error is stored at `error`, if there is a place for it.
+/// Runs `body`. If it throws, stores the error at `error`, unless that is NULL.
 func attempt<Failure: Error>(
   _ error: UnsafeMutablePointer<OpaquePointer?>?,
   _ box: (Failure) -> ErrorBox,

@@ -6,7 +6,7 @@ import WSProto
 
 // Swift → C.
 extension Event {
-  /// The C form, in the memory of `arena`; `box` finds the object that an extension has on the C side.
+  /// The C form, in the memory of `arena`; `box` returns the C object of an extension.
   func c(in arena: Arena, _ box: (any Extension) -> ExtensionBox) -> wsproto_event {
     var event = wsproto_event()
     func extensions(_ extensions: [any Extension]) {
@@ -74,7 +74,7 @@ extension Event {
 
 // C → Swift.
 extension wsproto_event {
-  /// The extensions as objects of the C side.
+  /// The extensions as C objects.
   var boxes: [ExtensionBox] { extensionBoxes(extensions, extension_count) }
 
   func swift() throws(LocalProtocolError) -> Event {
@@ -128,7 +128,7 @@ extension wsproto_event {
   }
 }
 
-/// Any number, but not one that a frame has no room for.
+/// Any number that fits a Close frame.
 func closeReason(_ code: Int32) throws(LocalProtocolError) -> CloseReason {
   guard let number = UInt16(exactly: code) else {
     throw LocalProtocolError("\(code) is not a legal close code", .closeCode)
@@ -145,7 +145,7 @@ func headers(
     guard let name = HTTPField.Name(field.name.text) else {
       throw LocalProtocolError("\(field.name.text.debugDescription) is no field name (RFC 9110 §5.1)", .head)
     }
-    // Would be replaced by spaces in silence.
+    // It would silently be replaced by spaces.
     guard HTTPField.isValidValue(field.value.raw) else {
       throw LocalProtocolError("the value of \(name) is not legal (RFC 9110 §5.5)", .head)
     }

@@ -4,27 +4,27 @@ public import CWSProto
 import Synchronization
 import WSProto
 
-/// `wsproto_extension`: an extension is a value in Swift, an object in C.
+/// `wsproto_extension`: a Swift value as a C object.
 final class ExtensionBox {
   private let stored: Mutex<any Extension>
   let arena = Arena()
-  /// Of the frame whose header came last, for the hooks that follow it.
+  /// The opcode of the frame whose header was processed last, for the hooks called after it.
   var opcode = Opcode.continuation
 
   init(_ value: any Extension) { stored = Mutex(value) }
 
-  /// Read and written under a lock, since endpoints of several threads may have the same extension.
+  /// Read and written under a lock, because endpoints on several threads may use the same extension.
   var value: any Extension {
     get { stored.withLock { $0 } }
     set {
-      // The old value goes when the lock is free again: that may run a callback.
+      // Release the old value after the lock: that may run a callback.
       var value = newValue
       stored.withLock { swap(&$0, &value) }
     }
   }
 
-  /// Changes the value, outside of the lock and of any access to it: `body` may run callbacks, and these call the
-  /// extension again.
+  /// Changes the value without holding the lock or accessing the stored value: `body` may run callbacks, and
+  /// these may call the extension again.
   func change<Result, Failure: Error>(
     _ body: (inout any Extension) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -36,15 +36,15 @@ final class ExtensionBox {
 
 private func box(_ pointer: OpaquePointer) -> ExtensionBox { object(pointer, as: ExtensionBox.self) }
 
-/// `name; parameters` → its only element.
+/// Parses `name; parameters`; `nil` unless it is exactly one element.
 private func header(_ text: wsproto_bytes) -> ExtensionHeader? {
   guard let list = try? ExtensionHeader.parseList(text.text), list.count == 1 else { return nil }
   return list[0]
 }
 
-/// The parameters as in a header field.
+/// The parameters as they appear in a header field.
 private func text(_ parameters: [ExtensionParameter]) -> String {
-  // The separator is in front of each.
+  // Each parameter is preceded by a separator.
   String(ExtensionHeader(name: "", parameters: parameters).description.dropFirst(2))
 }
 
@@ -244,7 +244,7 @@ public func extensionFrameInboundComplete(
     let box = box(`extension`)
     var result: [UInt8] = []
     let context = FrameContext(role: role(type), opcode: box.opcode)
-    // wsproto's gives bytes, though none, at the end of what it has inflated.
+    // Like wsproto's: returns bytes, though none, at the end of what it has inflated.
     let inflates = fin && (box.value as? PerMessageDeflate)?.inflates(box.opcode) == true
     try box.change { (one) throws(ParseFailed) in
       try one.frameInboundComplete(context, fin: fin, into: &result)
@@ -320,7 +320,7 @@ public func serverHandshake(
     }
     for (box, value) in zip(boxes, values) { box.value = value }
     answer.pointee = wsproto_bytes()
-    // Nothing accepts without an extension, so there is one to hold the text.
+    // An accepted offer implies that there is an extension, which can hold the text.
     if let result, let holder = boxes.first {
       holder.arena.reset()
       answer.pointee = holder.arena.copy(result)

@@ -4,7 +4,7 @@ public import CWSProto
 import HTTPTypes
 import WSProto
 
-/// `wsproto_negotiation`: either half of an extended CONNECT, with fields as lists.
+/// `wsproto_negotiation`: either half of an extended CONNECT, with the fields as lists.
 final class Negotiation {
   enum Half {
     case server(ServerNegotiation)
@@ -18,7 +18,7 @@ final class Negotiation {
   let calls = CallGuard()
   let arena = Arena()
 
-  /// A server's, of the request that it has read.
+  /// A server's negotiation, from the request it received.
   init(
     request fields: [HTTPField],
     enableConnectProtocol: Bool,
@@ -34,7 +34,7 @@ final class Negotiation {
     )
   }
 
-  /// A client's, of the WSPROTO_REQUEST that it sends.
+  /// A client's negotiation, from the WSPROTO_REQUEST to send.
   init(
     _ event: wsproto_event,
     isSecure: Bool,
@@ -55,7 +55,7 @@ final class Negotiation {
     known.boxes = event.boxes
   }
 
-  /// The request: of a server as an event, of a client as fields.
+  /// The request: as an event for a server, as fields for a client.
   func request() -> (UnsafePointer<wsproto_event>?, wsproto_head) {
     arena.reset()
     switch half {
@@ -94,7 +94,7 @@ final class Negotiation {
     return arena.head(response)
   }
 
-  /// The response to a client, as an event; `nil` for one that is not the last.
+  /// Takes a response. Returns it as an event, or `nil` if it is not the final response.
   func receive(_ fields: [HTTPField]) throws(RemoteProtocolError) -> UnsafePointer<wsproto_event>? {
     guard case .client(var client) = half, !isOver else {
       throw RemoteProtocolError("Bad HTTP message", detail: "a response that nothing was asked for")
@@ -116,7 +116,7 @@ final class Negotiation {
   }
 }
 
-/// RFC 9113 §8.1.1, RFC 9114 §4.1.2: a stream error; a server may say 400 first.
+/// RFC 9113 §8.1.1, RFC 9114 §4.1.2: a stream error; a server may answer 400 first.
 private func malformed(_ what: String) -> RemoteProtocolError {
   RemoteProtocolError(
     "Bad HTTP message",
@@ -125,7 +125,7 @@ private func malformed(_ what: String) -> RemoteProtocolError {
   )
 }
 
-/// Fields as HPACK and QPACK give them, pseudo-header fields among them.
+/// Fields as HPACK and QPACK deliver them, including pseudo-header fields.
 private func parsedFields(
   _ fields: UnsafePointer<wsproto_field>?,
   _ count: Int,
@@ -133,7 +133,7 @@ private func parsedFields(
 ) throws(RemoteProtocolError) -> [HTTPField] {
   var parsed: [HTTPField] = []
   for field in elements(fields, count) {
-    // A value that isn't legal would be replaced by spaces in silence.
+    // A value that isn't legal would silently be replaced by spaces.
     guard let name = HTTPField.Name(parsed: field.name.text), HTTPField.isValidValue(field.value.raw) else {
       throw malformed(what)
     }
@@ -143,7 +143,7 @@ private func parsedFields(
 }
 
 extension Arena {
-  /// Fields with the names in lower case, as HTTP/2 and HTTP/3 have them (RFC 9113 §8.2).
+  /// Fields with names in lower case, as HTTP/2 and HTTP/3 require (RFC 9113 §8.2).
   func head(status: Int32, _ fields: [HTTPField]) -> wsproto_head {
     let made = fields.map { field in
       wsproto_field(

@@ -8,7 +8,7 @@ import WSProto
 @_cdecl("wsproto_mask")
 public func mask(_ data: UnsafeMutablePointer<UInt8>?, _ count: Int, _ key: UnsafePointer<UInt8>) {
   var bytes = UnsafeMutableRawBufferPointer(start: data, count: data == nil ? 0 : max(0, count)).mutableBytes
-  // The key is four bytes by the signature.
+  // The C signature says that the key has four bytes.
   FrameEncoder.mask(&bytes, key: UnsafeRawPointer(key).loadUnaligned(as: UInt32.self))
 }
 
@@ -50,7 +50,7 @@ public func normedHeaders(
       UnsafeMutableRawPointer?, UnsafePointer<UInt8>?, Int, UnsafePointer<UInt8>?, Int
     ) -> Void
 ) {
-  // A field that is not legal in HTTP is left out.
+  // Skip fields that are not legal in HTTP.
   let legal = elements(fields, count).map { one in
     withUnsafePointer(to: one) { (try? headers($0, 1)) ?? Headers() }
   }

@@ -44,12 +44,12 @@ extension RejectData {
 }
 
 extension WebSocketEndpoint {
-  /// Takes bytes from the transport, one copy; see `receiveData(_:)` of the core.
+  /// Takes bytes from the transport with one copy; see `receiveData(_:)` of the core.
   public func receiveData(_ data: Data) throws(ProtocolError) {
     try receiveData(data.bytes)
   }
 
-  /// Appends a binary message, or a part of one, from `data` without a copy in between.
+  /// Appends a binary message, or a part of one, without an intermediate copy of `data`.
   public func sendBytes(
     _ data: Data,
     messageFinished: Bool = true,

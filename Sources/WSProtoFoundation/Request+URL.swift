@@ -5,10 +5,11 @@ public import HTTPTypes
 public import WSProto
 
 extension Request {
-  /// The opening request for `url`: host in IDNA A-labels, port where it isn't the default, path and query.
+  /// The opening request for `url`: the host in IDNA A-labels, the port if it isn't the default, path and
+  /// query.
   ///
-  /// Where to connect to is in ``WebSocketURL``, TLS for `wss:` included.
-  /// - Throws: `WebSocketURLError`, if a client could not ask for that URL.
+  /// ``WebSocketURL`` says where to connect, and whether to use TLS.
+  /// - Throws: `WebSocketURLError` if a client can't request this URL.
   public init(
     url: URL,
     extensions: [any Extension] = [],

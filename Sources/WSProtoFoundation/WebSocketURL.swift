@@ -2,22 +2,22 @@
 
 public import Foundation
 
-/// A `ws:` or `wss:` URL taken apart: where to connect, and what to ask for (RFC 6455 §3).
+/// The parts of a `ws:` or `wss:` URL: where to connect, and what to request (RFC 6455 §3).
 ///
-/// `http:` and `https:` stand for `ws:` and `wss:`, as in browsers.
+/// `http:` and `https:` are accepted in place of `ws:` and `wss:`, as in browsers.
 public struct WebSocketURL: Sendable, Hashable {
-  /// Whether the transport must be TLS: `wss:` and `https:`.
+  /// Whether the transport must use TLS: `wss:` and `https:`.
   public var isSecure: Bool
   /// The host to connect to: IDNA A-labels, an IPv4 address, or an IPv6 address without its brackets.
   public var host: String
-  /// The port to connect to, 1…65535: the default of the scheme, 80 or 443, where the URL names none.
+  /// The port to connect to, 1…65535: the scheme's default, 80 or 443, if the URL has none.
   public var port: Int
   /// The request target: path and query, percent-encoded, starting with a slash.
   public var target: String
 
-  /// Takes `url` apart; a host that isn't ASCII is converted (UTS #46).
+  /// Parses `url`; a host that isn't ASCII is converted (UTS #46).
   ///
-  /// - Throws: `WebSocketURLError`, which says what a client could not ask for.
+  /// - Throws: `WebSocketURLError`, which says why a client can't request this URL.
   public init(_ url: URL) throws(WebSocketURLError) {
     switch url.scheme?.lowercased() {
     case "ws", "http": isSecure = false
@@ -29,7 +29,7 @@ public struct WebSocketURL: Sendable, Hashable {
     }
     guard url.fragment(percentEncoded: true) == nil else { throw .fragment }
 
-    // Decoded, because this form, not the encoded one, holds the A-labels.
+    // Decoded, because only the decoded form has the A-labels.
     let name = url.host(percentEncoded: false) ?? ""
     guard !name.isEmpty, name.utf8.allSatisfy(Self.isHostByte) else { throw .host(name) }
     host = name
@@ -42,15 +42,16 @@ public struct WebSocketURL: Sendable, Hashable {
     target = (path.isEmpty ? "/" : path) + (url.query(percentEncoded: true).map { "?" + $0 } ?? "")
   }
 
-  /// What the `Host` field holds: an IPv6 address in brackets, the port only if it isn't the default (RFC 6455 §4.1,
-  /// RFC 9110 §7.2).
+  /// The value of the `Host` field: an IPv6 address in brackets, the port only if it isn't the default
+  /// (RFC 6455 §4.1, RFC 9110 §7.2).
   public var hostField: String {
     let name = host.contains(":") ? "[\(host)]" : host
     return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
   }
 
-  /// The bytes of host names and addresses (RFC 3986 §3.2.2). No percent sign: neither encoded names nor zone
-  /// identifiers, which mean nothing to another machine (RFC 6874 §1), belong in a `Host` field.
+  /// The bytes of host names and addresses (RFC 3986 §3.2.2). The percent sign is excluded: neither encoded
+  /// names nor zone identifiers, which mean nothing on another machine (RFC 6874 §1), belong in a `Host`
+  /// field.
   private static func isHostByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -63,15 +64,16 @@ public struct WebSocketURL: Sendable, Hashable {
 
 /// Why a URL is not one that a WebSocket client can open.
 public enum WebSocketURLError: Error, Sendable, Hashable {
-  /// Not `ws`, `wss`, `http` or `https`; `nil` if there is none.
+  /// The scheme is not `ws`, `wss`, `http` or `https`; `nil` if there is none.
   case scheme(String?)
-  /// No host, or one that has no ASCII form.
+  /// The host is missing or has no ASCII form.
   case host(String)
-  /// Not in 1…65535.
+  /// The port is not in 1…65535.
   case port(Int)
-  /// A fragment, which must not be used on these URLs (RFC 6455 §3).
+  /// The URL has a fragment, which is not allowed (RFC 6455 §3).
   case fragment
-  /// A user or a password, which these URLs have no place for (RFC 6455 §3): send an `Authorization` field instead.
+  /// The URL has a user or a password, which is not allowed (RFC 6455 §3): send an `Authorization` field
+  /// instead.
   case userInformation
 }
 

@@ -9,7 +9,7 @@ import WSProtoFoundation
   /// A slice whose first index isn't zero, with a byte on each side that must not show up.
   let slice: Data = Data([9, 1, 2, 3, 9])[1..<4]
 
-  @Test("Data becomes Bytes and comes back, slices and nothing at all included")
+  @Test("Data can be converted to Bytes and back, including slices and empty data")
   func bothWays() {
     #expect(Array(Bytes(slice)) == [1, 2, 3])
     #expect(Data(Bytes(slice)) == Data([1, 2, 3]))
@@ -19,7 +19,7 @@ import WSProtoFoundation
     #expect(Data(copying: array.span.bytes) == Data([4, 5]))
   }
 
-  @Test("Data is taken as the payload of a message, a ping and a part of a refusal")
+  @Test("Data is accepted as the payload of a message, a ping and a part of a refusal")
   func payloads() {
     #expect(BytesMessage(data: slice, messageFinished: false).data == [1, 2, 3])
     #expect(!BytesMessage(data: slice, messageFinished: false).messageFinished)
@@ -27,7 +27,7 @@ import WSProtoFoundation
     #expect(RejectData(data: slice, bodyFinished: false) == RejectData(data: [1, 2, 3], bodyFinished: false))
   }
 
-  @Test("a conversation goes through Data on both ends")
+  @Test("both ends can use Data for a whole conversation")
   func conversation() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)
@@ -48,7 +48,7 @@ import WSProtoFoundation
     #expect(Data(message.data) == Data([1, 2, 3]))
   }
 
-  @Test("a connection without a handshake takes Data, cut anywhere")
+  @Test("a connection without a handshake takes Data, split anywhere")
   func bareConnection() throws {
     let wire = try Connection(.server).send(TextMessage(data: "Grüße"))
     let client = Connection(.client)

@@ -36,7 +36,7 @@ import WSProtoFoundation
   }
 
   @Test(
-    "a host that is not ASCII goes out as IDNA A-labels",
+    "a host that is not ASCII is sent as IDNA A-labels",
     arguments: [
       ("ws://芝士汉堡/x", "xn--7ks3rz39bh7u"), ("wss://bücher.example:443/", "xn--bcher-kva.example"),
       ("ws://☃.net:8080/", "xn--n3h.net:8080"),
@@ -45,7 +45,7 @@ import WSProtoFoundation
   func idna(text: String, host: String) throws {
     let request = try Request(url: url(text))
     #expect(request.host == host)
-    // And the core, which refuses what isn't ASCII, takes it.
+    // The core, which refuses everything that isn't ASCII, accepts it.
     let wire = try WSConnection(.client).send(request)
     #expect(String(decoding: wire, as: UTF8.self).contains("Host: \(host)\r\n"))
   }
@@ -63,7 +63,7 @@ import WSProtoFoundation
   }
 
   @Test(
-    "RFC 6455 §3: a URL that no WebSocket client can ask for is refused with the reason",
+    "RFC 6455 §3: a URL that a WebSocket client can't request is refused, with the reason",
     arguments: [
       ("ftp://example.com/", WebSocketURLError.scheme("ftp")),
       ("example.com/chat", .scheme(nil)),

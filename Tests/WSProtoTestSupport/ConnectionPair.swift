@@ -18,7 +18,7 @@ package struct ConnectionPair {
 
   package func end(_ role: ConnectionType) -> Connection { role == .client ? client : server }
 
-  /// Sends from one end; gives the events of the other.
+  /// Sends from one end; returns the events of the other.
   @discardableResult
   package func send(_ event: some EventConvertible, from role: ConnectionType) throws -> [Event] {
     let receiver = end(role.peer)
@@ -37,7 +37,7 @@ package struct WSConnectionPair {
     server = WSConnection(.server, configuration: configuration)
   }
 
-  /// A pair that has shaken hands.
+  /// A pair that has completed the handshake.
   package static func open(
     request: Request = Request(host: "example.com", target: "/"),
     accept: AcceptConnection = AcceptConnection(),
@@ -51,7 +51,7 @@ package struct WSConnectionPair {
 
   package func end(_ role: ConnectionType) -> WSConnection { role == .client ? client : server }
 
-  /// Sends from one end; gives the events of the other.
+  /// Sends from one end; returns the events of the other.
   @discardableResult
   package func send(_ event: some EventConvertible, from role: ConnectionType) throws -> [Event] {
     let receiver = end(role.peer)

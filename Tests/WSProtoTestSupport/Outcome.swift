@@ -2,7 +2,7 @@
 
 package import WSProto
 
-/// What a stream of frames has led to, whatever way it was cut: messages joined, control frames in order, the end.
+/// The result of a stream of frames, however it was split: messages joined, control frames in order, the end.
 package struct Outcome: Sendable, Hashable {
   package enum Item: Sendable, Hashable {
     case text(String)
@@ -14,7 +14,7 @@ package struct Outcome: Sendable, Hashable {
   /// A complete message, or a control frame.
   package struct Entry: Sendable, Hashable {
     package var item: Item
-    /// Of a control frame inside a message: how many bytes of the message were delivered before it.
+    /// For a control frame inside a message: how many bytes of the message were delivered before it.
     package var deliveredBefore: Int
 
     package init(_ item: Item, deliveredBefore: Int = 0) {
@@ -24,18 +24,18 @@ package struct Outcome: Sendable, Hashable {
   }
 
   package var entries: [Entry] = []
-  /// What was delivered of a message that has no end; `nil` if that's nothing.
+  /// What was delivered of an unfinished message; `nil` if nothing.
   package var partial: Item?
   /// The code of the Close or of the failure that ended the stream.
   package var code: UInt16?
-  /// The reason that came with a Close; `nil` where there was none.
+  /// The reason of a Close; `nil` if there was none.
   package var reason: String?
-  /// Events that must not be: a part of another type than its message, an empty part that says nothing.
+  /// Events that must not occur: a part whose type differs from its message's, or a meaningless empty part.
   package var violations: [String] = []
 
   package init() {}
 
-  /// As it is when messages are delivered whole only.
+  /// The outcome if messages are only delivered whole.
   package var wholeMessages: Outcome {
     var whole = self
     whole.partial = nil
@@ -43,7 +43,7 @@ package struct Outcome: Sendable, Hashable {
     return whole
   }
 
-  /// Whether this, seen on a connection, is what the twin says. The words of a failure are the library's.
+  /// Whether this outcome of a connection equals that of the slow decoder. The words of a failure may differ.
   package func agrees(with twin: Outcome) -> Bool {
     violations.isEmpty && entries == twin.entries && partial == twin.partial && code == twin.code
       && (twin.reason == nil || reason == twin.reason)

@@ -2,8 +2,9 @@
 
 package import WSProto
 
-/// A decoder that is slow and plain: one byte at a time, arrays only, written from RFC 6455 and RFC 7692. It shares no
-/// code with the library but the public values (and zlib, through ``InflateStream``, for permessage-deflate).
+/// A slow and simple decoder: one byte at a time, arrays only, written from RFC 6455 and RFC 7692. It shares
+/// no code with the library except the public values (and zlib, through ``InflateStream``, for
+/// permessage-deflate).
 package struct SlowDecoder {
   private struct Failure: Error {
     var code: UInt16
@@ -26,7 +27,7 @@ package struct SlowDecoder {
   private var taken: UInt64 = 0
   private var control: [UInt8] = []
 
-  /// 1 or 2 while a message is under way.
+  /// 1 or 2 inside a message.
   private var messageOpcode: UInt8?
   private var isCompressed = false
   private var fragments = 0
@@ -94,7 +95,7 @@ package struct SlowDecoder {
     if lengthBytes > 0 {
       length = 0
       for byte in header[2..<(2 + lengthBytes)] { length = length * 256 + UInt64(byte) }
-      // The minimal form is a must, and the highest bit is zero.
+      // The shortest form is required, and the highest bit must be zero.
       if lengthBytes == 2, length < 126 { throw Failure(code: 1002) }
       if lengthBytes == 8, length < 65536 || header[2] >= 128 { throw Failure(code: 1002) }
     }

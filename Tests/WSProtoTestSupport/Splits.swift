@@ -2,7 +2,7 @@
 
 package import WSProto
 
-/// Runs one stream of frames in every way that it can arrive, and joins what comes out.
+/// Runs one stream of frames in every way that it can arrive, and joins the events.
 package enum Splits {
   /// How events are taken.
   package enum Door: Sendable, Hashable, CaseIterable {
@@ -47,7 +47,7 @@ package enum Splits {
     switch door {
     case .owned:
       for piece in pieces {
-        // Only a closed connection refuses; there's nothing more to see then.
+        // Only a closed connection refuses; nothing more can be observed then.
         guard (try? connection.receiveData(piece)) != nil else { break }
         while let event = connection.nextEvent() { collector.add(event) }
       }
@@ -78,7 +78,7 @@ package enum Splits {
     return collector.finished
   }
 
-  /// Every way, through every door, in both deliveries: the ones that don't give what is expected, described.
+  /// Every split, every way to receive, in both deliveries: describes those that don't give what is expected.
   package static func disagreements(
     _ stream: [UInt8],
     expected: Outcome,

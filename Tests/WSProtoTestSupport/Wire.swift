@@ -2,12 +2,12 @@
 
 package import WSProto
 
-/// How a frame's header tells the payload's length (RFC 6455 §5.2).
+/// How a frame's header encodes the length of the payload (RFC 6455 §5.2).
 package enum LengthForm: Sendable, Hashable, CaseIterable {
   case shortest, sevenBits, sixteenBits, sixtyFourBits
 }
 
-/// A frame as bytes, in any form, the illegal ones too.
+/// A frame as bytes, in any form, including illegal ones.
 package struct WireFrame: Sendable, Hashable {
   package var fin = true
   /// RSV1 in bit 2, RSV2 in bit 1, RSV3 in bit 0.
@@ -17,7 +17,7 @@ package struct WireFrame: Sendable, Hashable {
   /// Four bytes, or `nil` for an unmasked frame.
   package var mask: [UInt8]?
   package var form = LengthForm.shortest
-  /// What the header says instead of the payload's length.
+  /// The length in the header, if it differs from that of the payload.
   package var declaredLength: UInt64?
 
   package init(
@@ -38,7 +38,7 @@ package struct WireFrame: Sendable, Hashable {
     self.declaredLength = declaredLength
   }
 
-  /// A frame that `receiver` takes: masked for a server.
+  /// A frame that `receiver` accepts: masked for a server.
   package init(
     to receiver: ConnectionType,
     _ opcode: UInt8,

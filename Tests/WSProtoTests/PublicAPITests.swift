@@ -4,10 +4,11 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// Each name of wsproto's API as a user of this library writes it. No `@testable`: what doesn't compile here is not
-/// public.
+/// Every name of wsproto's API as a user of this library writes it. No `@testable` import: whatever doesn't
+/// compile here isn't public.
 @Suite struct PublicAPITests {
-  /// A third party's extension: every hook of its own, a mark on RSV2, and a refusal of its own.
+  /// A third-party extension that implements every hook: it reverses data, marks frames with RSV2, and
+  /// refuses some.
   struct Reversing: Extension {
     var isOn = false
     var name: String { "x-reversing" }
@@ -91,7 +92,7 @@ import WSProto
     return (client, server)
   }
 
-  @Test("an extension of a third party negotiates, and its hooks see every frame")
+  @Test("a third-party extension negotiates, and its hooks see every frame")
   func extensionOfOnesOwn() throws {
     let (client, server) = try Self.open()
     let wire = try server.send(TextMessage(data: "abc"))
@@ -100,7 +101,7 @@ import WSProto
     #expect(client.nextEvent() == .textMessage(TextMessage(data: "abc")))
     try server.receiveData(client.send(Ping(payload: [1, 2])))
     #expect(server.nextEvent() == .ping(Ping(payload: [1, 2])))
-    // A hook knows the opcode: this one adds a byte to each pong.
+    // A hook sees the opcode: this one adds a byte to each pong.
     try server.receiveData(client.send(Pong(payload: [1, 2])))
     #expect(server.nextEvent() == .pong(Pong(payload: [1, 2, 0])))
   }
@@ -118,7 +119,7 @@ import WSProto
     #expect(client.state == .remoteClosing)
   }
 
-  @Test("a user's loop over events switches over all of them")
+  @Test("a user's loop over events can switch over all of them")
   func loop() throws {
     func reply(to event: Event) -> Event? {
       switch event {
@@ -181,7 +182,7 @@ import WSProto
     #expect(ConnectionType.allCases.map(\.rawValue) == [1, 2])
   }
 
-  @Test("a Connection stands by itself, with trailing data and a configuration")
+  @Test("a Connection can be used by itself, with trailing data and a configuration")
   func connection() throws {
     var limits = Limits()
     limits.maxMessageBytes = 100
@@ -212,7 +213,7 @@ import WSProto
     #expect(ParseFailed("d").code == .protocolError)
   }
 
-  @Test("the utilities are wsproto's: nonce, token, header dictionary, comma lists")
+  @Test("the utilities are the same as wsproto's: nonce, token, header dictionary, comma lists")
   func utilities() {
     #expect(generateAcceptToken("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     #expect(generateNonce().utf8.count == 24 && generateNonce() != generateNonce())
@@ -221,7 +222,7 @@ import WSProto
     #expect(splitCommaHeader("a, b ,c") == ["a", "b", "c"])
   }
 
-  @Test("the handshake can be driven alone, and hands over its connection")
+  @Test("the handshake can be driven by itself, and hands over its connection")
   func handshake() throws {
     let client = H11Handshake(.client)
     let server = H11Handshake(.server)
@@ -241,7 +242,7 @@ import WSProto
     #expect(try clientExtensionsHandshake(offers, [Reversing()]).count == 1)
   }
 
-  @Test("the low-level door: FrameProtocol, FrameDecoder, MessageDecoder, FrameEncoder, Header, RsvBits")
+  @Test("the low-level API: FrameProtocol, FrameDecoder, MessageDecoder, FrameEncoder, Header, RsvBits")
   func lowLevel() throws {
     let sender = FrameProtocol(client: true, extensions: [Reversing(isOn: true)])
     let receiver = FrameProtocol(
@@ -269,7 +270,7 @@ import WSProto
     #expect(Header(fin: true, opcode: .text, payloadLength: 3).rsv == [])
   }
 
-  @Test("a borrowed event can be copied to stay, through WSConnection's own door")
+  @Test("a borrowed event can be copied, with WSConnection's own receive(_:_:)")
   func borrowed() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)
@@ -301,7 +302,7 @@ import WSProto
   }
 
   @Test(
-    "what was read of a handshake before its failure comes before the failure, also through receive(_:_:)"
+    "events of a handshake that were read before its failure come before the failure, also through receive(_:_:)"
   )
   func failureBehindEvents() throws {
     let client = WSConnection(.client)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes that are put together: the parts of a message that came in several chunks or frames, what was inflated, what
-/// was compressed.
+/// A growing buffer for bytes that have to be gathered: the parts of a message that arrived in several chunks
+/// or frames, inflated data, compressed data.
 ///
-/// Grows with what has arrived, never with what a header declares.
+/// It grows with what has arrived, never with what a header declares.
 package struct AssemblyBuffer: ~Copyable {
   // 0 <= count <= storage.byteCapacity; [0, count) is initialised.
   private var storage: ByteStorage?
@@ -11,18 +11,18 @@ package struct AssemblyBuffer: ~Copyable {
 
   package init() {}
 
-  /// The first byte; `nil` when nothing was ever appended.
+  /// The first byte, or `nil` if nothing was ever appended.
   var base: UnsafeMutableRawPointer? { storage?.base }
 
-  /// Of the storage, in bytes.
+  /// The size of the storage, in bytes.
   var capacity: Int { storage?.byteCapacity ?? 0 }
 
-  /// What is in it, until it next changes.
+  /// The contents. Valid until the buffer next changes.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage?.base, count: count) }
 
-  /// What can be appended without new storage, in bytes.
+  /// How many bytes can be appended without new storage.
   mutating func spareCapacity() -> Int {
-    // A storage that was handed over is not written to as long as somebody holds it.
+    // Storage that was handed over isn't written to while anybody still holds it.
     guard let capacity = storage?.byteCapacity else { return 0 }
     return count > 0 || isKnownUniquelyReferenced(&storage) ? capacity - count : 0
   }
@@ -33,7 +33,7 @@ package struct AssemblyBuffer: ~Copyable {
     count += 1
   }
 
-  /// Appends `source` XORed with `key` (RFC 6455 §5.3): the copy and the unmasking in one pass.
+  /// Appends `source` XORed with `key` (RFC 6455 §5.3): copies and unmasks in one pass.
   mutating func append(_ source: UnsafeRawPointer, count added: Int, key: UInt32 = 0) {
     guard added > 0 else { return }
     let target = reserve(added) + count
@@ -50,7 +50,7 @@ package struct AssemblyBuffer: ~Copyable {
     if let base = bytes.baseAddress { append(base, count: bytes.count) }
   }
 
-  /// Makes room for `room` more bytes and appends those that `body` has written to it; `body` returns their count.
+  /// Makes room for `room` more bytes and lets `body` write into it; `body` returns how many bytes it wrote.
   package mutating func append<Failure: Error>(
     upTo room: Int,
     _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
@@ -65,9 +65,9 @@ package struct AssemblyBuffer: ~Copyable {
   /// Drops the last `excess` bytes, or all there are.
   package mutating func removeLast(_ excess: Int) { count -= min(max(0, excess), count) }
 
-  /// The first byte of a storage with room for `added` bytes behind those that are in it.
+  /// Makes room for `added` bytes after the current contents. Returns the first byte of the storage.
   private mutating func reserve(_ added: Int) -> UnsafeMutableRawPointer {
-    // A storage that was handed over is used again once nobody holds it any more.
+    // Storage that was handed over is reused once nobody else holds it.
     if count == 0, storage != nil, !isKnownUniquelyReferenced(&storage) { storage = nil }
     // `count` is bounded by the message limit and `added` by the chunk, so the sums cannot overflow.
     if let storage, storage.byteCapacity - count >= added { return storage.base }
@@ -78,11 +78,11 @@ package struct AssemblyBuffer: ~Copyable {
     return made.base
   }
 
-  /// Forgets the bytes; keeps the storage for the next message.
+  /// Drops the contents and keeps the storage for the next message.
   package mutating func clear() { count = 0 }
 
-  /// Hands the first `wanted` bytes over, or all there are, and is empty then. They share the storage, or are copied
-  /// where they fill little of it.
+  /// Hands over the first `wanted` bytes, or all of them, and leaves the buffer empty. The result shares the
+  /// storage, or is copied if it fills only a small part of it.
   package mutating func take(_ wanted: Int = .max) -> Bytes {
     let taken = min(count, wanted)
     defer { count = 0 }
@@ -94,7 +94,7 @@ package struct AssemblyBuffer: ~Copyable {
     return Bytes(sharing: shared, offset: 0, count: taken)
   }
 
-  /// Empties it, and gives a storage back that is larger than `retained` bytes.
+  /// Empties the buffer, and releases its storage if that is larger than `retained` bytes.
   mutating func settle(keeping retained: Int) {
     count = 0
     if capacity > retained { ByteStorage.giveBack(&storage) }

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Tail-allocated bytes with a fixed capacity: one allocation, shared by a buffer and by the ``Bytes`` that were cut
-/// from it.
+/// Tail-allocated bytes with a fixed capacity: one allocation, shared by a buffer and the ``Bytes`` cut from
+/// it.
 ///
-/// Bounds and sharing: `base` points to `byteCapacity` bytes for as long as the object lives. A buffer writes only
-/// behind what it has handed out, ``Bytes`` reads only what was handed out, so no byte is written once a ``Bytes`` can
-/// see it. That is what makes sharing across threads sound.
+/// Bounds and sharing: `base` points to `byteCapacity` bytes for as long as the object lives. A buffer writes
+/// only past the bytes it has handed out, and ``Bytes`` reads only those, so a byte is never written once a
+/// ``Bytes`` can see it. That is what makes sharing across threads sound.
 @usableFromInline
 final class ByteStorage: ManagedBuffer<Int, UInt8> {
-  /// Storage for at least `needed` bytes, not initialised, and for `wanted` if that costs nothing: one that a connection
-  /// has given back, in one of a few sizes, or a new one.
+  /// Uninitialised storage for at least `needed` bytes, and for `wanted` if that costs nothing. Reuses a
+  /// spare block if one fits; allocates otherwise.
   static func make(_ needed: Int, wanted: Int) -> ByteStorage {
     needed <= SpareStorage.largest ? SpareStorage.take(min(wanted, SpareStorage.largest)) : allocate(wanted)
   }
 
-  /// New storage.
+  /// Allocates new storage.
   static func allocate(_ capacity: Int) -> ByteStorage {
     unsafeDowncast(create(minimumCapacity: capacity) { _ in capacity }, to: ByteStorage.self)
   }
 
-  /// Gives a buffer's storage back: for others to use if nobody holds a part of it, else it goes with its last part.
+  /// Returns a buffer's storage to the spare blocks if nobody else holds a part of it; otherwise the last
+  /// holder frees it.
   static func giveBack(_ storage: inout ByteStorage?) {
     if isKnownUniquelyReferenced(&storage), let unique = storage.take() { SpareStorage.keep(unique) }
     storage = nil
@@ -32,7 +33,8 @@ final class ByteStorage: ManagedBuffer<Int, UInt8> {
     UnsafeMutableRawPointer(withUnsafeMutablePointerToElements { $0 })
   }
 
-  /// In bytes. Read by pointer: `header` itself is checked for exclusive access at run time.
+  /// The capacity in bytes. Read through the pointer, because `header` is checked for exclusive access at run
+  /// time.
   @inline(__always)
   var byteCapacity: Int { withUnsafeMutablePointerToHeader { $0.pointee } }
 }

@@ -2,16 +2,17 @@
 
 /// Immutable bytes: the payload of an event.
 ///
-/// Indexed from zero, cheap to copy and safe to keep and to pass between threads. What is received shares the storage
-/// of the chunk that it came in, so a small payload that is kept for long keeps that chunk (typically 64 KiB) alive;
-/// `Array(payload)` or ``Bytes/init(_:)-(S)`` makes a copy of its own.
+/// Indexed from zero, cheap to copy, and safe to keep and to pass between threads. Received bytes share the
+/// storage of the chunk they arrived in, so keeping a small payload keeps that whole chunk alive (typically
+/// 64 KiB). To avoid that, copy it with `Array(payload)` or ``Bytes/init(_:)-(S)``.
 public struct Bytes: @unchecked Sendable {
-  // Unchecked: see ByteStorage for why no byte that a `Bytes` can see is ever written again.
-  // Invariant: `storage` is nil only if `count` is 0; offset and count lie inside the storage's initialised part.
+  // Unchecked: ByteStorage explains why a byte that a `Bytes` can see is never written again.
+  // Invariant: `storage` is nil only if `count` is 0; offset and count stay within the initialised part of
+  // the storage.
   @usableFromInline let storage: ByteStorage?
   @usableFromInline let offset: Int
 
-  /// How many bytes there are.
+  /// The number of bytes.
   public let count: Int
 
   /// No bytes.
@@ -21,7 +22,7 @@ public struct Bytes: @unchecked Sendable {
     count = 0
   }
 
-  /// A part of a storage whose bytes in that part are initialised and never written again.
+  /// A part of a storage. The bytes in that part must be initialised and never written again.
   @inline(__always)
   init(sharing storage: ByteStorage, offset: Int, count: Int) {
     self.storage = storage
@@ -45,7 +46,7 @@ public struct Bytes: @unchecked Sendable {
     self = span.withUnsafeBytes { Bytes(copying: $0) }
   }
 
-  /// A copy of any sequence of bytes; contiguous ones are copied at memory speed.
+  /// A copy of any sequence of bytes. Contiguous sequences are copied in one go.
   public init<S: Sequence>(_ bytes: S) where S.Element == UInt8 {
     let copied = bytes.withContiguousStorageIfAvailable { Bytes(copying: UnsafeRawBufferPointer($0)) }
     if let copied {
@@ -60,7 +61,7 @@ public struct Bytes: @unchecked Sendable {
     self.init(text.utf8)
   }
 
-  /// Calls `body` with the bytes; the pointer must not be kept.
+  /// Calls `body` with the bytes. The pointer is valid only during the call.
   @inlinable
   public func withUnsafeBytes<R, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
@@ -70,7 +71,7 @@ public struct Bytes: @unchecked Sendable {
     return try body(UnsafeRawBufferPointer(start: storage.base + offset, count: count))
   }
 
-  /// The bytes from `range`, sharing this storage. Traps if the range is out of bounds, as subscripts do.
+  /// The bytes in `range`, sharing this storage. Traps if the range is out of bounds, like a subscript.
   public func part(_ range: Range<Int>) -> Bytes {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
     guard let storage, !range.isEmpty else { return Bytes() }
@@ -79,12 +80,12 @@ public struct Bytes: @unchecked Sendable {
 }
 
 extension Bytes: RandomAccessCollection {
-  /// 0.
+  /// Always 0.
   @inlinable public var startIndex: Int { 0 }
-  /// The count.
+  /// Same as ``count``.
   @inlinable public var endIndex: Int { count }
 
-  /// The byte at `position`, from 0. Traps out of bounds, like an array.
+  /// The byte at `position`, counted from 0. Traps out of bounds, like an array.
   @inlinable public subscript(position: Int) -> UInt8 {
     precondition(position >= 0 && position < count, "index out of bounds")
     guard let storage else { return 0 }
@@ -92,7 +93,7 @@ extension Bytes: RandomAccessCollection {
     return storage.base.load(fromByteOffset: offset + position, as: UInt8.self)
   }
 
-  /// Always available: the bytes are contiguous.
+  /// Calls `body` with the bytes, which are always contiguous.
   @inlinable
   public func withContiguousStorageIfAvailable<R>(
     _ body: (UnsafeBufferPointer<UInt8>) throws -> R
@@ -120,7 +121,7 @@ extension Bytes: Hashable {
 }
 
 extension Bytes {
-  /// The bytes, for as long as this value lives.
+  /// The bytes, borrowed from this value.
   @inlinable
   public var span: Span<UInt8> {
     @_lifetime(borrow self)
@@ -149,7 +150,7 @@ extension Bytes: ExpressibleByArrayLiteral {
 }
 
 extension Bytes: CustomStringConvertible {
-  /// The count and the first bytes in hexadecimal.
+  /// The count, and the first bytes in hexadecimal.
   public var description: String {
     let digits = Array("0123456789abcdef".utf8)
     var text = "\(count) bytes"
@@ -163,7 +164,8 @@ extension Bytes: CustomStringConvertible {
   }
 }
 
-/// Calls `body` with the bytes of a sequence: in place if they're contiguous, else from an array of them.
+/// Calls `body` with the bytes of a sequence: in place if they're contiguous, otherwise from a temporary
+/// array.
 @inlinable
 func withBytes<S: Sequence, Failure: Error>(
   of data: S,

@@ -3,10 +3,11 @@ internal import CWSProtoKernels
 
 /// The masking of payloads (RFC 6455 §5.3): byte `i` is XORed with byte `i % 4` of the key.
 ///
-/// A key is its four wire bytes as a little-endian number: the first wire byte is the lowest byte.
+/// A key is its four wire bytes read as a little-endian number: the first wire byte is the lowest.
 ///
-/// Every size works alike: the first and the last word (of 1, 4, 8 or 16 bytes) overlap instead of a loop over what
-/// is left. Both are loaded before either is stored, so that masking in place sees no byte twice.
+/// Every size works the same way: instead of a loop over a remainder, the first and the last word (of 1, 4, 8
+/// or 16 bytes) overlap. Both are loaded before either is stored, so masking in place never masks a byte
+/// twice.
 package enum Masking {
   /// XORs `count` bytes at `base` in place with `key`, whose first byte applies to the first of them.
   @inline(__always)
@@ -18,8 +19,8 @@ package enum Masking {
     }
   }
 
-  /// The same for fewer than ``kernelMinimum`` bytes, and whether all of what comes out is ASCII: the words are in
-  /// registers anyway.
+  /// The same for fewer than ``kernelMinimum`` bytes. Also returns whether the result is all ASCII, which is
+  /// cheap to tell while the words are in registers.
   @inline(__always)
   static func applyToShort(_ key: UInt32, to base: UnsafeMutableRawPointer, count: Int) -> Bool {
     transform(UnsafeRawPointer(base), into: base, count: count, key: key) & 0x8080_8080_8080_8080 == 0
@@ -31,8 +32,8 @@ package enum Masking {
     cwsproto_mask_is_ascii(base, base, count, key.littleEndian) != 0
   }
 
-  /// From how many bytes on the C kernel is called. Below, the call and the dispatch cost more than the wider vectors
-  /// save.
+  /// The smallest count for which the C kernel is called. Below it, the call and the dispatch cost more than
+  /// the wider vectors save.
   static let kernelMinimum = 256
 
   /// Writes `count` bytes of `source`, masked, to `destination`. The two must not overlap.
@@ -50,18 +51,18 @@ package enum Masking {
     }
   }
 
-  /// The key to go on with after `count` bytes (`count` >= 0).
+  /// The key to continue with after `count` bytes (`count` >= 0).
   @inline(__always)
   package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
     let bits = UInt32(truncatingIfNeeded: count & 3) &* 8
     return (key &>> bits) | (key &<< ((32 &- bits) & 31))
   }
 
-  /// Up to 32 bytes without a loop. Gives back the masked words ORed together, the short ones among them repeated or
-  /// extended by zeros: its high bits tell whether a byte had its own set.
+  /// Masks up to 32 bytes without a loop. Returns the masked words ORed together, with short words repeated
+  /// or zero-extended: its high bits tell whether any byte had its high bit set.
   ///
-  /// Bounds: each branch reads and writes only `0..<count`, as the branch's condition makes `count` at least the
-  /// width of one of its words.
+  /// Bounds: each branch reads and writes only `0..<count`, because its condition makes `count` at least as
+  /// large as the words it uses.
   @inline(__always)
   private static func transform(
     _ source: UnsafeRawPointer,
@@ -96,7 +97,7 @@ package enum Masking {
       destination.storeBytes(of: last, toByteOffset: count &- 4, as: UInt32.self)
       return UInt64(first | last)
     } else if count > 0 {
-      // Of one to three bytes: the first, the middle and the last, be they the same.
+      // One to three bytes: the first, the middle and the last, which may coincide.
       let middle = count &>> 1
       let end = count &- 1
       let a = source.load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: key)
@@ -113,9 +114,10 @@ package enum Masking {
     return 0
   }
 
-  /// The loop in Swift, for `count` >= 32; the tests hold the C kernel against it. Gives back what ``transform`` does.
+  /// The loop in Swift, for `count` >= 32. The tests compare the C kernel with it. Returns what ``transform``
+  /// returns.
   ///
-  /// Bounds: the loop runs while 32 bytes are left before the last 32, those are `count - 32 ..< count`.
+  /// Bounds: the loop runs while 32 bytes remain before the last 32, which are `count - 32 ..< count`.
   @inline(never)
   @discardableResult
   static func portable(
@@ -145,7 +147,7 @@ package enum Masking {
     source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
   }
 
-  /// The key twice, as it lies in memory.
+  /// The key repeated twice, as it lies in memory.
   @inline(__always)
   private static func wide(_ key: UInt32) -> UInt64 {
     (UInt64(key) &* 0x1_0000_0001).littleEndian

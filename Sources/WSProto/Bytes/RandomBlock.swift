@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CWSProtoKernels
 
-/// A connection's supply of random bytes, drawn from a `RandomSource` a block at a time.
+/// A connection's supply of random bytes, drawn from a `RandomSource` one block at a time.
 ///
-/// The system's generator costs a system call and 8 ns a key on top, more than a small frame does. So it gives the key of
-/// a ChaCha20 (RFC 8439) instead, the cipher that it uses itself, and the block is that one's keystream, a part of which is
-/// the key of the next block: what was given out can't be worked out from what is held later. A new key is drawn every
+/// Calling the system's generator for each key would cost a system call and 8 ns per key, more than a small
+/// frame costs. So the system's generator only supplies a ChaCha20 key (RFC 8439, the cipher it uses itself),
+/// and each block is keystream of that cipher. Part of the keystream is the key of the next block, so earlier
+/// output can't be reconstructed from the current state. A new key is drawn from the system every
 /// ``blocksASeed`` blocks.
 ///
-/// The block is allocated on first use. No byte is given out twice, and as the type can't be copied, no copy can
-/// repeat what the original gave. (A process that forks without exec must not go on with its connections in both.)
+/// The block is allocated on first use. No byte is given out twice, and because the type can't be copied, no
+/// copy can repeat the original's output. (After a fork without exec, only one of the two processes may go on
+/// using its connections.)
 package struct RandomBlock: ~Copyable, @unchecked Sendable {
-  /// The bytes of a block that are given out: a multiple of 4.
+  /// The number of bytes of a block that are given out: a multiple of 4.
   static let blockSize = keystreamSize - keySize
-  /// How many blocks come from one draw of the system's generator.
+  /// The number of blocks made from one draw of the system's generator.
   static let blocksASeed = 32
 
   private static let keystreamSize = 512
   private static let keySize = 32
 
   private let source: RandomSource
-  /// The bytes to be given out, then the key of the next block.
+  /// The bytes to give out, followed by the key of the next block.
   private var block: UnsafeMutableRawPointer?
-  /// How many bytes, at the start of the block, haven't been given out.
+  /// How many bytes, from the start of the block, have not been given out yet.
   private var remaining = 0
-  /// How many blocks may still be made before the next seed.
+  /// How many blocks may still be made before the next draw.
   private var blocksLeft = 0
 
   package init(_ source: RandomSource) {
@@ -38,7 +40,8 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
   /// A fresh masking key.
   @inline(__always)
   package mutating func nextKey() -> UInt32 {
-    // Bounds: remaining <= blockSize. It needn't be a multiple of 4, as nonces take from it too.
+    // Bounds: remaining <= blockSize. It needn't be a multiple of 4, because nonces are taken from the block
+    // too.
     guard let block, remaining >= 4 else { return nextKeyAfterRefill() }
     remaining &-= 4
     return block.loadUnaligned(fromByteOffset: remaining, as: UInt32.self)
@@ -76,7 +79,7 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
       blocksLeft = Self.blocksASeed
     }
     blocksLeft &-= 1
-    // Reads keySize bytes at the key and writes keystreamSize at the block, the next key among them.
+    // Reads keySize bytes at the key and writes keystreamSize bytes at the block, including the next key.
     cwsproto_chacha20(
       UnsafePointer(key.assumingMemoryBound(to: UInt8.self)),
       block.assumingMemoryBound(to: UInt8.self)

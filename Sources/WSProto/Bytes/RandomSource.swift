@@ -11,20 +11,22 @@ internal import Musl
 
 /// Where masking keys (RFC 6455 §5.3, §10.3) and handshake nonces (§4.1) come from.
 ///
-/// A connection draws from its source in blocks, as a system call for each frame would cost more than the frame. Of the
-/// system's generator it draws the keys of a ChaCha20 (RFC 8439), which makes the blocks.
+/// A connection draws from its source in blocks, because a system call for each frame would cost more than
+/// the frame. From the system's generator it draws ChaCha20 keys (RFC 8439) and generates the blocks with
+/// them.
 public struct RandomSource: Sendable {
-  /// Nil is the system's generator, which is called without going through a closure.
+  /// `nil` for the system's generator, which is called without a closure.
   private let generator: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?
 
-  /// The operating system's cryptographically secure generator, at first hand or through a cipher that it keys. What
-  /// every real connection uses.
+  /// The operating system's cryptographically secure generator, used directly or to key a cipher. Every real
+  /// connection should use it.
   public static var system: RandomSource { RandomSource(generator: nil) }
 
-  /// A generator of the caller's, for tests and simulations only: keys that a peer's script can predict let it
+  /// A custom generator, for tests and simulations only. If a script can predict the masking keys, it can
   /// choose the bytes on the wire (RFC 6455 §10.3).
   ///
-  /// - Parameter fill: Fills the whole buffer it gets. It's called from whatever thread uses the connection.
+  /// - Parameter fill: Fills the whole buffer it is given. It's called on whatever thread uses the
+  ///   connection.
   public init(fill: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void) {
     self.init(generator: fill)
   }
@@ -49,7 +51,7 @@ public struct RandomSource: Sendable {
     #if canImport(Darwin) || canImport(Android)
     if let base = buffer.baseAddress { arc4random_buf(base, buffer.count) }
     #elseif canImport(Glibc) || canImport(Musl)
-    // One call gives at most 256 bytes, and those whole: no partial results, no interruption.
+    // A call of up to 256 bytes is never partial and never interrupted.
     var rest = buffer[...]
     while !rest.isEmpty {
       let part = UnsafeMutableRawBufferPointer(rebasing: rest.prefix(256))
@@ -63,7 +65,7 @@ public struct RandomSource: Sendable {
     #endif
   }
 
-  /// Where there's no better call, or it fails (a kernel without the system call, a filter that forbids it).
+  /// The fallback where no better call exists, or the call fails (an old kernel, a seccomp filter).
   private static func fillFromStandardLibrary(_ buffer: UnsafeMutableRawBufferPointer) {
     var generator = SystemRandomNumberGenerator()
     var offset = 0

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bytes that were received and not yet read, contiguous and writable in place.
+/// Received bytes that have not been read yet, contiguous and writable in place.
 ///
-/// Appended once, never shifted per frame: reading moves an offset. Storage is reused while nobody shares it, and
-/// replaced (with the unread bytes copied, geometrically, so byte-wise feeding stays linear) where it is full.
+/// Bytes are appended once and never shifted per frame: reading only moves an offset. Storage is reused while
+/// nobody shares it, and replaced when it is full. Replacing it copies the unread bytes, and its size grows
+/// geometrically, so feeding byte by byte stays linear.
 struct ReceiveBuffer: ~Copyable {
   // 0 <= head <= tail <= capacity; [head, tail) is initialised and unread.
   private var storage: ByteStorage?
-  /// The first byte of the storage, beside it so that the hot path counts no references; valid as long as it is held.
+  /// The first byte of the storage, kept here so that the hot path does no reference counting. Valid while
+  /// `storage` is held.
   private(set) var base: UnsafeMutableRawPointer?
   private var capacity = 0
-  /// Where the unread bytes begin. The reader advances it, never past ``tail``.
+  /// Where the unread bytes begin. Whoever reads moves it forward, never past ``tail``.
   var head = 0
   private(set) var tail = 0
   init() {}
@@ -18,7 +20,7 @@ struct ReceiveBuffer: ~Copyable {
   var count: Int { tail - head }
   var isEmpty: Bool { tail == head }
 
-  /// Appends a copy of `bytes`; `expected` more of the frame under way are still to come after them.
+  /// Appends a copy of `bytes`. `expected` is how many more bytes of the current frame will follow them.
   mutating func append(_ bytes: UnsafeRawBufferPointer, expected: UInt64 = 0) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
     let target = reserve(bytes.count, expected: expected)
@@ -27,7 +29,7 @@ struct ReceiveBuffer: ~Copyable {
     tail += bytes.count
   }
 
-  /// Room for `count` bytes to be written by `body`, which returns how many it has written.
+  /// Makes room for `count` bytes and lets `body` write them; `body` returns how many bytes it wrote.
   @inline(__always)
   mutating func append<Failure: Error>(
     upTo count: Int,
@@ -41,19 +43,19 @@ struct ReceiveBuffer: ~Copyable {
     return written
   }
 
-  /// Forgets the last `count` bytes, which were appended just now.
+  /// Drops the last `count` bytes, which were just appended.
   mutating func dropLast(_ count: Int) { tail -= min(max(0, count), tail - head) }
 
-  /// The first byte of a storage with room for `additional` bytes after the tail.
+  /// Makes room for `additional` bytes after the tail. Returns the first byte of the storage.
   @inline(__always)
   private mutating func reserve(_ additional: Int, expected: UInt64) -> UnsafeMutableRawPointer {
     let unread = tail - head
     if head > 0, let base, isKnownUniquelyReferenced(&storage) {
-      // Aligned where there is room for that.
+      // Aligned if there is room for it.
       let start = max(0, min(Self.alignedStart(base, unread), capacity - unread - additional))
       if start + unread <= head {
-        // Nobody else sees the bytes before the head: what is unread moves there. It doesn't overlap, and no byte is
-        // moved twice before as many were read.
+        // Nobody else sees the bytes before the head, so the unread bytes move there. The ranges don't
+        // overlap, and a byte is moved again only after as many bytes have been read.
         if unread > 0 { (base + start).copyMemory(from: base + head, byteCount: unread) }
         head = start
         tail = start + unread
@@ -62,7 +64,7 @@ struct ReceiveBuffer: ~Copyable {
     if let base {
       return capacity - tail >= additional ? base : grow(additional, expected: expected)
     }
-    // Nothing is unread where there's no storage: what an idle connection has given back is fetched again.
+    // Without storage nothing is unread. An idle connection gave its storage back; fetch a new one.
     return adopt(
       ByteStorage.make(
         additional,
@@ -73,7 +75,7 @@ struct ReceiveBuffer: ~Copyable {
     )
   }
 
-  /// Goes on in another storage, where the unread bytes will be moved to.
+  /// Switches to another storage; the unread bytes will be moved there.
   @inline(__always)
   private mutating func adopt(_ made: ByteStorage, unread: Int, room: Int) -> UnsafeMutableRawPointer {
     let target = made.base
@@ -87,9 +89,10 @@ struct ReceiveBuffer: ~Copyable {
 
   @inline(never)
   private mutating func grow(_ additional: Int, expected: UInt64) -> UnsafeMutableRawPointer {
-    // Unread bytes are the beginning of one frame. The buffer grows towards its end, but to four times what has come
-    // at most: nothing is allocated on the word of a header alone (RFC 6455 §10.4), and each byte is moved a constant
-    // number of times. With twice the unread bytes and room for a read, frames of this size always find room by moving.
+    // The unread bytes are the beginning of one frame. The buffer grows towards the frame's end, but to at
+    // most four times what has arrived: nothing is allocated just because a header declares it
+    // (RFC 6455 §10.4), and each byte is moved a constant number of times. With space for twice the unread
+    // bytes plus one read, frames of this size always find room by moving.
     let unread = tail - head
     let hint = Int(clamping: min(expected, UInt64(3 * unread)))
     let wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
@@ -97,7 +100,7 @@ struct ReceiveBuffer: ~Copyable {
     return base ?? Self.emptyWindow
   }
 
-  /// Moves the unread bytes to another storage, and gives this one back.
+  /// Moves the unread bytes to another storage and releases this one.
   private mutating func move(_ unread: Int, to made: ByteStorage) {
     let start = Self.alignedStart(made.base, unread)
     if let base, unread > 0 { (made.base + start).copyMemory(from: base + head, byteCount: unread) }
@@ -105,10 +108,11 @@ struct ReceiveBuffer: ~Copyable {
     _ = adopt(made, unread: unread, room: 0)
   }
 
-  /// Reads are written to the start of a cache line, which the copy into the buffer is faster for.
+  /// Reads are written to the start of a cache line, because copying into the buffer is faster that way.
   private static let alignment = 64
 
-  /// Where `unread` bytes begin so that what follows them is aligned: below ``alignment``.
+  /// The offset, below ``alignment``, at which `unread` bytes must begin so that what follows them is
+  /// aligned.
   @inline(__always)
   private static func alignedStart(_ base: UnsafeMutableRawPointer, _ unread: Int) -> Int {
     Int(
@@ -117,13 +121,13 @@ struct ReceiveBuffer: ~Copyable {
     )
   }
 
-  /// Stands in for ``base`` where there are no bytes. Never read or written.
+  /// Stands in for ``base`` when there are no bytes. Never read or written.
   nonisolated(unsafe) static let emptyWindow = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
 
-  /// The storage that holds the unread bytes, which may be written in place; nil when there was never a byte.
+  /// The storage that holds the unread bytes, which may be written in place; `nil` if no byte ever arrived.
   var window: ByteStorage? { storage }
 
-  /// Forgets all bytes and gives the storage back.
+  /// Drops all bytes and releases the storage.
   mutating func removeAll() {
     ByteStorage.giveBack(&storage)
     base = nil
@@ -132,7 +136,7 @@ struct ReceiveBuffer: ~Copyable {
     tail = 0
   }
 
-  /// The window was read as far as it goes: gives back what the unread bytes don't need.
+  /// Called when the window has been read as far as possible: releases what the unread bytes don't need.
   @inline(__always)
   mutating func settle() { if capacity > Retention.receiveBuffer { settleLarge() } }
 
@@ -140,7 +144,7 @@ struct ReceiveBuffer: ~Copyable {
   private mutating func settleLarge() {
     let unread = tail - head
     if unread == 0 { return removeAll() }
-    // The beginning of a frame must not hold the storage of a whole read.
+    // The beginning of a frame must not keep the storage of a whole read alive.
     guard capacity > 8 * unread else { return }
     let needed = unread + Self.alignment
     move(unread, to: ByteStorage.make(needed, wanted: needed))

@@ -2,28 +2,31 @@
 
 internal import Synchronization
 
-/// What a connection holds on to, in one place.
+/// How much memory a connection keeps, in one place.
 ///
-/// - Nothing under way: at most the figures below, 16 KiB in all, beside the contexts of a compression.
-/// - Bytes under way: what they need. Buffers grow with what has come, never on the word of a header.
-/// - A steady stream of large frames would fetch its storage anew for each read. What connections give back is therefore
-///   kept for the next one that asks, by ``SpareStorage``: a process holds that once, however many connections it has.
+/// - Idle: at most the figures below, 16 KiB in all, plus the compression contexts.
+/// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never with what a
+///   header declares.
+/// - A steady stream of large frames would otherwise allocate new storage for every read. So storage that
+///   connections give back is kept in ``SpareStorage`` for the next one that asks: once per process, however
+///   many connections there are.
 enum Retention {
-  /// Received bytes, read or not: ``ReceiveBuffer``. A server that reads so much at a time keeps its buffer from read to
-  /// read.
+  /// For received bytes, read or not: ``ReceiveBuffer``. A server that reads at most this much at a time
+  /// keeps its buffer from read to read.
   static let receiveBuffer = 16 << 10
-  /// A message that is put together, inflated or compressed: ``AssemblyBuffer``. Fetched when there is one.
+  /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
+  /// a message.
   static let assembly = 0
 }
 
-/// Storage that connections have given back, for the next one that asks: two blocks of each size, one of
-/// the largest, 3 MiB in all.
+/// Storage that connections have given back, kept for the next one that asks: two blocks of each size but
+/// only one of the largest, 3 MiB in all.
 ///
-/// Safe to call from any thread: a block is in a slot or with one caller, never both, since it comes and goes by one
-/// atomic exchange. What such a block held before can't be seen again: a ``ReceiveBuffer`` and an ``AssemblyBuffer`` give
-/// out only what they have written.
+/// Safe to call from any thread: blocks come and go by one atomic exchange, so a block is either in a slot or
+/// with one caller, never both. A block's old contents can't leak: ``ReceiveBuffer`` and ``AssemblyBuffer``
+/// only give out what they have written.
 enum SpareStorage {
-  /// Where two blocks of one size wait: the bits of a retained ByteStorage each, or 0.
+  /// Slots for two blocks of one size: each holds the bits of a retained ByteStorage, or 0.
   private struct Slots: ~Copyable {
     let first = Atomic<UInt>(0)
     let second = Atomic<UInt>(0)
@@ -46,8 +49,9 @@ enum SpareStorage {
     }
   }
 
-  /// The capacities of blocks: for the beginning of a frame that a read ends with, for reads of 16, 64, 128 and 256 KiB
-  /// with what ``ReceiveBuffer`` adds to them, and for a message of 1 MiB. Larger ones are not kept.
+  /// The capacities of the blocks: for the beginning of a frame at the end of a read; for reads of 16, 64,
+  /// 128 and 256 KiB plus what ``ReceiveBuffer`` adds; and for a message of 1 MiB. Larger storage is not
+  /// kept.
   private static let sizes = (
     4 << 10, Retention.receiveBuffer, 32 << 10, 81 << 10, 161 << 10, 384 << 10, 1664 << 10
   )
@@ -63,7 +67,7 @@ enum SpareStorage {
   /// The largest capacity that is kept here.
   static let largest = sizes.6
 
-  /// A block of at least `capacity` bytes; at most ``largest``.
+  /// A block of at least `capacity` bytes, which must not exceed ``largest``.
   static func take(_ capacity: Int) -> ByteStorage {
     switch capacity {
     case ...sizes.0: slots0.take() ?? .allocate(sizes.0)
@@ -76,7 +80,7 @@ enum SpareStorage {
     }
   }
 
-  /// Takes a block that nobody else holds; one of another size goes.
+  /// Keeps a block that nobody else holds. Frees it if no slot has its size.
   static func keep(_ storage: consuming ByteStorage) {
     switch storage.byteCapacity {
     case sizes.0: slots0.keep(storage)
@@ -90,7 +94,7 @@ enum SpareStorage {
     }
   }
 
-  /// Gives all blocks back to the system.
+  /// Frees all spare blocks.
   static func removeAll() {
     while slots0.take() != nil {}
     while slots1.take() != nil {}

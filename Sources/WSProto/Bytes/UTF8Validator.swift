@@ -1,56 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CWSProtoKernels
 
-/// Validates UTF-8 (RFC 3629, RFC 6455 §8.1) as it arrives, however the characters are cut.
+/// Validates UTF-8 (RFC 3629, RFC 6455 §8.1) as it arrives, even if characters are split between pieces.
 ///
-/// Its whole state are the bytes of a character that isn't finished yet.
+/// Its only state is the bytes of an unfinished character.
 package struct UTF8Validator {
-  /// The bytes of the unfinished character at the end of what was seen, the first in the lowest byte.
+  /// The bytes of the unfinished character at the end of the input so far, the first in the lowest byte.
   ///
-  /// None of them is zero, so that this is zero exactly when no character is open.
+  /// None of these bytes is ever zero, so the value is zero exactly when no character is unfinished.
   package private(set) var pendingBytes: UInt32 = 0
 
   package init() {}
 
-  /// How many bytes (0...3) at the end of what was seen belong to an unfinished character.
+  /// How many bytes (0...3) at the end of the input so far belong to an unfinished character.
   @inline(__always)
   package var pendingCount: Int {
     4 &- pendingBytes.leadingZeroBitCount &>> 3
   }
 
-  /// Calls `body` with the ``pendingCount`` bytes of the unfinished character, in the order in which they came.
+  /// Calls `body` with the ``pendingCount`` bytes of the unfinished character, in the order they arrived.
   func withPendingBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
     withUnsafeBytes(of: pendingBytes.littleEndian) {
       body(UnsafeRawBufferPointer(rebasing: $0.prefix(pendingCount)))
     }
   }
 
-  /// Whether what was seen ends with a finished character (or nothing was seen).
+  /// Whether the input so far ends with a complete character (or is empty).
   @inline(__always)
   package var isComplete: Bool { pendingBytes == 0 }
 
-  /// Starts anew, for the next message.
+  /// Starts over, for the next message.
   @inline(__always)
   package mutating func reset() { pendingBytes = 0 }
 
   /// Validates the next `count` bytes.
   ///
-  /// - Returns: nil when they're right so far, maybe ending inside a character. Else the offset, from `base`, of the
-  ///   earliest byte that no continuation could make valid; the validator must be reset before it's used again.
+  /// - Returns: `nil` if the bytes are valid so far, even if they end inside a character. Otherwise the
+  ///   offset, from `base`, of the earliest byte that no continuation could make valid; reset the validator
+  ///   before using it again.
   @inline(__always)
   package mutating func validate(_ base: UnsafeRawPointer, count: Int) -> Int? {
     if pendingBytes == 0 && count <= 32 && Self.isShortASCII(base, count: count) { return nil }
     return validateAny(base, count: count)
   }
 
-  /// Unmasks the next `count` bytes (RFC 6455 §5.3) and validates what comes out; the result is that of
-  /// ``validate(_:count:)``, and all bytes are unmasked in any case.
+  /// Unmasks the next `count` bytes (RFC 6455 §5.3) and validates the result. Returns what
+  /// ``validate(_:count:)`` would; all bytes are unmasked in any case.
   ///
-  /// In blocks that the validation finds in the first-level cache. One that is all ASCII isn't read a second time.
+  /// Works in blocks, so that validation finds the bytes in the L1 cache. A block that is all ASCII isn't
+  /// read a second time.
   mutating func unmask(_ base: UnsafeMutableRawPointer, count: Int, key: UInt32) -> Int? {
     var offset = 0
     while offset < count {
-      // The last block is longer rather than short.
+      // Make the last block longer rather than short.
       let left = count &- offset
       let block = left < 2 &* Self.blockSize ? left : Self.blockSize
       let start = base + offset
@@ -68,10 +70,10 @@ package struct UTF8Validator {
     return nil
   }
 
-  /// In bytes; a multiple of 4, so that the key begins anew with each block.
+  /// The block size in bytes; a multiple of 4, so that every block starts with an unrotated key.
   private static let blockSize = 8 << 10
 
-  /// The same without the C kernel: what runs where there is none, and what the tests hold the kernel against.
+  /// The same without the C kernel: used where there is no kernel, and by the tests to check the kernel.
   mutating func validatePortably(_ base: UnsafeRawPointer, count: Int) -> Int? {
     var offset = 0
     if let failure = finishPending(base, count: count, offset: &offset) { return failure }
@@ -86,10 +88,10 @@ package struct UTF8Validator {
     let bytes = (base + offset).assumingMemoryBound(to: UInt8.self)
     offset &+= cwsproto_utf8_verified(bytes, count &- offset)
     guard offset < count else { return nil }
-    // An unfinished character, or the block with the fault.
+    // An unfinished character, or the block with the error.
     let rest = count &- offset
     if rest == 2 || rest == 3 {
-      // It can be finished if it's whole with continuation bytes that suit every lead byte.
+      // It is unfinished if it becomes valid once continuation bytes are added that suit every lead byte.
       let middle = UInt32(load1(base, offset &+ 1)) &<< 8
       let last = rest == 3 ? UInt32(load1(base, offset &+ 2)) &<< 16 : 0x80_0000
       let word = UInt32(load1(base, offset)) | middle | last | 0x8000_0000
@@ -101,9 +103,9 @@ package struct UTF8Validator {
     return scan(base, from: offset, count: count)
   }
 
-  /// Whether at most 32 bytes are all ASCII, by loads that overlap.
+  /// Whether at most 32 bytes are all ASCII, using overlapping loads.
   ///
-  /// Bounds: each branch's condition makes `count` at least the width of what it loads from either end.
+  /// Bounds: each branch's condition makes `count` at least the width of the loads at either end.
   @inline(__always)
   private static func isShortASCII(_ base: UnsafeRawPointer, count: Int) -> Bool {
     var bits: UInt64
@@ -120,7 +122,7 @@ package struct UTF8Validator {
     return bits & 0x8080_8080_8080_8080 == 0
   }
 
-  /// Takes bytes for the open character until it's finished or the bytes are used up.
+  /// Takes bytes for the unfinished character until it's complete or the bytes run out.
   @inline(__always)
   private mutating func finishPending(_ base: UnsafeRawPointer, count: Int, offset: inout Int) -> Int? {
     while pendingBytes != 0 && offset < count {
@@ -130,12 +132,12 @@ package struct UTF8Validator {
     return nil
   }
 
-  /// Validates from the start of a character at `offset`, byte for byte where it isn't ASCII.
+  /// Validates from `offset`, where a character starts, byte by byte where it isn't ASCII.
   @inline(never)
   private mutating func scan(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int? {
     var offset = start
     while offset < count {
-      // Eight bytes of ASCII, or a whole character by one load, where the bounds allow the load.
+      // Take eight bytes of ASCII, or a whole character, per load where the bounds allow it.
       while count &- offset >= 8 && load8(base, offset) & 0x8080_8080_8080_8080 == 0 { offset &+= 8 }
       if count &- offset >= 4 {
         let length = Self.characterLength(load4(base, offset).littleEndian)
@@ -144,7 +146,7 @@ package struct UTF8Validator {
           continue
         }
       }
-      // Near the end, or wrong. No character is open here, so that the first `take` sees a lead byte.
+      // Near the end, or invalid. No character is unfinished here, so the first `take` sees a lead byte.
       repeat {
         guard offset < count else { return nil }
         guard take(load1(base, offset)) else { return offset }
@@ -154,19 +156,20 @@ package struct UTF8Validator {
     return nil
   }
 
-  /// The length of the well-formed character that four bytes (the first the lowest) begin with, or 0.
+  /// The length of the well-formed character at the start of these four bytes (the first is the lowest), or
+  /// 0.
   @inline(__always)
   private static func characterLength(_ word: UInt32) -> Int {
     if word & 0x80 == 0 { return 1 }
-    // Lead bits and continuation bits, then what the lead's and the second byte's values exclude.
+    // Check lead and continuation bits, then exclude illegal values of the lead and the second byte.
     if word & 0xC0E0 == 0x80C0 { return word & 0x1E != 0 ? 2 : 0 }
     if word & 0xC0_C0F0 == 0x80_80E0 {
-      // E0 wants A0 or more, ED less than A0.
+      // E0 requires A0 or more, ED less than A0.
       let value = word & 0x200F
       return value != 0 && value != 0x200D ? 3 : 0
     }
     if word & 0xC0C0_C0F8 == 0x8080_80F0 {
-      // F0 wants 90 or more, F4 less than 90, and F5 and up don't exist.
+      // F0 requires 90 or more, F4 less than 90; F5 and above don't exist.
       let lead = word & 0x07
       let second = word & 0x3000
       return (lead == 0 ? second != 0 : lead < 4 || (lead == 4 && second == 0)) ? 4 : 0
@@ -174,7 +177,7 @@ package struct UTF8Validator {
     return 0
   }
 
-  /// Takes one byte; false when it can't come here.
+  /// Takes one byte; `false` if it isn't allowed here.
   @inline(__always)
   private mutating func take(_ byte: UInt8) -> Bool {
     if pendingBytes == 0 {

@@ -9,8 +9,8 @@ extension Connection {
     beginReceiving()
     defer { endReceiving() }
     if !buffer.isEmpty || inbound.hasMore || endOfStream {
-      // Bytes of the handshake's packet, of an earlier `body` that threw, or a message that lies in the buffer: goes
-      // on there.
+      // The buffer has bytes from the handshake's packet, from an earlier `body` that threw, or of a message
+      // that is being received: continue there.
       keep(UnsafeRawBufferPointer(chunk))
       return try drainBuffer(body)
     }
@@ -34,13 +34,13 @@ extension Connection {
     defer { endReceiving() }
     let takes = takesInput
     let written = try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
-    // What comes after the end is read, so that the transport empties, and ignored.
+    // Bytes after the end are read, so that the transport is drained, and ignored.
     if !takes { buffer.dropLast(written) }
     try drainBuffer(body)
     return written
   }
 
-  /// Runs what lies in the buffer, then the end of the stream if it is due.
+  /// Processes the buffer, then the end of the stream if it is due.
   @inline(__always)
   private func drainBuffer<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
@@ -59,7 +59,7 @@ extension Connection {
     if takeEndOfStream() { try body(.closeConnection(.abnormalClosure, reason: "".utf8Span)) }
   }
 
-  /// Runs the window to its end, each event through `body`.
+  /// Processes the window to its end and passes each event to `body`.
   ///
   /// Bounds: [position, end) are writable bytes at `base`.
   @inline(__always)
@@ -71,7 +71,8 @@ extension Connection {
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
     while true {
-      // `body` may send, but not receive: the pipeline stays as it is while whole frames follow each other.
+      // `body` may send, but not receive, so the pipeline doesn't change while whole frames follow each
+      // other.
       if inbound.isBetween {
         while let frame = inbound.wholeFrame(base, at: position, end) {
           position = frame.end
@@ -97,7 +98,7 @@ extension Connection {
     }
   }
 
-  /// The next event of any kind; false when the window is used up.
+  /// The next event of any kind. Returns `false` when the window is used up.
   @inline(never)
   private func drainStep<Failure: Error>(
     _ base: UnsafeMutableRawPointer,

@@ -2,7 +2,7 @@
 
 // Received bytes → owned events.
 extension Connection {
-  /// Whether received bytes are of any use: not after a Close, a failure, or the end of the stream.
+  /// Whether received bytes are still processed: not after a Close, a failure, or the end of the stream.
   @inline(__always)
   var takesInput: Bool { machine.reading == .reads && !endOfStream && !inbound.isFinished }
 
@@ -15,11 +15,12 @@ extension Connection {
     keep(data)
   }
 
-  /// The received bytes that wait for their events to be taken: those in the buffer but for what had come of an
-  /// incomplete frame when all events were last taken.
+  /// The received bytes whose events have not been taken: those in the buffer, except for the part of an
+  /// incomplete frame that was there when all events were last taken.
   private var untakenBytes: Int { min(untaken, buffer.count) }
 
-  /// Takes bytes in for later, however many wait: for the borrowed doors, which have taken them already.
+  /// Stores bytes for later, however many are waiting: for borrowed events, whose bytes have been taken
+  /// already.
   func keep(_ data: UnsafeRawBufferPointer) {
     guard takesInput else { return }
     let waiting = untakenBytes
@@ -40,7 +41,7 @@ extension Connection {
     return takeEndOfStream() ? .closeConnection(CloseConnection(code: .abnormalClosure)) : nil
   }
 
-  /// Takes the end of the stream, if it is due; whether 1006 is to be told (RFC 6455 §7.1.5).
+  /// Takes the end of the stream, if it is due. Returns whether 1006 must be reported (RFC 6455 §7.1.5).
   func takeEndOfStream() -> Bool {
     guard endOfStream else { return false }
     endOfStream = false
@@ -68,7 +69,7 @@ extension Connection {
     }
   }
 
-  /// All events were taken: gives back what the bytes under way don't need.
+  /// Called when all events have been taken: releases what the remaining bytes don't need.
   @inline(__always)
   func settle() {
     untaken = 0

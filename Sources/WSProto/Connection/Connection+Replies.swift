@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The payloads of the replies that wait: of one pong and of one Close, each at most 125 bytes.
+/// The payloads of the waiting replies: one pong and one Close, each at most 125 bytes.
 ///
-/// There is none where nothing is answered automatically, so that such connections don't pay for it.
+/// It exists only if something is answered automatically, so other connections don't pay for it.
 final class Replies {
   let kinds: AutomaticReplies
-  /// Of the newest ping. Kept for the next one, so that answering allocates nothing; ``Connection/pongWaits``
-  /// tells whether it waits.
+  /// The payload of the newest ping. Its storage is reused for the next one, so that answering allocates
+  /// nothing; ``Connection/pongWaits`` says whether a pong waits.
   fileprivate var pong: [UInt8] = []
-  /// `nil`: no Close waits.
+  /// `nil` if no Close waits.
   fileprivate var close: [UInt8]?
 
   private init(_ kinds: AutomaticReplies) { self.kinds = kinds }
 
-  /// `nil` if a connection answers nothing by itself. No initializer: one that fails has allocated before.
+  /// `nil` if nothing is answered automatically. Not an initializer, because a failing one allocates first.
   static func make(_ kinds: AutomaticReplies) -> Replies? {
     kinds.isDisjoint(with: [.pongs, .closes]) ? nil : Replies(kinds)
   }
@@ -28,20 +28,21 @@ extension Connection {
       ConnectionStateMachine.next(machine.state, .sendPong) != nil
     else { return }
     replies.pong.removeAll(keepingCapacity: true)
-    // At most 125 bytes: the header was checked.
+    // At most 125 bytes, because the header was checked.
     replies.pong.append(contentsOf: payload)
     pongWaits = true
   }
 
-  /// The peer's Close was read, and the state has moved.
+  /// Called when the peer's Close has been read and the state has changed.
   func answer(close code: CloseReason, reason: UnsafeRawBufferPointer) {
     keepClose { () throws(LocalProtocolError) in
-      // What may be received may be sent. The pipeline has validated the reason, and it has 123 bytes at most.
+      // A Close that may be received may be sent. The pipeline has validated the reason, which has at most
+      // 123 bytes.
       try ClosePayload.make(code: code, reason: nil) + reason
     }
   }
 
-  /// The peer has violated the protocol, and the state has moved.
+  /// Called when the peer has violated the protocol and the state has changed.
   func answer(failure: ParseFailed) {
     keepClose { () throws(LocalProtocolError) in
       try ClosePayload.make(code: failure.code, reason: failure.message)
@@ -53,7 +54,7 @@ extension Connection {
     replies.close = try? payload()
   }
 
-  /// Whether the peer's end was delivered and ours is to be told: a Close can be sent, and nothing else.
+  /// Whether the peer's end was delivered and only our Close is missing: nothing else can be sent.
   private var isCloseDue: Bool {
     ConnectionStateMachine.next(machine.state, .sendClose) != nil && machine.reading == .ignores
   }
@@ -67,7 +68,7 @@ extension Connection {
     waitingPongBytes + (waitingClose.map { outbound.controlBound($0.count) } ?? 0)
   }
 
-  /// What goes in front of anything that is sent.
+  /// The replies that precede anything that is sent.
   @inline(__always)
   var waitingPongBytes: Int {
     pongWaits ? outbound.controlBound(replies?.pong.count ?? 0) : 0
@@ -95,7 +96,7 @@ extension Connection {
     try sendReply { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
-  /// Sends the one reply that waits.
+  /// Sends the only waiting reply.
   private func sendReply(
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
@@ -106,7 +107,7 @@ extension Connection {
         do throws(LocalProtocolError) {
           return try outbound.control(.close, payload)
         } catch {
-          // An extension will not let it through; the caller may try with another.
+          // An extension refuses it; the caller may try another one.
           self.replies?.close = nil
           throw error
         }
@@ -116,7 +117,7 @@ extension Connection {
     try machine.apply(.sendClose)
   }
 
-  /// Sends the pong that waits. If an extension refuses it, it does not wait any more.
+  /// Sends the waiting pong. If an extension refuses it, it is dropped.
   private func sendPong(
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
@@ -138,9 +139,9 @@ extension Connection {
     }
   }
 
-  /// Sends behind the pong that waits: both, or neither, and the pong waits on then.
+  /// Sends after the waiting pong: either both are sent, or neither, and the pong keeps waiting.
   ///
-  /// - Parameter input: what sending is to the state; checked before extensions see the pong.
+  /// - Parameter input: the state machine's input for what is sent; checked before extensions see the pong.
   @inline(never)
   func sendBehindPong(
     _ input: ConnectionStateMachine.Input,
@@ -160,7 +161,7 @@ extension Connection {
     }
   }
 
-  /// The same to memory of the caller's, with room for `needed` bytes.
+  /// The same for memory of the caller, which needs room for `needed` bytes.
   @inline(never)
   func sendBehindPong(
     _ input: ConnectionStateMachine.Input,

@@ -189,7 +189,7 @@ extension Connection {
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     try machine.check(.sendMessage)
-    // The frame points into what the message holds.
+    // The frame points into the memory of the message.
     defer { withExtendedLifetime(message) {} }
     try sending({ (outbound) throws(LocalProtocolError) in try outbound.prepared(message) }, write)
   }
@@ -233,7 +233,7 @@ extension Connection {
     try sending({ (outbound) throws(LocalProtocolError) in try outbound.control(opcode, payload) }, write)
   }
 
-  /// Before anything moves: a frame that was compressed can't be made a second time.
+  /// Called before anything changes, because a compressed frame can't be made a second time.
   func checkRoom(_ needed: Int, _ free: Int) throws(LocalProtocolError) {
     if free < needed { throw OutboundFrame.noRoom(needed, free) }
   }

@@ -2,11 +2,11 @@
 
 /// Every transition of a connection, from the opening request to the closed transport: ``next(_:_:)`` is the table.
 ///
-/// A value without buffers, I/O, clock or randomness. What the table doesn't name is illegal and changes nothing. The
-/// tests walk all states and inputs against a table of their own, and the page in the documentation is made from this
-/// one.
+/// A value without buffers, I/O, clock or randomness. Whatever is not in the table is illegal and changes
+/// nothing. The tests check all states and inputs against their own table, and the page in the documentation
+/// is generated from it.
 package struct ConnectionStateMachine: Sendable, Hashable {
-  /// The states, named by what they wait for.
+  /// The states, named after what they wait for.
   package enum State: Sendable, Hashable, CaseIterable {
     /// Client: the request has not been sent.
     case requestUnsent
@@ -30,11 +30,11 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     case localClosing
     /// The peer violated the protocol: no more input; our Close is due (RFC 6455 §7.1.7).
     case failed
-    /// Over.
+    /// The connection has ended.
     case closed
   }
 
-  /// What can happen: what is sent, what is received, what goes wrong.
+  /// Everything that can happen: what is sent, what is received, what goes wrong.
   package enum Input: Sendable, Hashable, CaseIterable {
     // The opening handshake, RFC 6455 §4.
     case sendRequest, receiveAccept, receiveReject, receiveRejectEnd
@@ -104,17 +104,17 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     }
   }
 
-  /// A given state; after a handshake that was done elsewhere: `.open`.
+  /// A given state; `.open` if the handshake was done elsewhere.
   package init(state: State) { self.state = state }
 
-  /// Takes an input, or throws and changes nothing.
+  /// Takes an input. If it is illegal, throws and changes nothing.
   @inline(__always)
   package mutating func apply(_ input: Input) throws(LocalProtocolError) {
     guard let next = Self.next(state, input) else { throw illegal(input) }
     state = next
   }
 
-  /// Takes an input if it is legal; whether it was.
+  /// Takes an input if it is legal. Returns whether it was.
   @discardableResult
   package mutating func applyIfLegal(_ input: Input) -> Bool {
     guard let next = Self.next(state, input) else { return false }
@@ -122,23 +122,23 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     return true
   }
 
-  /// Whether the input would be taken; throws what ``apply(_:)`` would.
+  /// Throws what ``apply(_:)`` would throw for this input.
   @inline(__always)
   package func check(_ input: Input) throws(LocalProtocolError) {
     if Self.next(state, input) == nil { throw illegal(input) }
   }
 
-  /// What becomes of received bytes.
+  /// What happens to received bytes.
   package enum Reading: Sendable, Hashable {
     /// They are read.
     case reads
     /// They are ignored: after a Close, after a failure, while a refusal is being sent (§1.4, §5.5.1, §7.1.7).
     case ignores
-    /// They cannot be: a client has sent nothing yet.
+    /// They must not arrive: a client has not sent anything yet.
     case illegal
   }
 
-  /// What becomes of received bytes in this state.
+  /// What happens to received bytes in this state.
   package var reading: Reading {
     switch state {
     case .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision, .open, .localClosing:
@@ -148,7 +148,7 @@ package struct ConnectionStateMachine: Sendable, Hashable {
     }
   }
 
-  /// What the caller sees.
+  /// The state that the caller sees.
   package var publicState: ConnectionState {
     switch state {
     case .requestUnsent, .awaitingResponse, .awaitingRequest, .awaitingDecision, .awaitingRejection:
@@ -168,7 +168,7 @@ package struct ConnectionStateMachine: Sendable, Hashable {
 }
 
 extension ConnectionStateMachine.Input {
-  /// For messages of errors.
+  /// For error messages.
   fileprivate var words: String {
     switch self {
     case .sendRequest: "a request cannot be sent"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The doors in the forms that callers have their bytes and events in. Inlinable, so that each is a direct call.
+// The same methods for other types of bytes and events. Inlinable, so that each is a direct call.
 extension WebSocketEndpoint {
   /// Whether this end is the client.
   @inlinable public var client: Bool { type == .client }
@@ -13,19 +13,19 @@ extension WebSocketEndpoint {
     try data.withUnsafeBytes { (bytes) throws(ProtocolError) in try receiveData(bytes) }
   }
 
-  /// Takes bytes from the transport: an array, a slice of one, ``Bytes``, any contiguous collection without a copy in
-  /// between; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
+  /// Takes bytes from the transport: an array, a slice of one, ``Bytes``, or any contiguous collection,
+  /// without an intermediate copy; see ``receiveData(_:)-(UnsafeRawBufferPointer)``.
   @inlinable
   public func receiveData<S: Sequence>(_ data: S) throws(ProtocolError) where S.Element == UInt8 {
     try withBytes(of: data) { (bytes) throws(ProtocolError) in try receiveData(bytes) }
   }
 
-  /// The events that the bytes received so far give. Lazy: see ``EventSequence``.
+  /// The events in the bytes received so far. Lazy: see ``EventSequence``.
   public func events() -> EventSequence {
     EventSequence { self.nextEvent() }
   }
 
-  /// Takes bytes from the transport and hands each event to `body` at once; see `receive(_:_:)`.
+  /// Takes bytes from the transport and passes each event to `body` at once; see `receive(_:_:)`.
   @inlinable
   public func receive<Failure: Error>(
     _ data: inout MutableRawSpan,
@@ -34,8 +34,8 @@ extension WebSocketEndpoint {
     try data.withUnsafeMutableBytes { (chunk) throws(Failure) in try receive(chunk, body) }
   }
 
-  /// Takes the first `count` bytes of `buffer`, as a read from a socket has left them; see `receive(_:_:)`. A negative
-  /// count, as `recv` returns it for an error, stands for none.
+  /// Takes the first `count` bytes of `buffer`, as filled by a read from a socket; see `receive(_:_:)`. A
+  /// negative count, which `recv` returns for an error, counts as 0.
   @inlinable
   public func receive<Failure: Error>(
     _ buffer: inout [UInt8],
@@ -48,9 +48,9 @@ extension WebSocketEndpoint {
     }
   }
 
-  /// The transport has ended: hands what that means to `body` at once. See ``receiveEndOfStream()``.
+  /// The transport has ended: passes the resulting event to `body` at once. See ``receiveEndOfStream()``.
   ///
-  /// During a handshake that is cut off it is ``BorrowedEvent/handshakeFailed(_:)``.
+  /// If that cuts off a handshake, the event is ``BorrowedEvent/handshakeFailed(_:)``.
   public func receiveEndOfStream<Failure: Error>(
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
@@ -64,7 +64,7 @@ extension WebSocketEndpoint {
 
   // MARK: Sending
 
-  /// The bytes of the replies that wait, none if none do: write all of them to the transport. See
+  /// The bytes of the waiting replies; empty if there are none. Write all of them to the transport. See
   /// ``sendReplies(into:)-([UInt8])``.
   @inlinable
   public func sendReplies() throws(LocalProtocolError) -> [UInt8] {
@@ -73,9 +73,10 @@ extension WebSocketEndpoint {
     return output
   }
 
-  /// The bytes that put `event` on the wire; write all of them to the transport.
+  /// Encodes `event`; write all of the returned bytes to the transport.
   ///
-  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.
+  /// - Throws: `LocalProtocolError` if the event is illegal, in this state or in general; nothing has changed
+  ///   then.
   @inlinable
   public func send(_ event: Event) throws(LocalProtocolError) -> [UInt8] {
     var output: [UInt8] = []
@@ -83,19 +84,19 @@ extension WebSocketEndpoint {
     return output
   }
 
-  /// The bytes that put an event's own struct on the wire: `send(Ping())`; see ``send(_:)-(Event)``.
+  /// Encodes an event given as its own struct: `send(Ping())`; see ``send(_:)-(Event)``.
   @inlinable
   public func send(_ event: some EventConvertible) throws(LocalProtocolError) -> [UInt8] {
     try send(event.event)
   }
 
-  /// Appends the bytes that put an event's own struct on the wire; see ``send(_:into:)-(Event,[UInt8])``.
+  /// Appends the bytes for an event given as its own struct; see ``send(_:into:)-(Event,[UInt8])``.
   @inlinable
   public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
     try send(event.event, into: &output)
   }
 
-  /// Writes the bytes that put an event's own struct on the wire; see ``send(_:into:)-(Event,OutputRawSpan)``.
+  /// Writes the bytes for an event given as its own struct; see ``send(_:into:)-(Event,OutputRawSpan)``.
   @inlinable
   public func send(_ event: some EventConvertible, into output: inout OutputRawSpan)
     throws(LocalProtocolError)
@@ -127,7 +128,7 @@ extension WebSocketEndpoint {
     return output
   }
 
-  /// Appends a text message, or a part of one, compressed if that was negotiated.
+  /// Appends a text message, or a part of one, compressed if negotiated.
   @inlinable
   public func sendText(
     _ text: UTF8Span,
@@ -137,7 +138,7 @@ extension WebSocketEndpoint {
     try sendText(text, messageFinished: messageFinished, compress: true, into: &output)
   }
 
-  /// Appends a binary message, or a part of one, compressed if that was negotiated.
+  /// Appends a binary message, or a part of one, compressed if negotiated.
   @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
@@ -147,8 +148,8 @@ extension WebSocketEndpoint {
     try sendBytes(bytes, messageFinished: messageFinished, compress: true, into: &output)
   }
 
-  /// Writes a text message, or a part of one, compressed if that was negotiated, to memory of the caller's:
-  /// ``sizeBound(ofPayload:)`` bytes of room.
+  /// Writes a text message, or a part of one, compressed if negotiated, to memory of the caller with room for
+  /// ``sizeBound(ofPayload:)`` bytes.
   @inlinable
   public func sendText(
     _ text: UTF8Span,
@@ -158,8 +159,8 @@ extension WebSocketEndpoint {
     try sendText(text, messageFinished: messageFinished, compress: true, into: &output)
   }
 
-  /// Writes a binary message, or a part of one, compressed if that was negotiated, to memory of the caller's:
-  /// ``sizeBound(ofPayload:)`` bytes of room.
+  /// Writes a binary message, or a part of one, compressed if negotiated, to memory of the caller with room for
+  /// ``sizeBound(ofPayload:)`` bytes.
   @inlinable
   public func sendBytes(
     _ bytes: RawSpan,

@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What zlib and ISA-L have in common: raw DEFLATE (RFC 1951), one step at a time. What RFC 7692 makes of the steps
-// stands above it, once: in MessageDeflater and MessageInflater.
+// What zlib and ISA-L have in common: raw DEFLATE (RFC 1951), one step at a time. MessageDeflater and
+// MessageInflater build the rules of RFC 7692 on these steps.
 
 /// A compressor.
 package protocol DeflateBackend: AnyObject {
-  /// The parameters are in zlib's ranges: 9...15, -1...9, 1...9.
+  /// The parameters must be in zlib's ranges: 9...15, -1...9, 1...9.
   init(_ settings: DeflateSettings) throws(DeflateError)
 
-  /// Compresses `input` and flushes it to a byte boundary with an empty stored block (zlib's Z_SYNC_FLUSH). Where `room`
-  /// is too small for that, further steps go on with what is left of the input, which may be nothing.
+  /// Compresses `input` and flushes it to a byte boundary with an empty stored block (zlib's Z_SYNC_FLUSH).
+  /// If `room` is too small, call it again with the rest of the input, which may be empty.
   ///
   /// - Parameters:
   ///   - input: at most `UInt32.max` bytes.
-  ///   - room: neither empty nor longer than that.
-  /// - Returns: `nil` if the library refuses its own state.
+  ///   - room: not empty, at most `UInt32.max` bytes.
+  /// - Returns: `nil` if the library reports its own state as invalid.
   func step(_ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) -> DeflateStep?
 
-  /// The most that one step's `count` bytes can become, in bytes.
+  /// The largest size, in bytes, that one step's `count` bytes can become.
   func bound(_ count: Int) -> Int
 
   /// The same for any settings.
   static func bound(_ count: Int) -> Int
 
-  /// Forgets the history and what is under way; keeps the memory. Whether it could.
+  /// Clears the history and any unfinished input, and keeps the memory. Returns whether that succeeded.
   func reset() -> Bool
 
-  /// An independent one with the same history.
+  /// An independent copy with the same history.
   func copy() throws(DeflateError) -> Self
 }
 
-/// What a step of a compressor has done, in bytes.
+/// What one step of a compressor did, in bytes.
 package struct DeflateStep {
   var used: Int
   var written: Int
-  /// Whether all of the input is taken and out.
+  /// Whether all of the input was taken and all output for it was written.
   var isFlushed: Bool
 }
 
@@ -43,38 +43,39 @@ package protocol InflateBackend: AnyObject {
   /// - Parameter windowBits: the largest window, in bits, that the peer may use, 8...15.
   init(windowBits: Int) throws(InflateError)
 
-  /// Decompresses `input` until it is used up, `room` is full, a final block ends or the bytes are no DEFLATE.
+  /// Decompresses `input` until it is used up, `room` is full, a final block ends or the data is not valid
+  /// DEFLATE.
   ///
   /// - Parameters:
-  ///   - input: at most `UInt32.max` bytes; none at all to go on after ``InflateStep/End/needsRoom``.
-  ///   - room: neither empty nor longer than that.
+  ///   - input: at most `UInt32.max` bytes; empty to continue after ``InflateStep/End/needsRoom``.
+  ///   - room: not empty, at most `UInt32.max` bytes.
   func step(_ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) -> InflateStep
 
-  /// Whether a block has ended and no bit behind it was read.
+  /// Whether a block has just ended and no bit after it has been read.
   var isBetweenBlocks: Bool { get }
 
-  /// Ends a message in which the header of an empty stored block was the last that came, which is what a sender leaves
-  /// of its flush. Whether it was so; if not, nothing has changed.
+  /// Ends a message whose last bits are the header of an empty stored block, which is what a sender leaves of
+  /// its flush. Returns whether that was the case; if not, nothing has changed.
   func endAtStoredHeader() -> Bool
 
-  /// Forgets the history and what is under way; keeps the memory. Whether it could.
+  /// Clears the history and any unfinished input, and keeps the memory. Returns whether that succeeded.
   func reset() -> Bool
 
-  /// An independent one in the same state.
+  /// An independent copy in the same state.
   func copy() throws(InflateError) -> Self
 }
 
-/// What a step of a decompressor has done, in bytes, and why it has ended.
+/// What one step of a decompressor did, in bytes, and why it ended.
 package struct InflateStep {
   package enum End: Equatable {
-    /// All that the input gives is out.
+    /// All output for the input has been written.
     case needsInput
-    /// The room is full; there may be more.
+    /// The room is full; there may be more output.
     case needsRoom
-    /// A final block has ended (RFC 1951 §3.2.3, BFINAL). The next step reads another block, at the next octet and with
-    /// the history; `more`: from bits that were taken already.
+    /// A final block has ended (RFC 1951 §3.2.3, BFINAL). The next step reads another block, starting at the
+    /// next octet and with the same history. `more`: whether input already taken can give more output.
     case finalBlock(more: Bool)
-    /// What comes next is no DEFLATE. All that came before is out.
+    /// What follows is not valid DEFLATE. All output before it has been written.
     case invalid
     case outOfMemory
   }
@@ -84,10 +85,10 @@ package struct InflateStep {
   var end = End.needsInput
 }
 
-/// What a compressor is made with.
+/// The settings of a compressor.
 package struct DeflateSettings: Hashable, Sendable {
-  /// The largest distance that it reaches back, in bits: 9...15. 8 is legal on the wire, but zlib has no raw DEFLATE
-  /// for it.
+  /// The size of the window, in bits: 9...15. 8 is legal on the wire, but zlib can't produce raw DEFLATE with
+  /// it.
   package var windowBits: Int
   /// 0...9, or -1 for zlib's default (6).
   package var level: Int
@@ -100,7 +101,7 @@ package struct DeflateSettings: Hashable, Sendable {
     self.memoryLevel = memoryLevel
   }
 
-  /// What zlib cannot do of it, in words; `nil` if it can do all.
+  /// Which setting zlib doesn't support, in words; `nil` if it supports all of them.
   var violation: String? {
     guard 9...15 ~= windowBits else { return "a window of \(windowBits) bits; zlib compresses with 9 to 15" }
     guard -1...9 ~= level else { return "a level of \(level), not -1 to 9" }
@@ -109,21 +110,21 @@ package struct DeflateSettings: Hashable, Sendable {
   }
 }
 
-/// Why nothing could be compressed.
+/// Why data could not be compressed.
 package enum DeflateError: Error, Hashable, Sendable {
   /// Window bits, level or memory level out of range.
   case unsupportedParameter
   /// There is no memory for the context.
   case outOfMemory
-  /// The library refused its own state. Nothing more is compressed until a reset.
+  /// The library reported its own state as invalid. Nothing more can be compressed until a reset.
   case corruptState
 }
 
-/// Why nothing, or nothing more, could be inflated.
+/// Why data could not be inflated.
 package enum InflateError: Error, Hashable, Sendable {
-  /// The bytes are no DEFLATE stream, or the message ends inside a block. Answer with close code 1007.
+  /// The data is not valid DEFLATE, or the message ends inside a block. Answer with close code 1007.
   case invalid
-  /// Window bits out of 8...15.
+  /// Window bits outside 8...15.
   case unsupportedParameter
   /// There is no memory for the context or its window.
   case outOfMemory

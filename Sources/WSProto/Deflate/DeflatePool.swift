@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Contexts of permessage-deflate that connections share, so that many of them need the memory of few.
+/// permessage-deflate contexts that connections share, so that many connections need the memory of a few.
 ///
-/// A connection that is given a pool borrows a context for a message and gives it back at the message's end, in each
-/// direction for which no context takeover was negotiated (RFC 7692 §7.1.1): a server that asks for both flags holds
-/// contexts only for the messages under way. Where context takeover was negotiated a connection keeps what it has
-/// borrowed; what it sends with can be given back between two messages.
+/// A connection with a pool borrows a context for one message and returns it when the message ends, in each
+/// direction for which no context takeover was negotiated (RFC 7692 §7.1.1). A server that asks for both
+/// flags therefore holds contexts only for messages in progress. With context takeover, a connection keeps
+/// the context it borrowed; the one for sending can be released between two messages.
 ///
-/// Not `Sendable`: have one for each event loop, actor or thread, and hand it to the connections that live there.
+/// Not `Sendable`: create one for each event loop, actor or thread, and pass it to the connections that live
+/// there.
 public final class DeflatePool {
-  /// The most idle contexts that are kept in each direction. Where one more is given back, the one is freed that was not
-  /// used for longest.
+  /// The maximum number of idle contexts kept in each direction. When one more is returned, the least
+  /// recently used one is freed.
   public let capacity: Int
 
   private struct Idle<Key: Equatable, Context> {
@@ -18,17 +19,17 @@ public final class DeflatePool {
     var context: Context
   }
 
-  // The last one was given back last.
+  // Ordered by time of return, the latest last.
   private var deflaters: [Idle<DeflateSettings, Deflater>] = []
   private var inflaters: [Idle<Int, Inflater>] = []
 
   /// An empty pool.
   ///
-  /// - Parameter capacity: how many idle contexts to keep in each direction; 0 keeps none. With zlib's defaults each takes
-  ///   268 KB to send with, 40 KB to receive.
+  /// - Parameter capacity: how many idle contexts to keep in each direction; 0 keeps none. With zlib's
+  ///   defaults a context takes 268 KB for sending and 40 KB for receiving.
   public init(capacity: Int = 8) { self.capacity = max(0, capacity) }
 
-  /// How many idle contexts there are, to send with and to receive.
+  /// The number of idle contexts for sending and for receiving.
   public var idleContexts: (outbound: Int, inbound: Int) { (deflaters.count, inflaters.count) }
 
   /// Frees the idle contexts.
@@ -49,13 +50,13 @@ public final class DeflatePool {
     return try Inflater(windowBits: windowBits)
   }
 
-  /// Takes a context back that nobody uses any more, whatever was done with it.
+  /// Takes back a context that nobody uses any more, in whatever state it is.
   func give(_ deflater: Deflater, _ settings: DeflateSettings) {
     guard deflater.reset() else { return }
     keep(deflater, settings, in: &deflaters)
   }
 
-  /// Takes a context back that nobody uses any more, whatever was done with it.
+  /// Takes back a context that nobody uses any more, in whatever state it is.
   func give(_ inflater: Inflater, windowBits: Int) {
     guard inflater.reset() else { return }
     keep(inflater, windowBits, in: &inflaters)

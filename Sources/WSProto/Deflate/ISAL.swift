@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The package trait ISAL decides, when the library is built, what permessage-deflate compresses and inflates with. Tools
-// turn on all traits to make documentation: where ISA-L isn't installed it is left alone.
+// The package trait ISAL selects, at build time, which library permessage-deflate uses. Tools that generate
+// documentation turn on all traits, so the trait is ignored where ISA-L isn't installed.
 #if ISAL && (canImport(CISALInUsr) || canImport(CISALInUsrLocal))
 import CISAL
 
@@ -17,11 +17,11 @@ package typealias ISALInflateStream = MessageInflater<ISALInflate>
 
 /// Intel ISA-L's compressor, several times as fast as zlib's.
 ///
-/// Memory: about 168 KB, 218 KB at levels 7 and 8, 234 KB at 9. Of the settings the memory level is of no account.
+/// Memory: about 168 KB; 218 KB at levels 7 and 8; 234 KB at level 9. The memory level is ignored.
 package final class ISALDeflate: DeflateBackend {
   private enum Library {
     case isal(OpaquePointer)
-    /// For level 0: ISA-L has no level that only stores.
+    /// For level 0, because no level of ISA-L only stores.
     case zlib(ZlibDeflate)
   }
 
@@ -33,13 +33,13 @@ package final class ISALDeflate: DeflateBackend {
     try self.init(settings, restartsAfter: 1 << 30)
   }
 
-  /// - Parameter restartsAfter: input in bytes, after which the history is dropped.
+  /// - Parameter restartsAfter: the number of input bytes after which the history is dropped.
   package convenience init(_ settings: DeflateSettings, restartsAfter: UInt32) throws(DeflateError) {
     if settings.level == 0 {
       self.init(.zlib(try ZlibDeflate(settings)))
       return
     }
-    // Its level 0 is not used: 125 bytes of JSON come out as 154.
+    // ISA-L's level 0 is not used: 125 bytes of JSON become 154.
     let level: UInt32 =
       switch settings.level {
       case 9: 3
@@ -64,7 +64,7 @@ package final class ISALDeflate: DeflateBackend {
     case .isal(let deflater):
       var left = input.count
       var roomLeft = room.count
-      // Bounds: ISA-L gets exactly the input and the room, and forgets both before this returns.
+      // Bounds: ISA-L gets exactly the input and the room, and keeps neither pointer after the call.
       let flush = cisal_deflate(
         deflater,
         input.baseAddress?.assumingMemoryBound(to: UInt8.self),
@@ -90,7 +90,7 @@ package final class ISALDeflate: DeflateBackend {
 
   package static func bound(_ count: Int) -> Int { max(isalBound(count), ZlibDeflate.bound(count)) }
 
-  /// Stored blocks have five octets of overhead for thousands of bytes.
+  /// Stored blocks add five octets per several thousand bytes.
   private static func isalBound(_ count: Int) -> Int {
     let (sum, overflow) = count.addingReportingOverflow(count >> 8 + 512)
     return overflow ? .max : sum
@@ -115,14 +115,14 @@ package final class ISALDeflate: DeflateBackend {
   }
 }
 
-/// Intel ISA-L's decompressor: the bytes and errors of zlib's, and twice as fast with long messages.
+/// Intel ISA-L's decompressor. It gives the same bytes and errors as zlib's and is twice as fast for long
+/// messages, with three differences:
 ///
-/// Three things differ.
-/// - The window is always the 32 KB of DEFLATE: a peer that reaches further back than it negotiated gets its own data,
-///   however the bytes were cut, and what lies before its first byte is `invalid`.
-/// - ISA-L decodes ahead into its own 64 KB, which the message's limit doesn't count.
-/// - Codes that leave some bit patterns without a symbol, which zlib refuses, are taken as long as none of these
-///   patterns occurs.
+/// - The window is always DEFLATE's full 32 KB. A peer that refers further back than it negotiated gets its
+///   own data, however the bytes were split; a reference before its first byte is `invalid`.
+/// - ISA-L decodes ahead into its own buffer of 64 KB, which the message limit doesn't count.
+/// - Incomplete codes, which leave some bit patterns without a symbol, are accepted as long as none of these
+///   patterns occurs. zlib refuses them.
 ///
 /// Memory: about 109 KB, whatever the window.
 package final class ISALInflate: InflateBackend {
@@ -143,7 +143,7 @@ package final class ISALInflate: InflateBackend {
   ) -> InflateStep {
     var left = input.count
     var roomLeft = room.count
-    // Bounds: exactly the input and the room, and both are forgotten before this returns.
+    // Bounds: exactly the input and the room; neither pointer is kept after the call.
     let status = cisal_inflate(
       inflater,
       input.baseAddress?.assumingMemoryBound(to: UInt8.self),

@@ -2,8 +2,8 @@
 
 /// The inbound half of permessage-deflate on one connection (RFC 7692 §7.2.2).
 ///
-/// Its context is made, or borrowed from the pool, by the first byte of a compressed message. Without context takeover a
-/// borrowed one goes back at the end of the message.
+/// The context is created, or borrowed from the pool, when the first byte of a compressed message arrives.
+/// Without context takeover, a borrowed context is returned at the end of the message.
 final class InboundDeflate {
   private let windowBits: Int
   private let resetsEachMessage: Bool
@@ -14,20 +14,20 @@ final class InboundDeflate {
   /// - Parameters:
   ///   - windowBits: the largest window, in bits, that the peer may use, 8...15.
   ///   - noContextTakeover: whether the peer compresses each message on its own.
-  ///   - pool: where contexts come from; `nil` for one of its own.
+  ///   - pool: where contexts come from; `nil` to create one.
   init(windowBits: Int, noContextTakeover: Bool, pool: DeflatePool? = nil) {
     self.windowBits = windowBits
     resetsEachMessage = noContextTakeover
     self.pool = pool
   }
 
-  /// Whether there is memory for it.
+  /// Whether a context is currently held.
   var hasContext: Bool { context != nil }
 
-  /// Whether a call of ``inflate(_:into:atMost:)`` without input may append something.
+  /// Whether calling ``inflate(_:into:atMost:)`` without input may append more output.
   var mayHaveMore: Bool { context?.mayHaveMore ?? false }
 
-  /// An independent one with the same history.
+  /// An independent copy with the same history.
   func copy() throws(InflateError) -> InboundDeflate {
     let copy = InboundDeflate(windowBits: windowBits, noContextTakeover: resetsEachMessage, pool: pool)
     copy.context = try context?.copy()
@@ -37,22 +37,23 @@ final class InboundDeflate {
 
   /// Inflates a part of a message's payload and appends at most `atMost` bytes to `output`.
   ///
-  /// - Parameter input: what was used is taken from its front.
-  /// - Throws: ``InflateError``; what came out before the error stays in `output`. Nothing more can be inflated then.
+  /// - Parameter input: the bytes used are removed from its front.
+  /// - Throws: ``InflateError``. Output from before the error stays in `output`, and nothing more can be
+  ///   inflated.
   func inflate(
     _ input: inout UnsafeRawBufferPointer,
     into output: inout AssemblyBuffer,
     atMost: Int
   ) throws(InflateError) {
     isInMessage = true
-    // No byte of the message is there yet.
+    // No byte of the message has arrived yet.
     if context == nil, input.isEmpty { return }
     try open().inflate(&input, into: &output, atMost: atMost)
   }
 
   /// Ends the message, once ``mayHaveMore`` is `false`.
   ///
-  /// - Throws: `invalid` where it ends inside a block.
+  /// - Throws: `invalid` if the message ends inside a block.
   func finishMessage() throws(InflateError) {
     try context?.finishMessage()
     isInMessage = false
@@ -60,8 +61,8 @@ final class InboundDeflate {
     if pool != nil { releaseContext() } else { context?.reset() }
   }
 
-  /// Gives the context back, to the pool or to the system, where it holds nothing that a later message needs: between
-  /// two messages, if no context takeover was negotiated. Whether there is none any more.
+  /// Releases the context, to the pool or to the system, if no later message needs it: between two messages,
+  /// without context takeover. Returns whether there is now no context.
   @discardableResult
   func releaseContext() -> Bool {
     guard resetsEachMessage, !isInMessage else { return context == nil }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A compressor's context, and the rules by which a sender makes the payloads of messages with it (RFC 7692 §7.2.1).
+/// A compressor's context, with the rules by which a sender compresses messages (RFC 7692 §7.2.1).
 ///
-/// Memory with zlib: `(1 << (windowBits + 2)) + (1 << (memoryLevel + 9))` bytes and about 6 KB of state, 268 KB for 15
-/// and 8. It is allocated by the initialiser and freed by `deinit`: make one when the first message to be compressed
-/// turns up, not with the connection.
+/// Memory with zlib: `(1 << (windowBits + 2)) + (1 << (memoryLevel + 9))` bytes plus about 6 KB of state;
+/// 268 KB for 15 and 8. The initialiser allocates it and `deinit` frees it, so create one for the first
+/// message to compress, not when the connection opens.
 package final class MessageDeflater<Backend: DeflateBackend> {
   private let backend: Backend
   private var isFresh = true
   private var hasFailed = false
 
-  /// Input goes into the backend in slices of this size, each flushed, which costs five octets a slice: so neither
-  /// 32-bit counters nor the room asked for become large.
+  /// Input goes to the backend in slices of this size. Each is flushed, which costs five octets per slice,
+  /// but keeps the sizes within 32 bits and the requested room small.
   private static var sliceSize: Int { 1 << 20 }
-  /// Output room when the bound was too small. Far more than the six octets below which zlib may repeat a flush marker.
+  /// Output room if the bound was too small. Well above the six octets below which zlib may repeat a flush
+  /// marker.
   private static var extraRoom: Int { 16 << 10 }
-  /// For the flush marker, and bits of a byte that was not complete.
+  /// For the flush marker and the bits of an incomplete byte.
   private static var markerRoom: Int { 16 }
 
   package convenience init(
@@ -33,7 +34,7 @@ package final class MessageDeflater<Backend: DeflateBackend> {
 
   init(_ backend: Backend) { self.backend = backend }
 
-  /// An independent one with the same history, for owners with value semantics.
+  /// An independent copy with the same history, for owners with value semantics.
   package func copy() throws(DeflateError) -> MessageDeflater {
     let copy = MessageDeflater(try backend.copy())
     copy.isFresh = isFresh
@@ -41,9 +42,9 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     return copy
   }
 
-  /// Forgets the history (no context takeover, RFC 7692 §7.1.1) and any failure. Keeps the memory.
+  /// Clears the history (no context takeover, RFC 7692 §7.1.1) and any failure. Keeps the memory.
   ///
-  /// - Returns: whether it can be used.
+  /// - Returns: whether the context can be used.
   @discardableResult
   package func reset() -> Bool {
     guard !isFresh || hasFailed else { return true }
@@ -52,7 +53,7 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     return !hasFailed
   }
 
-  /// The most that `count` bytes in one call can become, in bytes.
+  /// The largest size, in bytes, that `count` bytes in one call can become.
   package func bound(_ count: Int) -> Int { Self.withMarkers(backend.bound(count), count) }
 
   /// The same for any settings.
@@ -63,8 +64,8 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     return overflow ? .max : sum
   }
 
-  /// Compresses a message or a part of one and appends it to `output`: all of it, flushed. At the end of the message the
-  /// trailing 00 00 FF FF is removed (RFC 7692 §7.2.1).
+  /// Compresses a message, or a part of one, and appends all of it, flushed, to `output`. At the end of the
+  /// message the trailing 00 00 FF FF is removed (RFC 7692 §7.2.1).
   ///
   /// - Parameter input: any size; must not overlap the storage of `output`.
   /// - Throws: `corruptState`; `output` is then what it was before the call.
@@ -87,15 +88,15 @@ package final class MessageDeflater<Backend: DeflateBackend> {
     if finishMessage { output.removeLast(4) }
   }
 
-  /// What ``compress(_:finishMessage:into:)`` does with no input, for which no context is needed: a flush without input
-  /// would give nothing.
+  /// What ``compress(_:finishMessage:into:)`` does without input. It needs no context: flushing without input
+  /// produces nothing.
   static func compressNothing(finishMessage: Bool, into output: inout AssemblyBuffer) {
-    // The stream stands on a byte boundary, so this octet is the header of an empty stored block, whose rest is the tail
-    // (RFC 7692 §7.2.3.6).
+    // The stream is at a byte boundary, so this octet is the header of an empty stored block; the rest of
+    // that block is the removed tail (RFC 7692 §7.2.3.6).
     if finishMessage { output.append(0) }
   }
 
-  /// Runs one slice through the backend until all input is taken and all output due is out.
+  /// Runs one slice through the backend until all input is taken and all output for it is written.
   private func append(_ slice: UnsafeRawBufferPointer, to output: inout AssemblyBuffer) -> Bool {
     var input = slice
     var room = backend.bound(slice.count) &+ Self.markerRoom
@@ -107,7 +108,7 @@ package final class MessageDeflater<Backend: DeflateBackend> {
       }
       guard let step else { return false }
       if step.isFlushed { return true }
-      // Neither library does so; the loop ends whatever they do.
+      // Neither library gets stuck, but the loop must end in any case.
       guard step.used > 0 || step.written > 0 else { return false }
       input = UnsafeRawBufferPointer(rebasing: input.dropFirst(step.used))
       room = Self.extraRoom

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A decompressor's context, and the rules by which a receiver reads the payloads of messages with it
-/// (RFC 7692 §7.2.2).
+/// A decompressor's context, with the rules by which a receiver inflates messages (RFC 7692 §7.2.2).
 ///
-/// Feed it the payload of a message with ``inflate(_:into:atMost:)`` in any pieces, then call ``finishMessage()`` once.
-/// After an error it refuses everything until ``reset()``.
+/// Pass the payload of a message to ``inflate(_:into:atMost:)`` in pieces of any size, then call
+/// ``finishMessage()`` once. After an error, every call fails until ``reset()``.
 ///
-/// Memory with zlib: about 7 KB of state, and a window of `1 << windowBits` bytes which zlib allocates with the first
-/// message.
+/// Memory with zlib: about 7 KB of state, plus a window of `1 << windowBits` bytes that zlib allocates with
+/// the first message.
 package final class MessageInflater<Backend: InflateBackend> {
   private let backend: Backend
-  /// Nothing has been fed since a message ended, a final block ended, or the context was reset.
+  /// Whether nothing has been fed since a message or a final block ended, or since a reset.
   private var isAtBoundary = true
   private var isFresh = true
   private var hasFailed = false
 
-  /// Whether a call without input may append something: what the input so far gives, and there was no room for.
+  /// Whether a call without input may append more output: the input so far gave more than there was room for.
   package private(set) var mayHaveMore = false
 
-  /// Smallest spare room of the caller's buffer that is worth a step. zlib's fast loop needs 258 bytes.
+  /// The smallest spare room in the caller's buffer that is worth a step. zlib's fast loop needs 258 bytes.
   private static var leastRoom: Int { 512 }
-  /// Most input and most room for one step, well within 32-bit counters.
+  /// The most input and room for one step, well within 32 bits.
   private static var most: Int { 1 << 30 }
 
   /// - Parameter windowBits: the largest window, in bits, that the peer may use, 8...15.
@@ -31,7 +30,7 @@ package final class MessageInflater<Backend: InflateBackend> {
 
   private init(_ backend: Backend) { self.backend = backend }
 
-  /// An independent one with the same history, for owners with value semantics.
+  /// An independent copy with the same history, for owners with value semantics.
   package func copy() throws(InflateError) -> MessageInflater {
     let copy = MessageInflater(try backend.copy())
     copy.isAtBoundary = isAtBoundary
@@ -43,7 +42,7 @@ package final class MessageInflater<Backend: InflateBackend> {
 
   /// Forgets the history (no context takeover, RFC 7692 §7.1.1), any unfinished message and any error. Keeps the memory.
   ///
-  /// - Returns: whether it can be used.
+  /// - Returns: whether the context can be used.
   @discardableResult
   package func reset() -> Bool {
     guard !isFresh || hasFailed else { return true }
@@ -54,13 +53,15 @@ package final class MessageInflater<Backend: InflateBackend> {
     return !hasFailed
   }
 
-  /// Decompresses a part of a message's payload and appends what it gives to `output`, at most `atMost` bytes.
+  /// Decompresses a part of a message's payload and appends at most `atMost` bytes to `output`.
   ///
-  /// It returns when the input is used up and all that it gives is out, or when `atMost` bytes were appended. Then a
-  /// later call goes on with what is left in `input`, or with none while ``mayHaveMore`` says so.
+  /// Returns when the input is used up and all output for it is written, or when `atMost` bytes have been
+  /// appended. In that case, call it again with the rest of `input`, or without input while ``mayHaveMore``
+  /// is `true`.
   ///
-  /// - Parameter input: any size; what was used is taken from its front. Must not overlap the storage of `output`.
-  /// - Throws: ``InflateError``; what came out before the error stays in `output`.
+  /// - Parameter input: any size; the bytes used are removed from its front. Must not overlap the storage of
+  ///   `output`.
+  /// - Throws: ``InflateError``. Output from before the error stays in `output`.
   package func inflate(
     _ input: inout UnsafeRawBufferPointer,
     into output: inout AssemblyBuffer,
@@ -85,14 +86,14 @@ package final class MessageInflater<Backend: InflateBackend> {
       switch step.end {
       case .needsInput:
         mayHaveMore = false
-        // Neither library does so; the loop ends whatever they do.
+        // Neither library gets stuck, but the loop must end in any case.
         if step.used == 0, !slice.isEmpty { try fail(.invalid) }
       case .needsRoom:
         mayHaveMore = true
         if step.written == 0 { try fail(.invalid) }
       case .finalBlock(let more):
-        // The message may go on behind it (RFC 7692 §7.2.3.4). This takes constant time: a peer may send many final
-        // blocks, of two octets each.
+        // The message may continue after the final block (RFC 7692 §7.2.3.4). This takes constant time,
+        // because a peer may send many final blocks of two octets each.
         mayHaveMore = more
         isAtBoundary = !more
       case .invalid: try fail(.invalid)
@@ -101,19 +102,21 @@ package final class MessageInflater<Backend: InflateBackend> {
     }
   }
 
-  /// Ends the message: feeds the 00 00 FF FF that the sender removed (RFC 7692 §7.2.2). The history stays. All that the
-  /// message gives must have been taken: ``mayHaveMore`` is `false`.
+  /// Ends the message: feeds the 00 00 FF FF that the sender removed (RFC 7692 §7.2.2). The history stays.
+  /// All output must have been taken before: ``mayHaveMore`` is `false`.
   ///
-  /// Gives no bytes: the four octets are the length of an empty block, or else the message is cut inside a block. A
-  /// message that ended exactly with a final block, without the octet that RFC 7692 §7.2.3.4 shows after it, and one
-  /// with no payload at all (zlib's repeated flush, sent by some peers) are taken as complete.
-  /// - Throws: `invalid` where the message ends inside a block.
+  /// Produces no output: the four octets are either the length of an empty block, or the message was cut off
+  /// inside a block. Two kinds of message are accepted as complete: one that ends exactly with a final block,
+  /// without the octet that RFC 7692 §7.2.3.4 shows after it, and one without any payload (zlib's repeated
+  /// flush, sent by some peers).
+  ///
+  /// - Throws: `invalid` if the message ends inside a block.
   package func finishMessage() throws(InflateError) {
     guard !hasFailed else { throw .invalid }
     guard !isAtBoundary else { return }
     if !backend.endAtStoredHeader() {
       var step = InflateStep()
-      // One octet of room shows whether the tail was taken for data.
+      // One octet of room is enough to tell whether the tail was read as data.
       var octet: UInt8 = 0
       withUnsafeBytes(of: UInt32(0xFFFF_0000).littleEndian) { tail in
         withUnsafeMutableBytes(of: &octet) { step = backend.step(tail, into: $0) }
@@ -131,7 +134,7 @@ package final class MessageInflater<Backend: InflateBackend> {
     isAtBoundary = true
   }
 
-  /// The room for the next step: what the caller's buffer has spare, else a guess that doubles.
+  /// The room for the next step: the spare room of the caller's buffer, or else a guess that doubles.
   private func room(in output: inout AssemblyBuffer, pending: Int, appended: Int, atMost: Int) -> Int {
     let allowed = min(atMost - appended, Self.most)
     let spare = output.spareCapacity()

@@ -2,8 +2,8 @@
 
 /// The outbound half of permessage-deflate on one connection (RFC 7692 §7.2.1).
 ///
-/// Its context is made, or borrowed from the pool, by the first message that is compressed. Without context takeover a
-/// borrowed one goes back at the end of the message.
+/// The context is created, or borrowed from the pool, for the first message that is compressed. Without
+/// context takeover, a borrowed context is returned at the end of the message.
 final class OutboundDeflate {
   let settings: DeflateSettings
   private let resetsEachMessage: Bool
@@ -13,10 +13,10 @@ final class OutboundDeflate {
   private var isInMessage = false
 
   /// - Parameters:
-  ///   - settings: the window negotiated, and how hard to try.
+  ///   - settings: the negotiated window and the compression level.
   ///   - noContextTakeover: whether each message is compressed on its own.
-  ///   - threshold: whole messages of fewer bytes are not worth it.
-  ///   - pool: where contexts come from; `nil` for one of its own.
+  ///   - threshold: whole messages of fewer bytes are not compressed.
+  ///   - pool: where contexts come from; `nil` to create one.
   init(
     _ settings: DeflateSettings,
     noContextTakeover: Bool,
@@ -29,10 +29,10 @@ final class OutboundDeflate {
     self.pool = pool
   }
 
-  /// Whether there is memory for it.
+  /// Whether a context is currently held.
   var hasContext: Bool { context != nil }
 
-  /// An independent one with the same history.
+  /// An independent copy with the same history.
   func copy() throws(LocalProtocolError) -> OutboundDeflate {
     let copy = OutboundDeflate(
       settings,
@@ -49,25 +49,26 @@ final class OutboundDeflate {
     return copy
   }
 
-  /// Whether a message is to be compressed that begins with `count` bytes: `whole`, or to be continued.
+  /// Whether to compress a message that begins with `count` bytes. `whole`: whether these are the whole
+  /// message.
   func compresses(_ count: Int, whole: Bool) -> Bool { !whole || count >= threshold }
 
-  /// The most that `count` bytes can become in one call of ``compress(_:finished:into:)``, in bytes.
+  /// The largest size, in bytes, that `count` bytes can become in one call of ``compress(_:finished:into:)``.
   func bound(_ count: Int) -> Int { context?.bound(count) ?? Deflater.bound(count) }
 
-  /// Compresses a message or a part of one and appends what is to be sent: all that was given, so that the peer can read
-  /// a part as soon as it has it.
+  /// Compresses a message, or a part of one, and appends the bytes to send. A part is flushed completely, so
+  /// that the peer can read it on arrival.
   ///
-  /// A part ends with the 00 00 FF FF of its flush; the end of a message is without (RFC 7692 §7.2.1), and is one octet
-  /// where an empty part ends it (§7.2.3.6).
-  /// - Throws: `LocalProtocolError` if there is no memory to compress with; `output` is then what it was.
+  /// A part ends with the 00 00 FF FF of its flush. The end of a message omits it (RFC 7692 §7.2.1), and is
+  /// one octet if the last part is empty (§7.2.3.6).
+  /// - Throws: `LocalProtocolError` if there is no memory for a context; `output` is then unchanged.
   func compress(
     _ input: UnsafeRawBufferPointer,
     finished: Bool,
     into output: inout AssemblyBuffer
   ) throws(LocalProtocolError) {
     do throws(DeflateError) {
-      // Nothing needs no context.
+      // Compressing nothing needs no context.
       if context == nil, input.isEmpty {
         Deflater.compressNothing(finishMessage: finished, into: &output)
       } else {
@@ -81,12 +82,12 @@ final class OutboundDeflate {
     }
   }
 
-  /// Forgets the history: what is compressed from now on refers to nothing that was sent before. To be called between
-  /// two messages, after one that was compressed elsewhere: the peer's window holds that now (§7.2.2).
+  /// Clears the history: later messages don't refer to earlier ones. Call it between two messages, after one
+  /// that was compressed elsewhere, because the peer's window now holds that one (§7.2.2).
   func restart() { context?.reset() }
 
-  /// Gives the context back, to the pool or to the system, if no message is under way: the next one is compressed
-  /// without the history, which is always legal. Whether there is none any more.
+  /// Releases the context, to the pool or to the system, unless a message is in progress. The next message is
+  /// then compressed without history, which is always legal. Returns whether there is now no context.
   @discardableResult
   func releaseContext() -> Bool {
     guard !isInMessage else { return context == nil }
@@ -102,8 +103,8 @@ final class OutboundDeflate {
     return made
   }
 
-  /// Compresses a message that refers to no other: the payload of any connection with the same window. For a message
-  /// that is sent on many.
+  /// Compresses a message without any history, so that any connection with the same window can send the
+  /// payload. For a message sent on many connections.
   ///
   /// - Throws: `LocalProtocolError` if there is no memory to compress with.
   static func compressOnce(
@@ -114,7 +115,7 @@ final class OutboundDeflate {
     let once = OutboundDeflate(settings, noContextTakeover: true, pool: pool)
     var output = AssemblyBuffer()
     try once.compress(input, finished: true, into: &output)
-    // It may be kept for long: in a storage of its size, not one with room for the worst case.
+    // The result may be kept for long, so it gets storage of its exact size, without room for the worst case.
     return Bytes(copying: UnsafeRawBufferPointer(start: output.base, count: output.count))
   }
 }

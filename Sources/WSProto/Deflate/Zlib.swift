@@ -21,9 +21,9 @@ package final class ZlibDeflate: DeflateBackend {
     into room: UnsafeMutableRawBufferPointer
   ) -> DeflateStep? {
     let (status, used, written) = stream.run(input, into: room)
-    // Z_BUF_ERROR only says that a further call found nothing to do.
+    // Z_BUF_ERROR only says that there was nothing left to do.
     guard status == Z_OK || status == Z_BUF_ERROR else { return nil }
-    // With room left the flush is complete.
+    // The flush is complete if room is left.
     return DeflateStep(used: used, written: written, isFlushed: used == input.count && written < room.count)
   }
 
@@ -44,8 +44,8 @@ package final class ZlibDeflate: DeflateBackend {
 
 /// zlib's decompressor.
 ///
-/// A peer that reaches further back than the window gets `invalid` or its own data, depending on how the bytes were cut;
-/// never anything else. A window of 8 bits is one of 9, which decodes the same streams.
+/// A peer that refers further back than the window gets `invalid` or its own data, depending on how the bytes
+/// were split, and never anything else. A window of 8 bits is treated as 9, which decodes the same streams.
 package final class ZlibInflate: InflateBackend {
   private let stream: ZStream
 
@@ -66,7 +66,7 @@ package final class ZlibInflate: InflateBackend {
     let (status, used, written) = stream.run(input, into: room)
     let end: InflateStep.End =
       switch status {
-      // zlib ends its stream here; this reset keeps the window.
+      // zlib considers the stream ended here; this reset keeps the window.
       case Z_STREAM_END: stream.resetKeepingHistory() ? .finalBlock(more: false) : .invalid
       case Z_OK, Z_BUF_ERROR: written == room.count ? .needsRoom : .needsInput
       case Z_MEM_ERROR: .outOfMemory
@@ -78,7 +78,7 @@ package final class ZlibInflate: InflateBackend {
   // 128 is "between two blocks", 64 "inside the last block", the low bits count unread bits.
   package var isBetweenBlocks: Bool { stream.position & 0xFF == 128 }
 
-  /// No: it has no way that is shorter than a step.
+  /// Always `false`: zlib has no way shorter than a step.
   package func endAtStoredHeader() -> Bool { false }
 
   package func reset() -> Bool { stream.reset() }
@@ -92,14 +92,14 @@ package final class ZlibInflate: InflateBackend {
   }
 }
 
-/// The owner of a z_stream for raw DEFLATE: opens, copies, resets, runs and frees it.
+/// Owns a z_stream for raw DEFLATE: opens, copies, resets, runs and frees it.
 private struct ZStream: ~Copyable {
   private enum Direction {
     case compress
     case decompress
   }
 
-  /// Why zlib gave no stream.
+  /// Why zlib could not make a stream.
   enum Failure: Error {
     case outOfMemory
     case refused
@@ -167,12 +167,12 @@ private struct ZStream: ~Copyable {
     }
   }
 
-  /// Decompressors: starts a new stream with the history of the old one, in constant time. Whether zlib did it.
+  /// For decompressors: starts a new stream with the old history, in constant time. Returns whether zlib did.
   borrowing func resetKeepingHistory() -> Bool { inflateResetKeep(stream) == Z_OK }
 
   /// Runs zlib once. Both sizes are at most `UInt32.max`.
   ///
-  /// Bounds: zlib gets exactly the input and the room, and forgets both before this returns.
+  /// Bounds: zlib gets exactly the input and the room, and keeps neither pointer after the call.
   borrowing func run(
     _ input: UnsafeRawBufferPointer,
     into room: UnsafeMutableRawBufferPointer
@@ -199,6 +199,6 @@ private struct ZStream: ~Copyable {
   /// zlib's `data_type`: where a decompressor stands.
   var position: Int32 { stream.pointee.data_type }
 
-  /// The most that `count` bytes of input can become, in bytes.
+  /// The largest size, in bytes, that `count` bytes of input can become.
   borrowing func bound(_ count: Int) -> Int { Int(clamping: deflateBound(stream, uLong(clamping: count))) }
 }

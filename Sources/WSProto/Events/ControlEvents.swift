@@ -2,18 +2,21 @@
 
 /// The end of a connection (RFC 6455 §7).
 ///
-/// Received: the peer's Close, a violation of the protocol by the peer (then ``code`` is what to answer), or the end of
-/// the transport (1006). While the connection's state is ``ConnectionState/remoteClosing``, `send` the ``response()``, then
-/// close the transport. It isn't answered for you, unless by ``AutomaticReplies/closes``.
+/// When received, it is the peer's Close, a protocol violation by the peer (``code`` is then the code to
+/// answer with), or the end of the transport (1006). While the connection's state is
+/// ``ConnectionState/remoteClosing``, `send` the ``response()``, then close the transport. It is answered
+/// automatically only with ``AutomaticReplies/closes``.
 public struct CloseConnection: Sendable, Hashable {
-  /// Why. ``CloseReason/noStatusRcvd`` (1005) stands for no code: nothing is put on the wire for it.
+  /// The close code. ``CloseReason/noStatusRcvd`` (1005) means that there is no code; an empty Close is sent
+  /// for it.
   public var code: CloseReason
-  /// More about it, for people or logs; `nil` for none, never empty. Cut to 123 bytes at a character's end when sent.
+  /// The reason, for people or logs; `nil` for none, never empty. When sent, it is cut to 123 bytes between
+  /// characters.
   public var reason: String? {
     didSet { if reason?.isEmpty == true { reason = nil } }
   }
 
-  /// The end of a connection. An empty reason is none.
+  /// The end of a connection. An empty reason is treated as none.
   public init(code: CloseReason, reason: String? = nil) {
     self.code = code
     self.reason = reason?.isEmpty == true ? nil : reason
@@ -25,8 +28,8 @@ public struct CloseConnection: Sendable, Hashable {
   }
 }
 
-/// A ping (RFC 6455 §5.5.2): `send` the ``response()`` as soon as is practical. It isn't answered for you, unless by
-/// ``AutomaticReplies/pongs``.
+/// A ping (RFC 6455 §5.5.2): `send` the ``response()`` as soon as possible. It is answered automatically only
+/// with ``AutomaticReplies/pongs``.
 public struct Ping: Sendable, Hashable {
   /// Up to 125 bytes.
   public var payload: Bytes
@@ -34,13 +37,13 @@ public struct Ping: Sendable, Hashable {
   /// A ping.
   @inlinable public init(payload: Bytes = Bytes()) { self.payload = payload }
 
-  /// The pong that answers it.
+  /// The pong to answer with.
   @inlinable public func response() -> Pong { Pong(payload: payload) }
 }
 
-/// The answer to a ping, or a heartbeat that nobody asked for (RFC 6455 §5.5.3).
+/// The answer to a ping, or an unsolicited heartbeat (RFC 6455 §5.5.3).
 public struct Pong: Sendable, Hashable {
-  /// Up to 125 bytes; those of the ping that it answers.
+  /// Up to 125 bytes; in an answer, the payload of the ping.
   public var payload: Bytes
 
   /// A pong.

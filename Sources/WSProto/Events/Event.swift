@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What has happened on a connection, or what shall happen: the same values are received and sent.
+/// Something that happened on a connection, or that you want to send: the same values are received and sent.
 public enum Event: Sendable, Hashable {
   /// The opening request (RFC 6455 §4.1): sent by clients, received by servers.
   indirect case request(Request)
@@ -22,7 +22,7 @@ public enum Event: Sendable, Hashable {
   case pong(Pong)
 }
 
-/// An event's own struct: `send` takes `Ping()` as well as `.ping(Ping())`.
+/// The struct of one event, so that `send` accepts `Ping()` as well as `.ping(Ping())`.
 public protocol EventConvertible: Sendable {
   /// The event.
   var event: Event { get }
@@ -61,10 +61,11 @@ extension Pong: EventConvertible {
   public var event: Event { .pong(self) }
 }
 
-/// The events of a connection, made as they are asked for.
+/// The events of a connection, produced one at a time.
 ///
-/// Lazy like wsproto's generator: the connection's state moves when an event is taken, not when its bytes are
-/// received. Ends where more bytes are needed; a later call gives what has come since.
+/// Lazy, like wsproto's generator: the connection's state changes when an event is taken, not when its bytes
+/// are received. The sequence ends when more bytes are needed; a later call continues with the bytes that
+/// arrived since.
 public struct EventSequence: Sequence, IteratorProtocol {
   private let take: () -> Event?
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The events of a handshake that wait to be taken, first in, first out: the one that most handshakes have without an
-/// allocation, any number in linear time.
+/// The waiting events of a handshake, first in, first out. One event, which is what most handshakes have,
+/// needs no allocation; any number takes linear time.
 struct EventQueue {
-  /// Behind it in `rest` from `taken` on are the later ones; `nil` only if there are none.
+  /// Later events follow in `rest`, starting at `taken`. `nil` only if there are none.
   private var first: Event?
   private var rest: [Event] = []
   private var taken = 0
-  /// What the events hold of the bodies of refusals, in bytes; each event counts, so that many small ones count too.
+  /// How many bytes of refusals' bodies the events hold. Every event adds an overhead, so that many small
+  /// ones count too.
   private(set) var heldBytes = 0
 
   var isEmpty: Bool { first == nil }
@@ -28,7 +29,8 @@ struct EventQueue {
     if taken < rest.count {
       first = rest[taken]
       taken += 1
-      // Those that were taken must not stay where the queue is never empty. Each is moved once at most for one taken.
+      // Taken events must be removed even if the queue never becomes empty. On average each event is moved at
+      // most once.
       if taken > 32, taken > rest.count / 2 {
         rest.removeFirst(taken)
         taken = 0
@@ -41,7 +43,7 @@ struct EventQueue {
     return event
   }
 
-  /// An event in the queue, and the storage of its bytes: about what they take beside the bytes.
+  /// About what an event in the queue and the storage of its bytes take in addition to the bytes.
   private static let overhead = 128
 
   private static func cost(_ part: RejectData) -> Int { part.data.count + overhead }

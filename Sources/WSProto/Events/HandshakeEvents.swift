@@ -4,34 +4,36 @@ public import HTTPTypes
 
 /// The opening request of a WebSocket connection (RFC 6455 §4.1, §4.2.1).
 ///
-/// A client sends it first. A server receives it and must answer with ``AcceptConnection`` or ``RejectConnection``.
+/// A client sends it first. A server receives it and must answer with ``AcceptConnection`` or
+/// ``RejectConnection``.
 ///
-/// A proxy can send on what it has received, and the answer too: host, target, subprotocols, offers and further fields go
-/// through. What concerns one hop stays behind: `Connection` with the fields that it names (RFC 9110 §7.6.1), `Upgrade`,
-/// and the key, which each client draws anew.
+/// A proxy can forward a received request, and the answer to it: host, target, subprotocols, offers and
+/// additional fields are kept. Everything that concerns a single hop is left out: `Connection` and the fields
+/// it names (RFC 9110 §7.6.1), `Upgrade`, and the key, which each client generates for itself.
 public struct Request: Sendable {
-  /// The host, with a port where it isn't the default: what goes into the `Host` field, or into `:authority`. ASCII when
-  /// sending (IDNA A-labels; `Request(url:)` of WSProtoFoundation converts); as it was sent when receiving, so showing it
-  /// in Unicode, with the risk of homographs, is the caller's choice. Where a request came with a whole URI for a target,
-  /// as proxies send it, that URI's host (RFC 9112 §3.2.2).
+  /// The host, with a port if it isn't the default: the value of the `Host` field or of `:authority`. When
+  /// sending, it must be ASCII (IDNA A-labels; `Request(url:)` of WSProtoFoundation converts). When
+  /// receiving, it is kept as sent; beware of homographs if you show it in Unicode. If the target of a
+  /// received request is a whole URI, as proxies send it, this is the host of that URI (RFC 9112 §3.2.2).
   public var host: String {
     get { givenHost ?? received?.host.text ?? "" }
     set { givenHost = newValue }
   }
-  /// The request target: path and query, visible ASCII, starting with a slash. A client that asks a proxy may send a
-  /// whole `http:` URI; a server gets its path and query.
+  /// The request target: path and query, visible ASCII, starting with a slash. A client that talks to a proxy
+  /// may send a whole `http:` URI; the server then gets its path and query.
   public var target: String {
     get { givenTarget ?? received?.target.text ?? "" }
     set { givenTarget = newValue }
   }
-  /// Sending: the extensions to offer, in order of preference. Receiving: the offers, as ``OfferedExtension`` values.
+  /// Sending: the extensions to offer, in order of preference. Receiving: the offers, as ``OfferedExtension``
+  /// values.
   public var extensions: [any Extension] {
     get { givenExtensions ?? received?.offers.map { OfferedExtension($0) } ?? [] }
     set { givenExtensions = newValue }
   }
-  /// Further fields. Receiving: all fields but `Host`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol`, made
-  /// when they are first asked for. Sending: the handshake's own fields are refused, but those that a received request
-  /// has brought are left out, so that a proxy can send it on.
+  /// Additional fields. Receiving: all fields except `Host`, `Sec-WebSocket-Extensions` and
+  /// `Sec-WebSocket-Protocol`, created on first access. Sending: the handshake's own fields are refused, but
+  /// in a request that was received they are dropped, so that a proxy can forward it.
   public var extraHeaders: Headers {
     get { fields.headers }
     _modify { yield &fields.headers }
@@ -39,7 +41,7 @@ public struct Request: Sendable {
   /// The subprotocols that the client speaks, in order of preference (§1.9).
   public var subprotocols: [String]
 
-  // What is nil here is in `received`: a request that was received is made into strings as far as it is read.
+  // A `nil` here means that the value is in `received`: strings are only made of the parts that are read.
   private var givenHost: String?
   private var givenTarget: String?
   private var givenExtensions: [any Extension]?
@@ -90,11 +92,12 @@ extension Request: Hashable {
 /// The upgrade is accepted (RFC 6455 §4.2.2). A server sends it in answer to ``Request``; a client receives it, and the
 /// connection is open.
 public struct AcceptConnection: Sendable {
-  /// The subprotocol chosen, one of those requested; `nil` for none.
+  /// The chosen subprotocol, one of those requested; `nil` for none.
   public var subprotocol: String?
-  /// Sending: the extensions that the server supports; those that accept an offer are used. Receiving: those in use.
+  /// Sending: the extensions that the server supports; those that accept an offer are used. Receiving: the
+  /// extensions in use.
   public var extensions: [any Extension]
-  /// Further fields of the response.
+  /// Additional fields of the response.
   public var extraHeaders: Headers {
     get { fields.headers }
     _modify { yield &fields.headers }
@@ -141,16 +144,16 @@ extension AcceptConnection: Hashable {
 
 /// The upgrade is refused with an HTTP response (RFC 6455 §4.2.2, item 3 of step 5; §4.4 for 426).
 ///
-/// Sent by a server instead of ``AcceptConnection``. Received by a client; ``RejectData`` events follow until one has
-/// `bodyFinished`, then close the transport.
+/// A server sends it instead of ``AcceptConnection``. A client that receives it also receives ``RejectData``
+/// events; close the transport after the one with `bodyFinished`.
 public struct RejectConnection: Sendable, Hashable {
-  /// The status of the response: 200…599 when sending. Receiving: any three digits, of which those that are not from 100
-  /// to 599 mean what a 5xx means (RFC 9110 §15).
+  /// The status of the response. Sending: 200…599. Receiving: any three digits; a status outside 100…599
+  /// means the same as a 5xx (RFC 9110 §15).
   public var statusCode: Int
   /// The fields of the response.
   public var headers: Headers
-  /// Sending: `false` sends an empty body (`Content-Length: 0`); with `true`, ``RejectData`` must follow, framed by the
-  /// `Content-Length` given in `headers`, else by chunked coding. Receiving: always `true`.
+  /// Sending: `false` sends an empty body (`Content-Length: 0`). With `true`, ``RejectData`` must follow; the
+  /// body is framed by the `Content-Length` in `headers`, or else chunked. Receiving: always `true`.
   public var hasBody: Bool
 
   /// A refusal.
@@ -163,7 +166,7 @@ public struct RejectConnection: Sendable, Hashable {
 
 /// A part of the body of a refusal.
 public struct RejectData: Sendable, Hashable {
-  /// The bytes, possibly none.
+  /// The bytes; may be empty.
   public var data: Bytes
   /// Whether this is the last part; the handshake is then over.
   public var bodyFinished: Bool

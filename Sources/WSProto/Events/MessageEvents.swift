@@ -2,26 +2,29 @@
 
 /// A data message, or a part of one (RFC 6455 §5.4, §5.6): ``TextMessage`` or ``BytesMessage``.
 ///
-/// Received parts come as the bytes arrive, unless ``Configuration/delivery`` asks for whole messages: append the parts
-/// until `messageFinished`. The parts of one message all have the same type.
+/// Received parts arrive as their bytes do, unless ``Configuration/delivery`` asks for whole messages: append
+/// the parts until `messageFinished`. All parts of one message have the same type.
 public protocol Message: EventConvertible, Hashable {
   /// `String` or ``Bytes``.
   associatedtype Data: Sendable & Hashable
   /// The text, or the bytes.
   var data: Data { get set }
-  /// Whether this part ends its frame. It tells the fragmentation on the wire, and says nothing of the message.
+  /// Whether this part ends its frame. This describes the fragmentation on the wire and has no meaning for
+  /// the message.
   var frameFinished: Bool { get set }
   /// Whether this part ends the message. When sending, `false` keeps the message open for further parts.
   var messageFinished: Bool { get set }
-  /// Sending: whether a negotiated compression may be used for the message; `false` on its first part sends it
-  /// uncompressed, as for secrets next to text that an attacker controls (RFC 7692 §8). Receiving: always `true`.
+  /// Sending: whether the message may be compressed, if compression was negotiated. `false` on the first part
+  /// sends it uncompressed, for example when it contains secrets next to text that an attacker controls
+  /// (RFC 7692 §8). Receiving: always `true`.
   var compress: Bool { get set }
 }
 
 /// A text message or a part of one.
 ///
-/// A received one holds the UTF-8 bytes as they came, validated, in the storage of the read that brought them:
-/// ``utf8`` costs nothing, ``data`` makes a string when it is asked for. Equality and hashing are by the bytes.
+/// A received message holds its validated UTF-8 bytes as they arrived, in the storage of the read that
+/// brought them: ``utf8`` costs nothing, ``data`` creates a string on each access. Equality and hashing use
+/// the bytes.
 public struct TextMessage: Message, Sendable {
   private enum Text: Sendable {
     case string(String)
@@ -37,7 +40,7 @@ public struct TextMessage: Message, Sendable {
   /// See ``Message/compress``.
   public var compress: Bool
 
-  /// A message, finished unless stated.
+  /// Creates a message, finished by default.
   public init(
     data: String,
     frameFinished: Bool = true,
@@ -50,7 +53,7 @@ public struct TextMessage: Message, Sendable {
     self.compress = compress
   }
 
-  /// A received message, whose bytes the pipeline has validated.
+  /// A received message, whose bytes the pipeline has already validated.
   @inline(__always)
   init(validated utf8: Bytes, frameFinished: Bool, messageFinished: Bool) {
     text = .utf8(utf8)
@@ -59,15 +62,15 @@ public struct TextMessage: Message, Sendable {
     compress = true
   }
 
-  /// The text. Of a received message each call makes the string anew: one allocation, and a copy. It never ends inside
-  /// a character.
+  /// The text. For a received message, each access creates the string: one allocation and one copy. A part
+  /// never ends inside a character.
   public var data: String {
     get {
       switch text {
       case .string(let string): string
       case .utf8(let bytes):
         bytes.withUnsafeBytes { bytes in
-          // Validated when it was received: a second pass would cost as much as the first.
+          // It was validated on receipt; a second pass would cost as much as the first.
           String(copying: UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span))
         }
       }
@@ -75,7 +78,8 @@ public struct TextMessage: Message, Sendable {
     set { text = .string(newValue) }
   }
 
-  /// The text's UTF-8 bytes: for parsers that take bytes. Of a received message they share the storage of the read.
+  /// The text's UTF-8 bytes, for parsers that take bytes. For a received message they share the storage of
+  /// the read.
   public var utf8: Bytes {
     switch text {
     case .string(let string): Bytes(string)
@@ -83,7 +87,7 @@ public struct TextMessage: Message, Sendable {
     }
   }
 
-  /// Calls `body` with the bytes of the text, without a copy where the string allows it.
+  /// Calls `body` with the bytes of the text, without a copy if the string allows it.
   func withUTF8<R, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
   ) throws(Failure) -> R {
@@ -94,7 +98,7 @@ public struct TextMessage: Message, Sendable {
     }
   }
 
-  /// Whether the bytes and the flags are the same.
+  /// Whether the bytes and the flags are equal.
   public static func == (left: TextMessage, right: TextMessage) -> Bool {
     left.frameFinished == right.frameFinished && left.messageFinished == right.messageFinished
       && left.compress == right.compress
@@ -114,7 +118,7 @@ public struct TextMessage: Message, Sendable {
 }
 
 extension TextMessage: CustomStringConvertible {
-  /// As a call of the initialiser.
+  /// Formatted like a call of the initialiser.
   public var description: String {
     "TextMessage(data: \(data.debugDescription), frameFinished: \(frameFinished), "
       + "messageFinished: \(messageFinished), compress: \(compress))"
@@ -123,7 +127,7 @@ extension TextMessage: CustomStringConvertible {
 
 /// A binary message or a part of one.
 public struct BytesMessage: Message, Sendable {
-  /// The bytes. Of a received message they share the storage of the read that brought them.
+  /// The bytes. For a received message they share the storage of the read that brought them.
   public var data: Bytes
   /// See ``Message/frameFinished``.
   public var frameFinished: Bool
@@ -132,7 +136,7 @@ public struct BytesMessage: Message, Sendable {
   /// See ``Message/compress``.
   public var compress: Bool
 
-  /// A message, finished unless stated.
+  /// Creates a message, finished by default.
   @inlinable
   public init(
     data: Bytes,

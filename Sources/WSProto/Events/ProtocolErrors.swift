@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Either side broke the rules; thrown where both can be the reason.
+/// Thrown where either side may have broken the rules.
 public enum ProtocolError: Error, Sendable, Hashable {
-  /// The caller asked for something that the state or the standard does not allow. Nothing has changed.
+  /// The caller asked for something that is illegal, in this state or in general. Nothing has changed.
   case local(LocalProtocolError)
-  /// The peer sent something that the standard does not allow.
+  /// The peer sent something illegal.
   case remote(RemoteProtocolError)
 }
 
@@ -18,14 +18,14 @@ extension ProtocolError: CustomStringConvertible {
   }
 }
 
-/// The peer sent something in the handshake that the standard does not allow.
+/// The peer sent something illegal in the handshake.
 public struct RemoteProtocolError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The violation in words.
   public var message: String
-  /// More about it, with the section of the RFC; `nil` where the message says it all.
+  /// Details, with the section of the RFC; `nil` if the message says everything.
   public var detail: String?
-  /// The event to answer the peer with: `send` it, then close the transport. `nil` where no answer helps: a client
-  /// just closes.
+  /// The event to answer with: `send` it, then close the transport. `nil` if there is nothing to answer: a
+  /// client just closes the transport.
   public var eventHint: Event?
 
   /// An error.
@@ -35,7 +35,7 @@ public struct RemoteProtocolError: Error, Sendable, Hashable, CustomStringConver
     self.eventHint = eventHint
   }
 
-  /// What an extension has found wrong with the peer's part of the negotiation.
+  /// An error for what an extension found wrong with the peer's part of the negotiation.
   public init(_ error: NegotiationError, eventHint: Event? = nil) {
     self.init(error.message, detail: error.detail, eventHint: eventHint)
   }

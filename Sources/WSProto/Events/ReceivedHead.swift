@@ -3,15 +3,15 @@
 internal import HTTPTypes
 internal import Synchronization
 
-/// The head of a handshake message as it was received, from which an event makes what is asked of it: most servers
-/// look at two or three of a browser's dozen fields.
+/// The received head of a handshake message. An event reads from it what is asked for: most servers look at
+/// two or three of a browser's dozen fields.
 final class ReceivedHead: Sendable {
   /// Where the fields are.
   enum Source: Sendable {
     case head(HTTP1Head)
     case fields(Headers)
 
-    /// The fields but those in `excluded`.
+    /// The fields, except those in `excluded`.
     func headers(excluding excluded: HTTP1FieldSet = []) -> Headers {
       switch self {
       case .head(let head): return head.makeHeaders(excluding: excluded)
@@ -24,7 +24,7 @@ final class ReceivedHead: Sendable {
     }
   }
 
-  // What was read out of a request; nothing of it in a response.
+  // Read from a request; empty for a response.
   let host: HeadPart
   let target: HeadPart
   let key: HeadPart?
@@ -34,7 +34,7 @@ final class ReceivedHead: Sendable {
   private let excluded: HTTP1FieldSet
   private let headers = Mutex<Headers?>(nil)
 
-  /// The fields that ``Request`` tells by properties of their own.
+  /// The fields for which ``Request`` has its own properties.
   private static let toldByRequest = HTTP1FieldSet([.host, .secWebSocketExtensions, .secWebSocketProtocol])
 
   /// The head of a request.
@@ -50,7 +50,7 @@ final class ReceivedHead: Sendable {
 
   /// The head of a response.
   ///
-  /// - Parameter excluded: fields that the event tells in another way.
+  /// - Parameter excluded: fields that the event exposes in another way.
   init(_ source: Source, excluding excluded: HTTP1FieldSet) {
     host = HeadPart([])
     target = HeadPart([])
@@ -61,7 +61,7 @@ final class ReceivedHead: Sendable {
     self.excluded = excluded
   }
 
-  /// The fields but those that are told in another way. Made once.
+  /// The fields that the event doesn't expose in another way. Created once.
   var extraHeaders: Headers {
     headers.withLock { headers in
       if let headers { return headers }
@@ -72,19 +72,19 @@ final class ReceivedHead: Sendable {
   }
 }
 
-/// A request that opens a WebSocket if the server agrees: what was read out of its head.
+/// A request that opens a WebSocket if the server agrees: the parts read from its head.
 struct OpeningRequest: Sendable {
   /// Host and port: ASCII.
   let host: HeadPart
   /// Path and query: ASCII.
   let target: HeadPart
-  /// Of an upgrade: a legal value of `Sec-WebSocket-Key`. An extended CONNECT has none.
+  /// For an upgrade, a legal value of `Sec-WebSocket-Key`. An extended CONNECT has none.
   let key: HeadPart?
   let subprotocols: [String]
   let offers: [ExtensionHeader]
 }
 
-/// The further fields of a handshake event: given by the caller, or those of a head that was received.
+/// The additional fields of a handshake event: given by the caller, or part of a received head.
 enum EventFields: Sendable {
   case given(Headers)
   case received(ReceivedHead)

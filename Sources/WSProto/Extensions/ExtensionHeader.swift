@@ -4,7 +4,7 @@
 public struct ExtensionParameter: Sendable, Hashable {
   /// The name, as it was sent.
   public var name: String
-  /// The value without quotes and escapes, or nil where the parameter has none.
+  /// The value without quotes and escapes; `nil` if the parameter has no value.
   public var value: String?
 
   /// A parameter, with or without a value.
@@ -17,12 +17,12 @@ public struct ExtensionParameter: Sendable, Hashable {
 /// One element of `Sec-WebSocket-Extensions`: an extension with its parameters, offered or accepted
 /// (RFC 6455 §9.1).
 ///
-/// Parameters keep their order, and a repeated one stays repeated: whether that is legal is for the extension to
-/// say.
+/// Parameters keep their order, and repeated parameters are kept: it is up to the extension whether that is
+/// legal.
 public struct ExtensionHeader: Sendable, Hashable, CustomStringConvertible {
   /// The token of the extension, as it was sent.
   public var name: String
-  /// The parameters in their order.
+  /// The parameters in order.
   public var parameters: [ExtensionParameter]
 
   /// An extension with its parameters.
@@ -31,7 +31,8 @@ public struct ExtensionHeader: Sendable, Hashable, CustomStringConvertible {
     self.parameters = parameters
   }
 
-  /// The element as it goes on the wire: `name; parameter=value; parameter`, quoted where the value is no token.
+  /// The element as sent on the wire: `name; parameter=value; parameter`. A value that isn't a token is
+  /// quoted.
   public var description: String {
     var text: [UInt8] = []
     append(to: &text)
@@ -60,17 +61,18 @@ public struct ExtensionHeader: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Reads the value of one `Sec-WebSocket-Extensions` field, or several joined by commas.
+  /// Parses the value of a `Sec-WebSocket-Extensions` field, or several joined by commas.
   ///
-  /// The work is linear in the length of the value.
+  /// The time is linear in the length of the value.
   ///
   /// - Returns: at least one element, in order.
-  /// - Throws: ``ExtensionHeaderError``; RFC 6455 §9.1 lets the receiver of such a field fail the connection.
+  /// - Throws: ``ExtensionHeaderError``. RFC 6455 §9.1 allows the receiver of such a field to fail the
+  ///   connection.
   public static func parseList(_ value: String) throws(ExtensionHeaderError) -> [ExtensionHeader] {
     try parseList(Array(value.utf8)[...])
   }
 
-  /// Reads the bytes of a field's value. Offsets in errors count from the first of them.
+  /// Parses the bytes of a field's value. Offsets in errors are relative to its first byte.
   static func parseList(_ value: ArraySlice<UInt8>) throws(ExtensionHeaderError) -> [ExtensionHeader] {
     var parser = ExtensionHeaderParser(bytes: value)
     return try parser.list()

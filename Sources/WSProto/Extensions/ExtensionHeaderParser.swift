@@ -2,17 +2,17 @@
 
 /// What is wrong with the value of a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1).
 public enum ExtensionHeaderError: Error, Sendable, Hashable {
-  /// There is no element: empty, or commas alone (RFC 9110 §5.6.1).
+  /// There is no element: the value is empty or has only commas (RFC 9110 §5.6.1).
   case empty
   /// A token was expected at this byte, counted from zero.
   case expectedToken(offset: Int)
-  /// Neither a separator nor the end follows an element, a parameter or a value at this byte.
+  /// An element, a parameter or a value is followed, at this byte, by neither a separator nor the end.
   case unexpectedByte(offset: Int)
-  /// The quoted string that begins at this byte has no end.
+  /// The quoted string that begins at this byte is not closed.
   case unterminatedQuotedString(offset: Int)
   /// The quoted string that begins at this byte is not a token once its escapes are resolved.
   case quotedValueNotToken(offset: Int)
-  /// More elements and parameters than this.
+  /// There are more elements and parameters than this.
   case tooMany(limit: Int)
 }
 
@@ -32,9 +32,10 @@ extension ExtensionHeaderError: CustomStringConvertible {
   }
 }
 
-/// A recursive-descent reader whose place only ever moves forward, by at least a byte a step: linear time.
+/// A recursive-descent parser. Every step moves at least one byte forward and none goes back, so the time is
+/// linear.
 struct ExtensionHeaderParser {
-  /// Extensions and parameters together. Browsers send two.
+  /// The limit for extensions and parameters together. Browsers send two.
   static let maxItems = 128
 
   private let bytes: ArraySlice<UInt8>
@@ -43,10 +44,10 @@ struct ExtensionHeaderParser {
 
   init(bytes: ArraySlice<UInt8>) { self.bytes = bytes }
 
-  /// The byte at `index`, which counts from the start of the slice, or nil at the end.
+  /// The byte at `index`, counted from the start of the slice; `nil` at the end.
   private var current: UInt8? { index < bytes.count ? bytes[bytes.startIndex &+ index] : nil }
 
-  /// `1#extension`; empty elements are passed over (RFC 9110 §5.6.1.2).
+  /// `1#extension`; empty elements are skipped (RFC 9110 §5.6.1.2).
   mutating func list() throws(ExtensionHeaderError) -> [ExtensionHeader] {
     var elements: [ExtensionHeader] = []
     while true {
@@ -79,8 +80,8 @@ struct ExtensionHeaderParser {
     return element
   }
 
-  /// `token [ "=" ( token / quoted-string ) ]`. RFC 6455 is written in the grammar of RFC 2616, whose §2.1 allows
-  /// whitespace around "=" too.
+  /// `token [ "=" ( token / quoted-string ) ]`. RFC 6455 uses the grammar of RFC 2616, whose §2.1 also allows
+  /// whitespace around "=".
   private mutating func parameter() throws(ExtensionHeaderError) -> ExtensionParameter {
     try countItem()
     let name = try token()
@@ -108,7 +109,7 @@ struct ExtensionHeaderParser {
     return text
   }
 
-  /// The token that begins at `start`, which is not behind the end: only bytes that are there are stepped over.
+  /// The token that begins at `start`, which must not be past the end. Never steps past the end of the bytes.
   private func token(at start: Int) -> (end: Int, text: String)? {
     let span = bytes.span
     let end = HTTP1Bytes.endOfToken(in: span.bytes, start..<span.count)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a connection runs what it has negotiated: not at all, permessage-deflate on a path of its own, or any list of
-/// extensions through their hooks. The choice for both directions.
+/// How a connection runs its negotiated extensions, in both directions: none at all, permessage-deflate on
+/// its own fast path, or any list of extensions through their hooks.
 enum ExtensionsInUse {
   case none
   case deflate(PerMessageDeflate)
   case hooks([any Extension])
 
-  /// Those of a list that are enabled.
+  /// The enabled extensions of a list.
   init(_ extensions: [any Extension]) {
-    // Mostly all are, and the list needs no copy.
+    // Usually all are enabled, and the list need not be copied.
     let enabled = extensions.allSatisfy { $0.enabled() } ? extensions : extensions.filter { $0.enabled() }
     switch enabled.count {
     case 0: self = .none
@@ -22,10 +22,10 @@ enum ExtensionsInUse {
   /// permessage-deflate alone, if it is enabled.
   init(_ deflate: PerMessageDeflate) { self = deflate.enabled() ? .deflate(deflate) : .none }
 
-  /// The extension as permessage-deflate, if it is that.
+  /// The extension as permessage-deflate, or `nil` if it is another one.
   ///
-  /// The types are compared first: without that the runtime looks for other ways to convert, which takes a good part of
-  /// the time of a handshake.
+  /// Comparing the types first is an optimisation: otherwise the runtime tries other conversions, which takes
+  /// a considerable part of the time of a handshake.
   static func deflate(_ one: any Extension) -> PerMessageDeflate? {
     type(of: one) == PerMessageDeflate.self ? one as? PerMessageDeflate : nil
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The frame hooks (RFC 7692 §6), for a connection that negotiated other extensions too. Where permessage-deflate is the
-// only one, the same two directions work without them: see ExtensionsInUse.
+// The frame hooks (RFC 7692 §6), for connections that negotiated other extensions too. If permessage-deflate
+// is the only one, ExtensionsInUse runs the same two directions without the hooks.
 extension PerMessageDeflate {
-  /// The bits that this extension has a meaning for: RSV1 on the first frame of a data message (RFC 7692 §6).
+  /// The bits that this extension uses: RSV1 on the first frame of a data message (RFC 7692 §6).
   static func reservedBits(on opcode: Opcode) -> RsvBits {
     switch opcode {
     case .text, .binary: .rsv1
@@ -11,7 +11,7 @@ extension PerMessageDeflate {
     }
   }
 
-  /// Notes whether a message is compressed: RSV1 on its first frame.
+  /// Notes whether a message is compressed: RSV1 on its first frame says so.
   ///
   /// - Throws: `ParseFailed` (1002) for RSV1 on a control frame or a continuation (RFC 7692 §6).
   public mutating func frameInboundHeader(
@@ -21,16 +21,16 @@ extension PerMessageDeflate {
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits {
     let allowed = Self.reservedBits(on: opcode)
-    // The other bits are for other extensions to claim.
+    // Other extensions may claim the other bits.
     try rsv.intersection(.rsv1).check(allowed: allowed)
-    // A message inside another is for others to refuse; it must not change how this one is read.
+    // A new message inside another one is refused elsewhere; it must not change how the current one is read.
     if allowed.rsv1, hooks.inboundCompressed == nil { hooks.inboundCompressed = rsv.rsv1 }
     return .rsv1
   }
 
-  /// Inflates a part of a compressed message, no more than one byte beyond `context.remainingMessageBytes`.
+  /// Inflates a part of a compressed message, up to one byte more than `context.remainingMessageBytes`.
   ///
-  /// - Throws: `ParseFailed`: 1009 for that byte, 1007 for what is no DEFLATE.
+  /// - Throws: `ParseFailed`: 1009 for that extra byte, 1007 for data that is not valid DEFLATE.
   public mutating func frameInboundPayloadData(
     _ context: FrameContext,
     _ data: [UInt8],
@@ -59,19 +59,19 @@ extension PerMessageDeflate {
     } catch {
       failure = error
     }
-    // What is too much has come before what is broken.
+    // The excess byte comes before the invalid data.
     if left < 0 {
       throw ParseFailed("a message that is inflated to more bytes than the limit", .messageTooBig)
     }
     if let failure { throw ParseFailed(failure) }
   }
 
-  /// Inflated in one go.
+  /// How much is inflated in one go.
   private static let sliceSize = 64 << 10
 
-  /// Ends a compressed message; it has given all its bytes already.
+  /// Ends a compressed message; all its bytes have been output already.
   ///
-  /// - Throws: `ParseFailed` (1007) where the compressed data is not complete.
+  /// - Throws: `ParseFailed` (1007) if the compressed data is incomplete.
   public mutating func frameInboundComplete(
     _ context: FrameContext,
     fin: Bool,
@@ -89,9 +89,9 @@ extension PerMessageDeflate {
     }
   }
 
-  /// Compresses data frames, unless the first frame of the message was sent with `context.compress` unset.
+  /// Compresses data frames, unless `context.compress` was `false` for the first frame of the message.
   ///
-  /// - Throws: `LocalProtocolError` if there is no memory to compress with.
+  /// - Throws: `LocalProtocolError` if there is no memory for a context.
   public mutating func frameOutbound(
     _ context: FrameContext,
     opcode: Opcode,
@@ -116,7 +116,7 @@ extension PerMessageDeflate {
     return (isFirst ? rsv.union(.rsv1) : rsv, compressed)
   }
 
-  /// The direction to inflate with, owned by this copy alone.
+  /// The inbound direction, owned by this copy alone.
   private mutating func inbound(_ role: ConnectionType) throws(InflateError) -> InboundDeflate {
     if isKnownUniquelyReferenced(&hooks.inbound), let inbound = hooks.inbound { return inbound }
     let own = try hooks.inbound?.copy() ?? makeInbound(role: role, pool: hooks.pool)
@@ -124,7 +124,7 @@ extension PerMessageDeflate {
     return own
   }
 
-  /// The direction to compress with, owned by this copy alone; `nil` if there's none.
+  /// The outbound direction, owned by this copy alone; `nil` if this end doesn't compress.
   private mutating func outbound(_ role: ConnectionType) throws(LocalProtocolError) -> OutboundDeflate? {
     if isKnownUniquelyReferenced(&hooks.outbound), let outbound = hooks.outbound { return outbound }
     let own = try hooks.outbound?.copy() ?? makeOutbound(role: role, pool: hooks.pool)
@@ -136,11 +136,11 @@ extension PerMessageDeflate {
   package func inflates(_ opcode: Opcode) -> Bool { hooks.inflates(opcode) }
 }
 
-/// What the frame hooks of ``PerMessageDeflate`` keep between frames, with value semantics: a direction that another
-/// copy holds too is copied before it moves.
+/// The state that the frame hooks of ``PerMessageDeflate`` keep between frames. It has value semantics: a
+/// direction that another copy also holds is copied before it changes.
 ///
-/// `@unchecked`: the directions are classes without locks, but one is only changed by its single owner, and a shared one
-/// is only read. A pool is there only in the copies that a connection has made for itself.
+/// `@unchecked`: the directions are classes without locks, but each is only changed by its single owner, and
+/// a shared one is only read. A pool is present only in copies that a connection has made for itself.
 struct PerMessageDeflateHooks: @unchecked Sendable {
   /// Whether the message under way is compressed; `nil` between messages.
   var inboundCompressed: Bool?
@@ -155,7 +155,7 @@ struct PerMessageDeflateHooks: @unchecked Sendable {
 }
 
 extension ParseFailed {
-  /// What inflating has failed with, as the peer is told.
+  /// Translates an inflate error into the error reported to the peer.
   init(_ error: InflateError) {
     switch error {
     case .invalid: self.init("compressed data that cannot be inflated", .invalidFramePayloadData)

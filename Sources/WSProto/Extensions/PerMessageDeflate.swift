@@ -2,84 +2,90 @@
 
 /// permessage-deflate: compression of messages (RFC 7692).
 ///
-/// Put it into ``Request/extensions`` on a client, into ``AcceptConnection/extensions`` on a server. After the
-/// handshake the copy in the client's ``AcceptConnection`` event tells what was negotiated.
+/// Put it into ``Request/extensions`` on a client, or into ``AcceptConnection/extensions`` on a server. After
+/// the handshake, the copy in the client's ``AcceptConnection`` event holds the negotiated parameters.
 ///
-/// A message is compressed unless its `compress` is `false`, as it should be for a secret next to text that an attacker
-/// controls. What the peer sends is inflated up to ``Limits/maxMessageBytes``.
+/// A message is compressed unless its `compress` is `false`; set that for a secret next to text that an
+/// attacker controls. Received messages are inflated up to ``Limits/maxMessageBytes``.
 ///
-/// A message that is sent in parts is flushed at the end of each, so that the peer can read it; that costs some bytes a
-/// part.
+/// A message sent in parts is flushed at the end of each part, so that the peer can read it at once. That
+/// costs a few bytes per part.
 ///
-/// Memory: the contexts of zlib, about 268 KB to send and 40 KB to receive at 15 bits, are made by the first message
-/// that needs them. A window of n bits has 2ⁿ bytes. With no context takeover, in both directions, and a ``DeflatePool``
-/// they are needed only for the messages under way.
+/// Memory: zlib's contexts, about 268 KB for sending and 40 KB for receiving at 15 bits, are allocated for
+/// the first message that needs them. A window of n bits has 2ⁿ bytes. Without context takeover in both
+/// directions, and with a ``DeflatePool``, they are needed only while a message is in progress.
 ///
-/// A value: a copy of an extension whose frame hooks have been used goes its own way, with the same history.
+/// A value: if the frame hooks of an extension have been used, a copy of it continues independently with the
+/// same history.
 ///
-/// Where the library is built with the package's trait `ISAL`, Intel ISA-L takes zlib's place, in both directions. JSON
-/// of 16 KiB is then compressed in a ninth of the time and inflated in half, and is 23 % longer than zlib makes it; 1 KiB
-/// is compressed in a third of the time, and inflated no faster (`Benchmarks/compare --only deflate`). What a peer may
-/// send, what is refused, and the negotiation stay. The contexts take about 168 KB to send, 234 KB at level 9, and 109 KB
-/// to receive, whatever the window.
+/// If the library is built with the package trait `ISAL`, Intel ISA-L replaces zlib in both directions. JSON
+/// of 16 KiB is then compressed in a ninth of the time and inflated in half the time, and is 23 % longer than
+/// with zlib; 1 KiB is compressed in a third of the time, and inflated no faster
+/// (`Benchmarks/compare --only deflate`). What a peer may send, what is refused, and the negotiation don't
+/// change. The contexts take about 168 KB for sending (234 KB at level 9) and 109 KB for receiving, whatever
+/// the window.
 public struct PerMessageDeflate: Extension {
   /// `permessage-deflate`.
   public static let name = "permessage-deflate"
 
-  /// 15: the window where none was negotiated.
+  /// The window size if none is negotiated.
   static let defaultMaxWindowBits = 15
 
-  /// What an offer says of the client's window (RFC 7692 §7.1.2.2).
+  /// What an offer says about the client's window (RFC 7692 §7.1.2.2).
   public enum ClientWindowBits: Sendable, Hashable, ExpressibleByIntegerLiteral {
-    /// Nothing: the client uses 15 bits, and the server cannot ask for less.
+    /// No parameter: the client uses 15 bits, and the server cannot ask for less.
     case absent
-    /// The bare parameter: 15 bits, or what the server asks for.
+    /// The bare parameter: 15 bits, or fewer if the server asks for it.
     case unspecified
-    /// So many at most, or what the server asks for.
+    /// At most this many bits, or fewer if the server asks for it.
     case bits(Int)
 
-    /// So many bits at most.
+    /// At most this many bits.
     public init(integerLiteral bits: Int) { self = .bits(bits) }
   }
 
-  /// What this end asks for, then what was negotiated.
+  /// The parameters this end asks for; after the negotiation, the negotiated ones.
   private var parameters = PerMessageDeflateParameters()
 
-  /// Whether the client compresses each message on its own. Before the negotiation: what this end asks for.
+  /// Whether the client compresses each message without the history of earlier ones. Before the negotiation:
+  /// what this end asks for.
   public var clientNoContextTakeover: Bool { parameters.clientNoContextTakeover }
-  /// The largest window, in bits, that the client compresses with. Before the negotiation: the most this end allows.
+  /// The largest window, in bits, that the client compresses with. Before the negotiation: the most this end
+  /// allows.
   ///
-  /// With 8, which zlib cannot compress with, a client of ours sends its messages uncompressed.
+  /// zlib cannot compress with 8 bits; a client of this package then sends its messages uncompressed.
   public var clientMaxWindowBits: Int { parameters.clientMaxWindowBits.maximum }
-  /// Whether the server compresses each message on its own. Before the negotiation: what this end asks for.
+  /// Whether the server compresses each message without the history of earlier ones. Before the negotiation:
+  /// what this end asks for.
   public var serverNoContextTakeover: Bool { parameters.serverNoContextTakeover }
-  /// The largest window, in bits, that the server compresses with. Before the negotiation: the most this end allows.
+  /// The largest window, in bits, that the server compresses with. Before the negotiation: the most this end
+  /// allows.
   ///
-  /// With 8, which zlib cannot compress with, a server of ours sends its messages uncompressed.
+  /// zlib cannot compress with 8 bits; a server of this package then sends its messages uncompressed.
   public var serverMaxWindowBits: Int { parameters.serverMaxWindowBits.maximum }
 
-  /// How hard zlib tries: 0 (stores) to 9, or -1 for its default. Local, not negotiated.
+  /// The compression level of zlib: 0 (store only) to 9, or -1 for its default. Local, not negotiated.
   ///
-  /// With the trait `ISAL` -1 and 1 to 6 are ISA-L's level 1, 7 and 8 its 2, 9 its 3; at 0 zlib stores. ISA-L's level 0
-  /// is not used: it makes small messages longer than they are.
+  /// With the trait `ISAL`, -1 and 1 to 6 select ISA-L's level 1, 7 and 8 its level 2, and 9 its level 3; 0
+  /// still stores with zlib. ISA-L's level 0 is not used, because it makes small messages longer.
   public let level: Int
-  /// zlib's memory for compression: 1 to 9, `1 << (memoryLevel + 9)` bytes. Local, not negotiated. Of no account with the
-  /// trait `ISAL`.
+  /// zlib's memory level for compression: 1 to 9, which takes `1 << (memoryLevel + 9)` bytes. Local, not
+  /// negotiated. Ignored with the trait `ISAL`.
   public let memoryLevel: Int
-  /// Messages of fewer bytes that are sent whole go out uncompressed; one that is sent in parts is compressed whatever
-  /// its length. 0 by default: all are compressed. Local, not negotiated.
+  /// Whole messages with fewer bytes are sent uncompressed; a message sent in parts is compressed whatever
+  /// its length. Default 0: all are compressed. Local, not negotiated.
   public let threshold: Int
-  /// What a client offers after its first offer; see ``offers()``.
+  /// What a client offers in addition to its first offer; see ``offers()``.
   public let fallbackOffers: [[ExtensionParameter]]
 
-  /// Whether the negotiation has settled on it.
+  /// Whether the negotiation succeeded.
   package internal(set) var isNegotiated = false
 
   /// The state of the frame hooks.
   var hooks = PerMessageDeflateHooks()
 
-  /// The defaults: context takeover, windows of 15 bits, zlib's level. A client offers what browsers do:
-  /// `permessage-deflate; client_max_window_bits`.
+  /// The defaults: context takeover, windows of 15 bits, zlib's default level. A client offers the same as
+  /// browsers: `permessage-deflate; client_max_window_bits`.
   public init() {
     parameters.clientMaxWindowBits = .unspecified
     level = -1
@@ -89,19 +95,21 @@ public struct PerMessageDeflate: Extension {
   }
 
   /// - Parameters:
-  ///   - clientNoContextTakeover: the client is to compress each message on its own: less memory, less compression.
-  ///   - clientMaxWindowBits: the largest window of the client, 9...15, and what an offer says of it. A server can hold a
-  ///     client to less than 15 only if that has offered the parameter.
-  ///   - serverNoContextTakeover: the server is to compress each message on its own.
-  ///   - serverMaxWindowBits: the largest window of the server, 9...15. `nil`: 15, and an offer doesn't say so.
+  ///   - clientNoContextTakeover: the client compresses each message without history: less memory, less
+  ///     compression.
+  ///   - clientMaxWindowBits: the client's largest window, 9...15, and what an offer says about it. A server
+  ///     can require less than 15 only if the client offered the parameter.
+  ///   - serverNoContextTakeover: the server compresses each message without history.
+  ///   - serverMaxWindowBits: the server's largest window, 9...15. `nil` means 15 and leaves it out of the
+  ///     offer.
   ///   - level: 0...9, or -1 for zlib's default.
   ///   - memoryLevel: 1...9.
   ///   - threshold: whole messages of fewer bytes are sent uncompressed.
-  ///   - fallbackOffers: further offers of a client, for servers that decline the first; an empty list is an offer
-  ///     without parameters.
-  /// - Throws: `LocalProtocolError` for a value out of range, or an offer that RFC 7692 §7.1 does not allow. A window of
-  ///   8 bits is legal, but zlib cannot compress with it, so this end asks for none. A peer that keeps to one is
-  ///   understood; one that asks for one is sent uncompressed messages.
+  ///   - fallbackOffers: additional offers of a client, for servers that decline the first one; an empty list
+  ///     is an offer without parameters.
+  /// - Throws: `LocalProtocolError` for a value out of range, or an offer that RFC 7692 §7.1 does not allow.
+  ///   A window of 8 bits is legal, but zlib cannot compress with it, so this end never asks for one. A peer
+  ///   that compresses with 8 bits is understood; one that asks for 8 bits is sent uncompressed messages.
   public init(
     clientNoContextTakeover: Bool = false,
     clientMaxWindowBits: ClientWindowBits = .unspecified,
@@ -150,17 +158,17 @@ public struct PerMessageDeflate: Extension {
 
   // MARK: Negotiation, client
 
-  /// The first offer: the flags that are set, and the windows as the initialiser was told.
+  /// The first offer: the flags that are set, and the windows given to the initialiser.
   public func offer() -> [ExtensionParameter]? { parameters.offer }
 
-  /// ``offer()``, then ``fallbackOffers``: the server takes the first that it can (RFC 7692 §5.1).
+  /// ``offer()``, then ``fallbackOffers``. The server takes the first one that it supports (RFC 7692 §5.1).
   public func offers() -> [[ExtensionParameter]] { [parameters.offer] + fallbackOffers }
 
-  /// Takes the server's answer, which must be a legal one to an offer of ``offers()``. The parameters are then those
-  /// negotiated.
+  /// Takes the server's answer, which must be a legal answer to one of ``offers()``. The properties then hold
+  /// the negotiated parameters.
   ///
-  /// - Throws: `NegotiationError` for a parameter that is unknown, repeated, malformed, out of range, or no answer to
-  ///   what was offered (RFC 7692 §7). Nothing has changed then.
+  /// - Throws: `NegotiationError` for a parameter that is unknown, repeated, malformed, out of range, or
+  ///   doesn't fit any offer (RFC 7692 §7). Nothing has changed then.
   public mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError) {
     do throws(PerMessageDeflateParameters.Violation) {
       let answer = try PerMessageDeflateParameters(parsing: accepted.parameters, answer: true)
@@ -180,7 +188,7 @@ public struct PerMessageDeflate: Extension {
     }
   }
 
-  /// The offer that `answer` answers: the first that it is legal for.
+  /// The offer that `answer` answers: the first one for which it is legal.
   private func offer(
     for answer: PerMessageDeflateParameters
   ) throws(PerMessageDeflateParameters.Violation) -> PerMessageDeflateParameters {
@@ -189,7 +197,7 @@ public struct PerMessageDeflate: Extension {
       return parameters
     } catch {
       for further in fallbackOffers {
-        // Legal: the initialiser has parsed them.
+        // Always legal: the initialiser has checked them.
         guard let offer = try? PerMessageDeflateParameters(parsing: further, answer: false),
           (try? offer.check(answer: answer)) != nil
         else { continue }
@@ -201,20 +209,22 @@ public struct PerMessageDeflate: Extension {
 
   // MARK: Negotiation, server
 
-  /// Takes or declines an offer. The parameters are then those negotiated.
+  /// Accepts or declines an offer. The properties then hold the negotiated parameters.
   ///
-  /// Windows are the smaller of what the client and this end allow. A client that didn't offer `client_max_window_bits`
-  /// can't be held to less than 15, and is accepted with them. One that asks for `server_max_window_bits=8` is accepted
-  /// too, since it may compress what it sends; what it gets is uncompressed.
-  /// - Returns: the parameters of the answer. `nil`, and nothing has changed, for a parameter that is unknown, repeated,
-  ///   malformed or out of range (RFC 7692 §7).
+  /// Windows are the smaller of what the client and this end allow. A client that didn't offer
+  /// `client_max_window_bits` can't be asked for less than 15 bits, and is accepted with 15. A client that
+  /// asks for `server_max_window_bits=8` is accepted too, because it may still compress what it sends; it is
+  /// sent uncompressed messages.
+  ///
+  /// - Returns: the parameters of the answer. `nil`, with nothing changed, for an offer with a parameter that
+  ///   is unknown, repeated, malformed or out of range (RFC 7692 §7).
   public mutating func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? {
     guard let offer = try? PerMessageDeflateParameters(parsing: offer.parameters, answer: false) else {
       return nil
     }
     var answer = PerMessageDeflateParameters()
     let serverBits = min(offer.serverMaxWindowBits.maximum, serverMaxWindowBits)
-    // The server may tell its window unasked (§7.1.2.1), which saves memory on the client.
+    // The server may state its window unasked (§7.1.2.1), which saves memory on the client.
     if offer.serverMaxWindowBits != .absent || serverBits < Self.defaultMaxWindowBits {
       answer.serverMaxWindowBits = .bits(serverBits)
     }
@@ -248,18 +258,18 @@ public struct PerMessageDeflate: Extension {
 
   // MARK: The directions
 
-  /// What `role` compresses with.
+  /// The settings that `role` compresses with.
   private func settings(from role: ConnectionType) -> DeflateSettings {
     let windowBits = role == .client ? clientMaxWindowBits : serverMaxWindowBits
     return DeflateSettings(windowBits: windowBits, level: level, memoryLevel: memoryLevel)
   }
 
-  /// Whether `role` compresses each message on its own.
+  /// Whether `role` compresses each message without the history of earlier ones.
   private func noContextTakeover(from role: ConnectionType) -> Bool {
     role == .client ? clientNoContextTakeover : serverNoContextTakeover
   }
 
-  /// What `role` inflates with.
+  /// The direction in which `role` receives.
   func makeInbound(role: ConnectionType, pool: DeflatePool?) -> InboundDeflate {
     let peer: ConnectionType = role == .client ? .server : .client
     return InboundDeflate(
@@ -269,7 +279,8 @@ public struct PerMessageDeflate: Extension {
     )
   }
 
-  /// What `role` compresses with; `nil` with a window of 8 bits: its messages go out uncompressed.
+  /// The direction in which `role` sends; `nil` with a window of 8 bits, when its messages are sent
+  /// uncompressed.
   func makeOutbound(role: ConnectionType, pool: DeflatePool?) -> OutboundDeflate? {
     let settings = settings(from: role)
     guard settings.violation == nil else { return nil }
@@ -281,7 +292,8 @@ public struct PerMessageDeflate: Extension {
     )
   }
 
-  /// The list of a connection, with copies of permessage-deflate that take their contexts from the pool.
+  /// A connection's list of extensions, in which the copies of permessage-deflate take their contexts from
+  /// the pool.
   static func using(_ pool: DeflatePool?, in extensions: [any Extension]) -> [any Extension] {
     guard let pool else { return extensions }
     return extensions.map { one in
@@ -293,7 +305,7 @@ public struct PerMessageDeflate: Extension {
 }
 
 extension PerMessageDeflate {
-  /// Whether parameters, settings and ``enabled()`` are the same; what was compressed so far doesn't count.
+  /// Whether parameters, settings and ``enabled()`` are equal; the compression history is not compared.
   public static func == (left: PerMessageDeflate, right: PerMessageDeflate) -> Bool {
     left.isNegotiated == right.isNegotiated
       && left.parameters == right.parameters
@@ -313,7 +325,7 @@ extension PerMessageDeflate {
 }
 
 extension PerMessageDeflate: CustomStringConvertible {
-  /// The parameters, as wsproto shows them: `<PerMessageDeflate client_max_window_bits=15; …>`.
+  /// The parameters in wsproto's format: `<PerMessageDeflate client_max_window_bits=15; …>`.
   public var description: String {
     var text = "<PerMessageDeflate client_max_window_bits=\(clientMaxWindowBits)"
     if clientNoContextTakeover { text += "; client_no_context_takeover" }

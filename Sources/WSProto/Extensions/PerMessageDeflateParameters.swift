@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The parameters of permessage-deflate as they stand in one offer or answer (RFC 7692 §7.1).
+/// The parameters of permessage-deflate in one offer or answer (RFC 7692 §7.1).
 struct PerMessageDeflateParameters: Sendable, Hashable {
-  /// Why parameters are no legal offer or answer.
+  /// Why parameters are not a legal offer or answer.
   struct Violation: Error {
     var message: String
     init(_ message: String) { self.message = message }
   }
 
-  /// A window parameter: not there, there without a value, or with one of 8...15.
+  /// A window parameter: absent, present without a value, or with a value of 8...15.
   enum WindowBits: Sendable, Hashable {
     case absent, unspecified
     case bits(Int)
@@ -31,7 +31,7 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
 
   init() {}
 
-  /// The name of the extension or of a parameter, if `token` is one to the letter, without an allocation.
+  /// The name of the extension or a parameter, if `token` matches it exactly. Doesn't allocate.
   static func knownName(_ token: Span<UInt8>) -> String? {
     switch token.count {
     case 18: equals(token, "permessage-deflate") ? PerMessageDeflate.name : nil
@@ -54,14 +54,15 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
   private static func equals(_ token: Span<UInt8>, _ name: StaticString) -> Bool {
     guard token.count == name.utf8CodeUnitCount else { return false }
     let expected = name.utf8Start
-    // Both have as many bytes.
+    // Both have the same number of bytes.
     for index in 0..<token.count where token[index] != expected[index] { return false }
     return true
   }
 
-  /// Reads the parameters of an offer, or of an answer, where `client_max_window_bits` must have a value (§7.1.2.2).
+  /// Parses the parameters of an offer or an answer. In an answer, `client_max_window_bits` must have a value
+  /// (§7.1.2.2).
   ///
-  /// Strict, as §7 asks: a parameter that is unknown, repeated or has an illegal value is a violation.
+  /// Strict, as §7 requires: a parameter that is unknown, repeated or has an illegal value is a violation.
   init(parsing parameters: [ExtensionParameter], answer: Bool) throws(Violation) {
     for parameter in parameters {
       switch parameter.name {
@@ -100,7 +101,7 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
     window = .bits(bits)
   }
 
-  /// A decimal number from 8 to 15, without sign or leading zeros (§7.1.2).
+  /// A decimal number from 8 to 15, without a sign or leading zeros (§7.1.2).
   private static func bits(_ value: String) -> Int? {
     switch value {
     case "8": 8
@@ -115,7 +116,7 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
     }
   }
 
-  /// As they go on the wire, in the order in which wsproto offers them.
+  /// The parameters as sent in an offer, in wsproto's order.
   var offer: [ExtensionParameter] {
     var parameters: [ExtensionParameter] = []
     appendWindows(to: &parameters)
@@ -123,7 +124,7 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
     return parameters
   }
 
-  /// As they go on the wire, in the order in which wsproto answers.
+  /// The parameters as sent in an answer, in wsproto's order.
   var answer: [ExtensionParameter] {
     var parameters: [ExtensionParameter] = []
     appendFlags(to: &parameters)
@@ -154,12 +155,12 @@ struct PerMessageDeflateParameters: Sendable, Hashable {
     }
   }
 
-  /// Whether `answer` may be given to this offer (§7.1.1, §7.1.2).
+  /// Throws if `answer` is not a legal answer to this offer (§7.1.1, §7.1.2).
   func check(answer: PerMessageDeflateParameters) throws(Violation) {
     if serverNoContextTakeover, !answer.serverNoContextTakeover {
       throw Violation("\(Self.serverNoContextTakeoverName) was asked for")
     }
-    // Without the parameter in the answer the server may use 15 bits.
+    // If the answer omits the parameter, the server may use 15 bits.
     if serverMaxWindowBits != .absent, answer.serverMaxWindowBits.maximum > serverMaxWindowBits.maximum {
       throw Violation("\(Self.serverMaxWindowBitsName) must be at most \(serverMaxWindowBits.maximum)")
     }

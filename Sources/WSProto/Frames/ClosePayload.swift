@@ -2,7 +2,7 @@
 
 /// The payload of a Close frame (RFC 6455 §5.5.1, §7.4).
 enum ClosePayload {
-  /// The code of a received payload; the reason is what follows its first two bytes. An empty payload is 1005.
+  /// The code of a received payload; 1005 if the payload is empty. The reason follows the first two bytes.
   static func parse(_ payload: UnsafeRawBufferPointer) throws(ParseFailed) -> CloseReason {
     guard payload.count > 0, let base = payload.baseAddress else { return .noStatusRcvd }
     guard payload.count >= 2 else { throw ParseFailed("a close frame with a payload of 1 byte") }
@@ -16,7 +16,7 @@ enum ClosePayload {
     return code
   }
 
-  /// The payload to send: at most 125 bytes, the reason cut at a character's end.
+  /// The payload to send: at most 125 bytes; the reason is cut between characters.
   static func make(code: CloseReason?, reason: String?) throws(LocalProtocolError) -> [UInt8] {
     guard let code, code != .noStatusRcvd else {
       if let reason, !reason.isEmpty {
@@ -24,7 +24,7 @@ enum ClosePayload {
       }
       return []
     }
-    // 1006 and 1015 have a local meaning only; an orderly close stands in for them.
+    // 1006 and 1015 have only a local meaning; a normal closure is sent instead.
     let sent = code.isLocalOnly ? .normalClosure : code
     guard sent.isSendable else {
       throw LocalProtocolError("\(code) is not a legal close code", .closeCode)

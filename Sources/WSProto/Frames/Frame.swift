@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A frame, or a part of one, as the low-level API gives it: ``FrameDecoder``, ``MessageDecoder``, ``FrameProtocol``.
+/// A frame, or a part of one, as used by the low-level API: ``FrameDecoder``, ``MessageDecoder``,
+/// ``FrameProtocol``.
 public struct Frame: Sendable, Hashable {
-  /// What a frame holds at the stage of decoding it has reached.
+  /// The payload, depending on how far it has been decoded.
   public enum Payload: Sendable, Hashable {
-    /// Bytes as they were on the wire, unmasked and run through the extensions.
+    /// Bytes, unmasked and processed by the extensions.
     case bytes(Bytes)
-    /// Text, once a ``MessageDecoder`` has validated it.
+    /// Text that a ``MessageDecoder`` has validated.
     case text(String)
-    /// The code and the reason of a Close frame (RFC 6455 §5.5.1); the code is 1005 where the frame had none.
+    /// The code and the reason of a Close frame (RFC 6455 §5.5.1); the code is 1005 if the frame had none.
     case close(CloseReason, String)
   }
 
-  /// From a ``FrameDecoder``: the opcode on the wire, `.continuation` for later parts of one frame. After the
+  /// From a ``FrameDecoder``: the opcode on the wire, or `.continuation` for later parts of a frame. From a
   /// ``MessageDecoder``: the type of the message.
   public var opcode: Opcode
   /// The payload, or this part of it.
   public var payload: Payload
   /// Whether this part completes its frame.
   public var frameFinished: Bool
-  /// The FIN bit; after the ``MessageDecoder``: whether this part completes the message.
+  /// From a ``FrameDecoder``: the FIN bit. From a ``MessageDecoder``: whether this part completes the
+  /// message.
   public var messageFinished: Bool
 
   /// A frame.

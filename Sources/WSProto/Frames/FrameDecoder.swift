@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes → frames (RFC 6455 §5.2), with the work of extensions on them: the receiving side of ``FrameProtocol`` without
-/// its messages.
+/// Decodes bytes into frames (RFC 6455 §5.2) and runs the extensions on them: the receiving half of
+/// ``FrameProtocol``, without messages.
 ///
-/// ``receiveBytes(_:)``, then ``processBuffer()`` until it gives `nil`. Data frames come in parts as their bytes
-/// arrive: the first with the opcode on the wire, later ones as `.continuation`, the last with `frameFinished`. Control
-/// frames come whole. The order of frames in a message is the ``MessageDecoder``'s matter.
+/// Call ``receiveBytes(_:)``, then ``processBuffer()`` until it returns `nil`. Data frames are returned in
+/// parts as their bytes arrive: the first part with the opcode on the wire, later ones as `.continuation`,
+/// the last with `frameFinished`. Control frames are returned whole. The order of the frames in a message is
+/// checked by ``MessageDecoder``.
 public final class FrameDecoder {
-  /// Whether this end is the client, which takes unmasked frames only; a server takes masked ones only (§5.1).
+  /// Whether this end is the client, which accepts only unmasked frames; a server accepts only masked ones
+  /// (§5.1).
   public let client: Bool
 
   private var buffer = ReceiveBuffer()
@@ -16,7 +18,7 @@ public final class FrameDecoder {
   private var isFirstPart = true
   private var failure: ParseFailed?
 
-  /// A decoder; extensions that aren't enabled are ignored.
+  /// Creates a decoder. Extensions that aren't enabled are ignored.
   public init(client: Bool, extensions: [any Extension] = [], limits: Limits = Limits()) {
     self.client = client
     maxPartBytes = max(1, limits.maxPartBytes)
@@ -28,7 +30,7 @@ public final class FrameDecoder {
     )
   }
 
-  /// Takes received bytes: one copy. After a failure they are dropped.
+  /// Takes received bytes, with one copy. After a failure they are dropped.
   public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
     guard failure == nil else { return }
     withBytes(of: data) { buffer.append($0, expected: stage.reader.expectedBytes) }
@@ -36,7 +38,7 @@ public final class FrameDecoder {
 
   /// The next frame, or the next part of one; `nil` when more bytes are needed.
   ///
-  /// - Throws: `ParseFailed`, again on every later call: nothing that follows a violation is read.
+  /// - Throws: `ParseFailed`, and again on every later call: nothing is read after a violation.
   public func processBuffer() throws(ParseFailed) -> Frame? {
     if let failure { throw failure }
     do throws(ParseFailed) {
@@ -74,7 +76,7 @@ public final class FrameDecoder {
       return frame(header, part, base)
     }
     let expansion = stage.expand(base, &buffer.head, buffer.tail, atMost: maxPartBytes)
-    // What came out before a failure comes first; the failure is thrown by the next call.
+    // Return what was decoded before the failure; the next call throws the failure.
     failure = expansion.failure
     guard stage.assembly.count > 0 || expansion.frameFinished else { return nil }
     let part = PayloadPart(

@@ -2,10 +2,10 @@
 
 /// Writes single frames (RFC 6455 §5.2): the counterpart of ``FrameDecoder``.
 ///
-/// Knows nothing of messages, extensions or states: the caller is responsible for the order of frames. Clients' frames
-/// are masked, each with a fresh key.
+/// It doesn't track messages, extensions or states: the caller is responsible for the order of frames. A
+/// client's frames are masked, each with a fresh key.
 public struct FrameEncoder: ~Copyable {
-  /// Whether frames are masked: for clients (§5.1).
+  /// Whether frames are masked, as a client's must be (§5.1).
   public let masks: Bool
   private var keys: RandomBlock
 
@@ -15,10 +15,10 @@ public struct FrameEncoder: ~Copyable {
     keys = RandomBlock(randomSource)
   }
 
-  /// Appends a frame to `output`. No allocation if `output` has the room.
+  /// Appends a frame to `output`. Doesn't allocate if `output` has room.
   ///
-  /// The payload is what an extension has made of it already, at most 125 bytes for control frames; it must not share
-  /// memory with `output`.
+  /// The payload must already have been processed by the extensions. Control frames have at most 125 bytes.
+  /// The payload must not share memory with `output`.
   /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5); nothing is appended.
   public mutating func encode(
     _ opcode: Opcode,
@@ -44,10 +44,11 @@ public struct FrameEncoder: ~Copyable {
     try frame(opcode, fin: fin, rsv: rsv, payload: payload).write(into: &output)
   }
 
-  /// Appends a frame to memory of the caller's, which wants room for ``FrameHeaderBytes/maxCount`` bytes more than the
-  /// payload has; see ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,[UInt8])``.
+  /// Writes a frame to memory of the caller. The memory needs room for the payload and
+  /// ``FrameHeaderBytes/maxCount`` more bytes; see
+  /// ``encode(_:fin:rsv:payload:into:)-(_,_,_,RawSpan,[UInt8])``.
   ///
-  /// - Throws: `LocalProtocolError` too if there is less room than the frame needs; nothing is written then.
+  /// - Throws: `LocalProtocolError` also if there is less room than the frame needs; nothing is written then.
   public mutating func encode(
     _ opcode: Opcode,
     fin: Bool = true,
@@ -60,7 +61,7 @@ public struct FrameEncoder: ~Copyable {
     }
   }
 
-  /// A frame to be written. `payload` must stay as it is until then.
+  /// A frame ready to be written. `payload` must not change until it has been written.
   @inline(__always)
   mutating func frame(
     _ opcode: Opcode,
@@ -72,8 +73,8 @@ public struct FrameEncoder: ~Copyable {
     return OutboundFrame(header: makeHeader(opcode, fin, rsv, payload.count), payload: payload)
   }
 
-  /// The header alone, for a gather write that leaves the payload where it is. `payloadLength` is in bytes, not
-  /// negative.
+  /// Only the header, for a gather write that leaves the payload in place. `payloadLength` is in bytes and
+  /// must not be negative.
   ///
   /// - Throws: `LocalProtocolError` for a control frame that is too long or not final (§5.5).
   public mutating func header(
@@ -86,7 +87,8 @@ public struct FrameEncoder: ~Copyable {
     return makeHeader(opcode, fin, rsv, max(0, payloadLength))
   }
 
-  /// Masks, or unmasks, bytes in place with the key of their frame's header (§5.3). A key of 0 changes nothing.
+  /// Masks or unmasks bytes in place with the key from their frame's header (§5.3). A key of 0 changes
+  /// nothing.
   public static func mask(_ bytes: inout MutableRawSpan, key: UInt32) {
     bytes.withUnsafeMutableBytes { buffer in
       if let base = buffer.baseAddress, key != 0 { Masking.apply(key, to: base, count: buffer.count) }

@@ -2,18 +2,18 @@
 
 /// The header of one frame (RFC 6455 §5.2).
 public struct Header: Sendable, Hashable {
-  /// The final frame of its message.
+  /// Whether this is the final frame of its message.
   public var fin: Bool
   /// The reserved bits.
   public var rsv: RsvBits
   /// What the frame carries.
   public var opcode: Opcode
-  /// The payload's length in bytes, below 2^63.
+  /// The length of the payload in bytes, below 2^63.
   public var payloadLength: UInt64
-  /// The masking key, the first wire byte lowest; `nil` for an unmasked frame (§5.3).
+  /// The masking key, with the first wire byte lowest; `nil` for an unmasked frame (§5.3).
   public var maskingKey: UInt32?
 
-  /// A header; nothing is checked until it is encoded.
+  /// Creates a header. Nothing is checked until it is encoded.
   public init(
     fin: Bool,
     rsv: RsvBits = [],

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads frame headers, and unmasks the payload of the frame under way in place (RFC 6455 §5.2, §5.3).
+/// Reads frame headers, and tracks the payload of the current frame, which is unmasked in place
+/// (RFC 6455 §5.2, §5.3).
 ///
-/// Works on a window of received bytes that may be written. A header that is split between windows is collected here,
-/// so that nothing is scanned twice.
+/// It works on a writable window of received bytes. A header that is split between windows is collected here,
+/// so nothing is scanned twice.
 struct FrameReader {
-  /// A frame whose header was read and whose payload was not taken in full.
+  /// A frame whose header has been read and whose payload has not been fully taken.
   struct Frame {
     let header: Header
     /// The size of the header on the wire.
     let headerSize: Int
-    /// Payload bytes that were not unmasked yet.
+    /// Payload bytes that are still masked.
     fileprivate(set) var remaining: UInt64
-    /// The masking key, rotated to the next of them; zero where nothing is masked.
+    /// The masking key, rotated for the next of them; zero if the frame is unmasked.
     fileprivate(set) var key: UInt32
-    /// Payload bytes at the window's position that are unmasked and were not taken.
+    /// Payload bytes at the window's position that are unmasked but not taken yet.
     fileprivate(set) var ready = 0
 
     /// Whether all of the payload is unmasked.
@@ -24,10 +25,10 @@ struct FrameReader {
   /// The frame under way; `nil` between frames.
   private(set) var frame: Frame?
 
-  /// Servers take masked frames only, clients unmasked ones (§5.1).
+  /// Servers accept only masked frames, clients only unmasked ones (§5.1).
   private let expectsMask: Bool
 
-  // The first bytes of a header that was split, in wire order; `collected` of them.
+  // The first bytes of a split header, in wire order; `collected` of them.
   private var collectedBytes: (UInt64, UInt64) = (0, 0)
   private var collected = 0
 
@@ -38,10 +39,10 @@ struct FrameReader {
 
   // MARK: Headers, §5.2
 
-  /// Reads the header of the next frame from the window; nil when the window ends first. Throws at the first byte pair,
-  /// or length, that no legal frame can have: before the rest of the frame is there.
+  /// Reads the header of the next frame from the window; `nil` if the window ends first. Throws as early as
+  /// the first two bytes, or the length, show that the frame is not legal, before the rest has arrived.
   ///
-  /// Not to be called while a frame is under way. Bounds: [position, end) is the window at `base`.
+  /// Must not be called within a frame. Bounds: [position, end) is the window at `base`.
   mutating func readHeader(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
@@ -52,11 +53,11 @@ struct FrameReader {
       frame = found
       return found.header
     }
-    // Byte by byte: at most 14 times a frame, and only where a window ends inside a header.
+    // Byte by byte: at most 14 times per frame, and only if a window ends inside a header.
     while position < end {
       let byte = base.load(fromByteOffset: position, as: UInt8.self)
       position += 1
-      // `collected` stays below 14: a header is complete at 14 bytes at the latest.
+      // `collected` stays below 14, because a header has at most 14 bytes.
       withUnsafeMutableBytes(of: &collectedBytes) { $0[collected] = byte }
       collected += 1
       let available = collected
@@ -73,7 +74,7 @@ struct FrameReader {
     return nil
   }
 
-  /// Parses a header from `available` bytes at `start`; nil if it is not complete.
+  /// Parses a header from `available` bytes at `start`; `nil` if it is incomplete.
   private func parse(_ start: UnsafeRawPointer, available: Int) throws(ParseFailed) -> Frame? {
     guard available >= 2 else { return nil }
     let first = start.load(as: UInt8.self)
@@ -128,13 +129,13 @@ struct FrameReader {
 
   // MARK: Payloads, §5.3
 
-  /// Payload bytes that the window has and that aren't unmasked yet: how many, and their key. They count as unmasked
-  /// from now on, and as `ready`: the caller unmasks them where they lie, behind those that were ready before.
+  /// The payload bytes in the window that are still masked: their number and key. From now on they count as
+  /// unmasked and `ready`: the caller unmasks them in place, after those that were ready before.
   ///
   /// Bounds: no more than what lies between `position` and `end`.
   mutating func unmaskNext(_ position: Int, _ end: Int) -> (count: Int, key: UInt32) {
     guard var frame else { return (0, 0) }
-    // Not negative: what is ready lies in the window. The smaller of the two fits Int.
+    // Not negative, because the ready bytes are within the window. The smaller value fits Int.
     let count = Int(min(frame.remaining, UInt64(max(0, end - position - frame.ready))))
     let key = frame.key
     frame.remaining -= UInt64(count)
@@ -144,12 +145,12 @@ struct FrameReader {
     return (count, key)
   }
 
-  /// The first `count` of the ready bytes were taken; the caller moves the position behind them.
+  /// The first `count` ready bytes were taken; the caller moves the position past them.
   mutating func take(_ count: Int) { frame?.ready -= count }
 
-  /// The payload was taken in full: the next byte starts a frame.
+  /// The payload has been fully taken: the next byte starts a frame.
   mutating func endFrame() { frame = nil }
 
-  /// What is still to come of the frame under way, as its header declares; for sizing buffers, within bounds.
+  /// How many bytes of the current frame its header still announces. Used to size buffers, within limits.
   var expectedBytes: UInt64 { frame?.remaining ?? 0 }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a payload lies that the ``FrameStage`` has given: offsets, not bytes, so that one result serves those who
-/// borrow and those who keep.
+/// Where a payload produced by ``FrameStage`` lies. It holds offsets, not bytes, so that it works for
+/// borrowed and for owned events.
 struct PayloadPart {
   enum Place: UInt8 {
-    /// In the window that it came in.
+    /// In the window in which it arrived.
     case window
     /// In ``FrameStage/assembly``.
     case assembly
@@ -15,27 +15,28 @@ struct PayloadPart {
   var place: Place
   var offset: Int
   var count: Int
-  /// What the bytes are still to be unmasked with; 0 where they are what they shall be.
+  /// The key that the bytes must still be unmasked with; 0 if they are unmasked.
   var key: UInt32 = 0
   /// Whether this part ends its frame.
   var frameFinished = true
 }
 
-/// Bytes → frames: headers, reserved bits, payloads unmasked and run through the extensions, control frames whole
-/// (RFC 6455 §5).
+/// Turns bytes into frames: reads headers, checks reserved bits, unmasks payloads and runs them through the
+/// extensions, and collects control frames (RFC 6455 §5).
 ///
-/// Knows frames, and what a message may cost; the order of frames, text, and messages that are put together belong to
-/// ``InboundPipeline``. All methods work on a window [position, end) of writable bytes at `base`, and move the position
-/// behind what they have taken.
+/// It knows about frames and about the limits of a message; the order of frames, text, and the assembly of
+/// messages are up to ``InboundPipeline``. All methods work on a window [position, end) of writable bytes at
+/// `base`, and move the position past what they have taken.
 struct FrameStage: ~Copyable {
   var reader: FrameReader
   let transform: InboundTransform
   var budget: MessageBudget
-  /// What was inflated or put together of a message.
+  /// The inflated or assembled data of a message.
   var assembly = AssemblyBuffer()
-  /// A control frame's payload that came in several windows, or that extensions have changed: at most 125 bytes.
+  /// A control frame's payload that arrived in several windows or was changed by extensions: at most
+  /// 125 bytes.
   private(set) var control: [UInt8] = []
-  /// Whether the message under way is compressed: RSV1 of its first frame says so (RFC 7692 §6).
+  /// Whether the current message is compressed, as RSV1 of its first frame says (RFC 7692 §6).
   private var isCompressed = false
 
   init(role: ConnectionType, transform: InboundTransform, limits: Limits) {
@@ -44,7 +45,7 @@ struct FrameStage: ~Copyable {
     budget = MessageBudget(limits: limits)
   }
 
-  /// Whether the message under way is something else on the wire than when it is delivered.
+  /// Whether the current message differs on the wire from what is delivered.
   var isTransformed: Bool {
     switch transform {
     case .none: false
@@ -53,7 +54,7 @@ struct FrameStage: ~Copyable {
     }
   }
 
-  /// Whether more is to come of what has been read: an inflater with more output than it was asked for.
+  /// Whether more output is pending for input already read: an inflater has more than it was asked for.
   var hasMore: Bool {
     guard let frame = reader.frame, !frame.header.opcode.isControl, isCompressed else { return false }
     if case .deflate(let deflate) = transform { return deflate.mayHaveMore }
@@ -62,8 +63,8 @@ struct FrameStage: ~Copyable {
 
   // MARK: Headers
 
-  /// The header of the next frame; nil when the window ends first. Throws whatever the header alone can tell, so that a
-  /// doomed frame is never buffered.
+  /// The header of the next frame; `nil` if the window ends first. Throws for everything that the header
+  /// alone can show, so that the payload of an illegal frame is never buffered.
   mutating func beginFrame(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
@@ -82,13 +83,13 @@ struct FrameStage: ~Copyable {
       isCompressed = header.rsv.rsv1
     }
     try budget.charge(header, headerSize: reader.frame?.headerSize ?? 0)
-    // Of a message that is delivered as it is on the wire, the header tells the size.
+    // If the message is delivered as it is on the wire, the header gives its size.
     if !isTransformed, budget.isExceeded(by: header.payloadLength) { throw budget.messageTooBig }
   }
 
   // MARK: Control frames, §5.5
 
-  /// The payload of the control frame under way; nil until it is complete.
+  /// The payload of the current control frame; `nil` until it is complete.
   mutating func takeControl(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
@@ -140,8 +141,8 @@ struct FrameStage: ~Copyable {
 
   // MARK: Data frames, §5.6
 
-  /// What the window has of a payload that is delivered as it is on the wire, still masked; nil if that is nothing and
-  /// the frame goes on.
+  /// The part of a payload in the window, still masked, if the payload is delivered as it is on the wire;
+  /// `nil` if there is none and the frame continues.
   mutating func takePlain(
     _ position: inout Int,
     _ end: Int
@@ -163,10 +164,10 @@ struct FrameStage: ~Copyable {
     return part
   }
 
-  /// What the window has, left where it lies: the position stays at the beginning of the payload until the frame is
-  /// complete. Nil if there is nothing new and the frame goes on.
+  /// The part of a payload in the window, without taking it: the position stays at the beginning of the
+  /// payload until the frame is complete. `nil` if there is nothing new and the frame continues.
   ///
-  /// For windows that keep what was not read, and for frames that are all in the window.
+  /// For windows that keep unread bytes, and for frames that lie completely in the window.
   mutating func holdPlain(
     _ position: inout Int,
     _ end: Int
@@ -190,22 +191,22 @@ struct FrameStage: ~Copyable {
     return (new, whole)
   }
 
-  /// Whether the frame under way is all that its message consists of and can be left where it lies.
+  /// Whether the current frame is its whole message and can be left in place.
   func canHold(_ end: Int, _ position: Int, keeps: Bool) -> Bool {
     guard let frame = reader.frame, frame.header.fin, budget.bytes == frame.ready else { return false }
     return keeps || frame.remaining <= UInt64(max(0, end - position - frame.ready))
   }
 
-  /// What the ``expand(_:_:_:atMost:)`` of a payload has come to.
+  /// The result of ``expand(_:_:_:atMost:)``.
   struct Expansion {
-    /// Whether the frame is complete and all that it gives was given.
+    /// Whether the frame is complete and all its output has been appended.
     var frameFinished = false
-    /// What went wrong behind the bytes that were appended.
+    /// What went wrong after the bytes that were appended.
     var failure: ParseFailed?
   }
 
-  /// Runs what the window has of a payload through the extensions, and appends at most `room` bytes, or some more with
-  /// the extensions of others, to ``assembly``.
+  /// Runs the payload in the window through the extensions, and appends at most `room` bytes to ``assembly``,
+  /// or slightly more with custom extensions.
   mutating func expand(
     _ base: UnsafeMutableRawPointer,
     _ position: inout Int,
@@ -214,7 +215,7 @@ struct FrameStage: ~Copyable {
   ) -> Expansion {
     let held = reader.frame?.ready ?? 0
     let (count, key) = reader.unmaskNext(position, end)
-    // In bounds: what was ready and what is new lie in the window.
+    // In bounds: the ready bytes and the new ones lie in the window.
     if key != 0 { Masking.apply(key, to: base + position + held, count: count) }
     guard let frame = reader.frame else { return Expansion(frameFinished: true) }
     let input = UnsafeRawBufferPointer(start: base + position, count: frame.ready)
@@ -261,8 +262,8 @@ struct FrameStage: ~Copyable {
     return (input.count - rest.count, expansion)
   }
 
-  /// Payload for the extensions of others goes to them in slices of this size, so that what they make of it is bounded
-  /// too: permessage-deflate among them makes 1 MiB of a slice at most.
+  /// Payload for custom extensions is passed to them in slices of this size, which bounds their output too:
+  /// permessage-deflate among them makes at most 1 MiB of a slice.
   private static let hookSlice = 1 << 10
 
   private mutating func run(
@@ -276,7 +277,7 @@ struct FrameStage: ~Copyable {
     repeat {
       let slice = min(Self.hookSlice, input.count - used)
       let isLast = frame.isComplete && used + slice == input.count
-      // Nothing is there, and more will come.
+      // There is nothing yet, and more will arrive.
       if slice == 0, !isLast { break }
       do throws(ParseFailed) {
         try hooks.payload(
@@ -298,14 +299,14 @@ struct FrameStage: ~Copyable {
 
   // MARK: Buffers
 
-  /// Calls `body` with the bytes of a part. `window` is the base that it was read with.
+  /// Calls `body` with the bytes of a part. `window` is the base that the part was read with.
   @inline(__always)
   func withBytes<R, Failure: Error>(
     of part: PayloadPart,
     window: UnsafeRawPointer,
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
   ) throws(Failure) -> R {
-    // In bounds: the offsets and counts are of what was put there.
+    // In bounds: offsets and counts describe what was put there.
     switch part.place {
     case .window: return try body(UnsafeRawBufferPointer(start: window + part.offset, count: part.count))
     case .assembly:
@@ -319,15 +320,15 @@ struct FrameStage: ~Copyable {
     }
   }
 
-  /// The last part was taken: its buffers are empty, but for what is gathered of a message under way, and for a control
-  /// frame under way.
+  /// Called when the last part has been taken: empties its buffers, except for data gathered for the current
+  /// message or control frame.
   mutating func clear(keepsAssembly: Bool) {
     if !keepsAssembly { assembly.clear() }
     if control.isEmpty || reader.frame?.header.opcode.isControl == true { return }
     control.removeAll(keepingCapacity: true)
   }
 
-  /// The same, and what is larger than an idle connection may hold is given back.
+  /// The same, and releases what an idle connection may not hold.
   @inline(__always)
   mutating func settle(keepsAssembly: Bool) {
     if assembly.capacity > 0 || !control.isEmpty { settleBuffers(keepsAssembly) }

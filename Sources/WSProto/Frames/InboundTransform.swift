@@ -14,7 +14,7 @@ enum InboundTransform {
     }
   }
 
-  /// Whether extensions are run through their hooks, which want to see every frame.
+  /// Whether extensions run through their hooks, which must see every frame.
   var hasHooks: Bool {
     if case .hooks = self { true } else { false }
   }
@@ -31,15 +31,16 @@ enum InboundTransform {
   }
 }
 
-/// Runs the inbound hooks of a list of extensions, the last one first: the first has worked on what was sent before the
-/// others did (RFC 6455 §9.1).
+/// Runs the inbound hooks of a list of extensions, the last extension first: the sender ran the first one
+/// first (RFC 6455 §9.1).
 final class InboundHooks {
   private let role: ConnectionType
   private var extensions: [any Extension]
-  /// The most bytes that the message under way may have; `nil` before its first part.
+  /// The maximum size of the current message, in bytes; `nil` before its first part.
   private var limit: Int?
-  /// What each extension has given of it. What one may still give follows from its own output, not from that of those
-  /// before it in the list: so it doesn't depend on how the payload was cut.
+  /// What each extension has produced of the current message. How much more an extension may produce depends
+  /// on its own output only, not on that of the extensions that run before it, so the result doesn't depend
+  /// on how the payload was split.
   private var given: [Int]
 
   init(role: ConnectionType, extensions: [any Extension], pool: DeflatePool? = nil) {
@@ -68,15 +69,17 @@ final class InboundHooks {
     return allowed
   }
 
-  /// A part of a payload, and the frame's end if `frameFinished`.
+  /// Processes a part of a payload, and the end of the frame if `frameFinished`.
   ///
-  /// An extension gets all that those behind it in the list give, what they give at the end of the frame included, before
-  /// its own end of the frame.
-  /// - Parameter budget: what the message may still grow by, for a control frame 125. That `output` gets no more is for
-  ///   the caller to see to: if there is more, that counts, and not what was thrown behind it.
-  /// - Throws: what a hook has thrown. What came out before that went through the other hooks and stays in `output`. If
-  ///   one of them refuses that, its error counts: it is about bytes that came earlier. So what is delivered, and what
-  ///   the connection fails with, is the same however the payload was cut.
+  /// An extension gets all the output of the extensions later in the list, including what they produce at the
+  /// end of the frame, before it sees the end of the frame itself.
+  ///
+  /// - Parameter budget: how much the message may still grow; 125 for a control frame. The caller must check
+  ///   that `output` doesn't exceed it; if it does, that error takes precedence over one thrown later.
+  /// - Throws: the error of a hook. Output from before the error is still passed through the other hooks and
+  ///   stays in `output`. If one of them refuses it, its error takes precedence, because it concerns earlier
+  ///   bytes. So what is delivered, and the error of the connection, don't depend on how the payload was
+  ///   split.
   func payload(
     _ data: UnsafeRawBufferPointer,
     opcode: Opcode,
@@ -98,7 +101,7 @@ final class InboundHooks {
       var out: [UInt8] = []
       do throws(ParseFailed) {
         try extensions[index].frameInboundPayloadData(context, data, into: &out)
-        // Behind a failure the frame has no end.
+        // After a failure, the end of the frame isn't processed.
         if frameFinished, failure == nil {
           try extensions[index].frameInboundComplete(context, fin: fin, into: &out)
         }

@@ -16,7 +16,7 @@ enum OutboundTransform {
   }
 }
 
-/// Runs the outbound hooks of a list of extensions, in order: the first is the nearest to the application
+/// Runs the outbound hooks of a list of extensions, in order: the first is closest to the application
 /// (RFC 6455 §9.1).
 final class OutboundHooks {
   private let role: ConnectionType

@@ -2,16 +2,16 @@
 
 import HTTPTypes
 
-/// Names that handshakes carry in the spelling of browsers, so that they need not be built for every request.
+/// Field names in the spelling that browsers use, so that they need not be created for every request.
 ///
-/// Another spelling is not found: a name keeps the case in which it was sent.
+/// Other spellings are not found, because a name keeps the case in which it was sent.
 enum CommonFieldNames {
   private struct Entry: Sendable {
     let spelling: StaticString
     let name: HTTPField.Name
   }
 
-  /// The entries by the length of their names.
+  /// The entries, by the length of their names.
   private static let entries: [[Entry]] = {
     let spellings: [StaticString] = [
       "Host", "Connection", "Upgrade", "Origin", "User-Agent", "Pragma", "Cache-Control", "Cookie",
@@ -30,12 +30,12 @@ enum CommonFieldNames {
     return entries
   }()
 
-  /// The name that is spelled `bytes[range]` to the letter; that range must lie within `bytes`.
+  /// The name spelled exactly like `bytes[range]`; the range must lie within `bytes`.
   static func name(spelled bytes: Span<UInt8>, _ range: Range<Int>) -> HTTPField.Name? {
     guard range.count < entries.count else { return nil }
     candidates: for entry in entries[range.count] {
       let expected = entry.spelling.utf8Start
-      // `entries[count]` holds spellings of `count` bytes, so `index` stays within both.
+      // `entries[count]` holds names of `count` bytes, so `index` stays within both.
       for index in 0..<range.count where bytes[range.lowerBound &+ index] != expected[index] {
         continue candidates
       }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The lines that a head has of one field, in their order, as bytes.
+/// The lines of one field in a head, in order, as bytes.
 ///
-/// What HTTP says of repeated fields and of lists stands here (RFC 9110 §5.3, §5.6.1): lines of one name are one list,
-/// and empty elements of a list carry nothing.
+/// This type implements what HTTP says about repeated fields and lists (RFC 9110 §5.3, §5.6.1): lines with
+/// the same name form one list, and empty elements of a list are ignored.
 enum FieldLines: Sendable, Hashable {
   case none
   case one(HeadPart)
   case several([HeadPart])
 
-  /// Adds a line below the others.
+  /// Adds a line after the others.
   mutating func append(_ value: consuming HeadPart) {
     switch self {
     case .none: self = .one(value)
@@ -30,7 +30,7 @@ enum FieldLines: Sendable, Hashable {
     }
   }
 
-  /// Whether the list has the element `lowercase`, in any case.
+  /// Whether the list has the element `lowercase`, ignoring case.
   func lists(_ lowercase: StaticString) -> Bool {
     var found = false
     forEachElement { span, range in found = found || equalsIgnoringCase(span, range, lowercase) }
@@ -46,7 +46,7 @@ enum FieldLines: Sendable, Hashable {
     return elements
   }
 
-  /// Calls `body` with the range of each element, and the bytes that it lies in.
+  /// Calls `body` with the range of each element and the bytes that the range refers to.
   func forEachElement(_ body: (Span<UInt8>, Range<Int>) -> Void) {
     forEach { line in
       let span = line.span
@@ -54,7 +54,7 @@ enum FieldLines: Sendable, Hashable {
     }
   }
 
-  /// What a message says of the field.
+  /// The field for an error message.
   var inWords: String {
     switch self {
     case .none: "it is missing"
@@ -65,8 +65,8 @@ enum FieldLines: Sendable, Hashable {
   }
 }
 
-/// Calls `body` with the range of each element of a comma-separated list, without the whitespace around it; empty
-/// elements are passed over (RFC 9110 §5.6.1). Not for lists with quoted strings.
+/// Calls `body` with the range of each element of a comma-separated list, without surrounding whitespace;
+/// empty elements are skipped (RFC 9110 §5.6.1). Not for lists with quoted strings.
 @inline(__always)
 func forEachElement(of list: Span<UInt8>, _ body: (Range<Int>) -> Void) {
   var start = 0

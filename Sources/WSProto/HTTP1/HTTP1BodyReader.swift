@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One step of reading a body.
+/// The result of one step of reading a body.
 enum HTTP1BodyPiece: Sendable, Hashable {
   /// Bytes of the body, never empty.
   case data(ArraySlice<UInt8>)
-  /// The body is complete; what is left of the input follows the message.
+  /// The body is complete; the rest of the input follows the message.
   case finished
   /// The input is used up.
   case needMoreData
 }
 
-/// Reads a body in pieces of any size, and gives out slices of what it is fed.
+/// Reads a body in pieces of any size, and returns slices of its input.
 struct HTTP1BodyReader: Sendable {
   private enum State: Sendable, Hashable {
     case counted(Int)
@@ -18,7 +18,7 @@ struct HTTP1BodyReader: Sendable {
     /// Before the first digit of a chunk's size.
     case sizeStart
     case size(UInt64)
-    /// Whitespace behind the size: an extension must follow.
+    /// Whitespace after the size: a chunk extension must follow.
     case sizeSpace(UInt64)
     case chunkExtension(UInt64, isQuoted: Bool, isEscaped: Bool)
     case sizeLineFeed(UInt64)
@@ -36,7 +36,7 @@ struct HTTP1BodyReader: Sendable {
 
   private let limits: HTTP1Limits
   private var state: State
-  /// Bytes of chunk extensions so far, over all chunks, then bytes of trailers.
+  /// Bytes of chunk extensions so far, over all chunks; later, bytes of trailers.
   private var extensionBytes = 0
   private var trailerBytes = 0
   private var trailerCount = 0
@@ -55,11 +55,11 @@ struct HTTP1BodyReader: Sendable {
   /// Whether the body is complete.
   var isFinished: Bool { state == .finished }
 
-  /// The next piece of the body; what was read leaves the front of `input`.
+  /// The next piece of the body; the bytes read are removed from the front of `input`.
   ///
-  /// Call it until it gives `.finished` or `.needMoreData`.
+  /// Call it until it returns `.finished` or `.needMoreData`.
   ///
-  /// - Throws: what the body violates, again on every later call.
+  /// - Throws: the violation, and again on every later call.
   mutating func next(_ input: inout ArraySlice<UInt8>) throws(HTTP1Error) -> HTTP1BodyPiece {
     while true {
       switch state {
@@ -89,8 +89,8 @@ struct HTTP1BodyReader: Sendable {
     }
   }
 
-  /// The stream has ended. Fine where the body is complete or lasts until then, an error elsewhere
-  /// (RFC 9112 §8).
+  /// Called when the stream has ended. That is an error unless the body is complete or lasts until the end of
+  /// the stream (RFC 9112 §8).
   mutating func endOfStream() throws(HTTP1Error) {
     switch state {
     case .finished: return
@@ -102,7 +102,7 @@ struct HTTP1BodyReader: Sendable {
     }
   }
 
-  /// Up to `count` bytes from the front of `input`, or nil when it is empty.
+  /// Up to `count` bytes from the front of `input`, or `nil` if it is empty.
   private func take(_ count: Int, from input: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
     guard !input.isEmpty else { return nil }
     let data = input.prefix(count)
@@ -110,7 +110,7 @@ struct HTTP1BodyReader: Sendable {
     return data
   }
 
-  /// One byte of the chunked framing (RFC 9112 §7.1). CR LF is the only line end.
+  /// Takes one byte of the chunked framing (RFC 9112 §7.1). Only CR LF ends a line.
   private mutating func step(_ byte: UInt8) throws(HTTP1Error) -> State {
     switch state {
     case .sizeStart:
@@ -120,7 +120,7 @@ struct HTTP1BodyReader: Sendable {
     case .size(let size):
       if let digit = Self.hexadecimal(byte) {
         sizeDigits += 1
-        // Leading zeros are legal, without end they are not. `size` below 2^59 keeps the sum below 2^63.
+        // Leading zeros are legal, but not endlessly. `size` below 2^59 keeps the next value below 2^63.
         guard sizeDigits <= 32, size < 1 << 59 else { throw .chunkSizeOverflow }
         return .size(size << 4 | digit)
       }
@@ -147,7 +147,7 @@ struct HTTP1BodyReader: Sendable {
     case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .endLineFeed:
       return try stepTrailer(byte)
     case .counted, .untilClose, .data, .finished, .failed:
-      // `next` deals with these itself.
+      // `next` handles these itself.
       return state
     }
   }
@@ -170,7 +170,7 @@ struct HTTP1BodyReader: Sendable {
     guard extensionBytes <= limits.maxHeadBytes else { throw .chunkOverheadTooLarge }
   }
 
-  /// One byte of the trailers (RFC 9112 §7.1.2), which are checked like fields and dropped.
+  /// Takes one byte of the trailers (RFC 9112 §7.1.2), which are checked like fields and dropped.
   private mutating func stepTrailer(_ byte: UInt8) throws(HTTP1Error) -> State {
     trailerBytes += 1
     guard trailerBytes <= limits.maxHeadBytes else { throw .chunkOverheadTooLarge }

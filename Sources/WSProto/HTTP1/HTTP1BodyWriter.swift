@@ -2,17 +2,17 @@
 
 import HTTPTypes
 
-/// Writes a body in the framing that its head announced, and holds the sender to it.
+/// Writes a body in the framing that its head announced, and checks that the sender keeps to it.
 struct HTTP1BodyWriter: Sendable {
   let framing: HTTP1Framing
-  /// Bytes of the body so far.
+  /// Bytes of the body written so far.
   private(set) var written = 0
   /// Whether the end has been written.
   private(set) var isFinished = false
 
   init(_ framing: HTTP1Framing) { self.framing = framing }
 
-  /// Appends body bytes, and the end of the body when `finished`. An error appends nothing and changes nothing.
+  /// Appends body bytes, and the end of the body if `finished`. If it throws, nothing is appended or changed.
   mutating func append(
     _ data: some Collection<UInt8>,
     finished: Bool,
@@ -30,7 +30,7 @@ struct HTTP1BodyWriter: Sendable {
       }
       out.append(contentsOf: data)
     case .chunked:
-      // An empty chunk would be the last one.
+      // An empty chunk would end the body.
       if count > 0 {
         out.append(contentsOf: String(count, radix: 16).utf8)
         HTTP1HeadWriter.append("\r\n", to: &out)
@@ -45,11 +45,11 @@ struct HTTP1BodyWriter: Sendable {
     isFinished = finished
   }
 
-  /// The framing for a response that goes out with these fields, and whether `Transfer-Encoding: chunked` has to
-  /// be added to them.
+  /// The framing of a response with these fields, and whether `Transfer-Encoding: chunked` must be added to
+  /// them.
   ///
-  /// `Content-Length` counts; without it the body is chunked, or lasts until the close where the peer is too old
-  /// for chunks (RFC 9112 §6.1).
+  /// `Content-Length` decides. Without it the body is chunked, or, if the peer is too old for chunks, lasts
+  /// until the connection closes (RFC 9112 §6.1).
   static func framing(
     status: Int,
     headers: Headers,

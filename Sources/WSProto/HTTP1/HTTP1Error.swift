@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a peer's HTTP/1.1 message did wrong.
+/// What is wrong with a peer's HTTP/1.1 message.
 enum HTTP1Error: Error, Sendable, Hashable, CaseIterable {
   // The head as a whole.
   case headTooLarge
@@ -44,7 +44,7 @@ enum HTTP1Error: Error, Sendable, Hashable, CaseIterable {
   case invalidTrailer
   case truncatedBody
 
-  /// The status that a server answers a request of this kind with.
+  /// The status with which a server answers such a request.
   var suggestedStatus: Int {
     switch self {
     case .headTooLarge, .tooManyFields: 431
@@ -96,15 +96,15 @@ extension HTTP1Error: CustomStringConvertible {
   }
 }
 
-/// Bounds on what an HTTP/1.1 peer can make this end keep.
+/// Limits for what an HTTP/1.1 peer can make this end hold.
 struct HTTP1Limits: Sendable, Hashable {
-  /// Bytes of a head, from the first byte of its start line to the end of its empty line. The same figure bounds
-  /// what a chunked body spends on extensions, and on trailers.
+  /// The size of a head in bytes, from the start of its start line to the end of its empty line. The
+  /// extensions of a chunked body, and its trailers, are limited to the same size.
   var maxHeadBytes: Int = 16384
-  /// Fields in a head, and in the trailers of a chunked body.
+  /// The number of fields in a head, and in the trailers of a chunked body.
   var maxFieldCount: Int = 100
 
-  /// Offsets are kept in 32 bits, and `HTTPFields` holds fewer than 65,535 fields.
+  /// Clamped, because offsets have 32 bits, and `HTTPFields` holds fewer than 65,535 fields.
   var clamped: HTTP1Limits {
     HTTP1Limits(
       maxHeadBytes: min(max(maxHeadBytes, 0), 1 << 30),

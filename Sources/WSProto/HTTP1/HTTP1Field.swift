@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The fields that a WebSocket handshake reads, recognised while the head is parsed.
+/// The fields that a WebSocket handshake uses, recognised while the head is parsed.
 enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
   case other
   case host
@@ -15,7 +15,7 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
   case secWebSocketProtocol
   case secWebSocketExtensions
 
-  /// The name in lower case, as it is compared.
+  /// The name in lower case, the form in which names are compared.
   var name: StaticString {
     switch self {
     case .other: ""
@@ -33,7 +33,7 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// The field of this name, which is in lower case.
+  /// The field with this name, which must be in lower case.
   init(canonicalName: String) {
     self = Self.byName[canonicalName] ?? .other
   }
@@ -42,9 +42,9 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
     uniqueKeysWithValues: allCases.filter { $0 != .other }.map { ($0.name.description, $0) }
   )
 
-  /// The field whose name is `bytes[range]` in any case; that range must lie within `bytes`.
+  /// The field with the name `bytes[range]`, ignoring case; the range must lie within `bytes`.
   ///
-  /// The length leaves one candidate, two for 17 bytes: one comparison decides.
+  /// The length leaves one candidate (two for 17 bytes), so one comparison decides.
   @inline(__always)
   static func recognize(_ bytes: Span<UInt8>, _ range: Range<Int>) -> HTTP1FieldID {
     let candidate: HTTP1FieldID
@@ -65,17 +65,18 @@ enum HTTP1FieldID: UInt8, Sendable, CaseIterable {
   }
 }
 
-/// Whether `bytes[range]` is `lowercase` in any case of its ASCII letters; `range` must lie within `bytes`.
+/// Whether `bytes[range]` equals `lowercase`, ignoring the case of ASCII letters; `range` must lie within
+/// `bytes`.
 ///
-/// For names and values that have been checked: bit 0x20 tells the cases of a letter apart, and of the other bytes
-/// only a control byte could be taken for a digit or a hyphen.
+/// Only for names and values that have been checked. It ignores bit 0x20, in which the cases of a letter
+/// differ. Of the other bytes, only a control byte could be mistaken for a digit or a hyphen.
 func equalsIgnoringCase(_ bytes: Span<UInt8>, _ range: Range<Int>, _ lowercase: StaticString) -> Bool {
   let count = lowercase.utf8CodeUnitCount
   guard range.count == count else { return false }
   let expected = UnsafeRawPointer(lowercase.utf8Start)
   let raw = bytes.bytes
   var index = 0
-  // Both loops read at most `count` bytes from either side, which is how many both have.
+  // Both loops read at most `count` bytes from either side, and both sides have that many.
   while count &- index >= 8 {
     let word = raw.unsafeLoadUnaligned(fromByteOffset: range.lowerBound &+ index, as: UInt64.self)
     guard word | 0x2020_2020_2020_2020 == expected.loadUnaligned(fromByteOffset: index, as: UInt64.self)
@@ -100,17 +101,17 @@ struct HTTP1FieldSet: OptionSet, Sendable, Hashable {
 
   init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  /// The set of one field.
+  /// A set with one field.
   init(_ id: HTTP1FieldID) { rawValue = 1 << UInt16(id.rawValue) }
 
-  /// The set of several fields.
+  /// A set with several fields.
   init(_ ids: [HTTP1FieldID]) { rawValue = ids.reduce(0) { $0 | 1 << UInt16($1.rawValue) } }
 
   /// Whether the field is in the set.
   func contains(_ id: HTTP1FieldID) -> Bool { rawValue & 1 << UInt16(id.rawValue) != 0 }
 }
 
-/// Where one field line lies in the bytes of its head.
+/// The position of one field line in the bytes of its head.
 struct HTTP1Field: Sendable, Hashable {
   let id: HTTP1FieldID
   private let nameStart: UInt32
@@ -118,7 +119,7 @@ struct HTTP1Field: Sendable, Hashable {
   private let valueStart: UInt32
   private let valueEnd: UInt32
 
-  /// The ranges must lie within a head, whose size has at most 30 bits.
+  /// The ranges must lie within a head, whose size is below 2^30.
   init(id: HTTP1FieldID, name: Range<Int>, value: Range<Int>) {
     self.id = id
     nameStart = UInt32(truncatingIfNeeded: name.lowerBound)
@@ -127,9 +128,9 @@ struct HTTP1Field: Sendable, Hashable {
     valueEnd = UInt32(truncatingIfNeeded: value.upperBound)
   }
 
-  /// The bytes of the name.
+  /// The range of the name.
   var name: Range<Int> { Int(nameStart)..<Int(nameEnd) }
 
-  /// The bytes of the value, without the whitespace around it.
+  /// The range of the value, without surrounding whitespace.
   var value: Range<Int> { Int(valueStart)..<Int(valueEnd) }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How the end of a body is known (RFC 9112 §6.3).
+/// How the end of a body is determined (RFC 9112 §6.3).
 enum HTTP1Framing: Sendable, Hashable {
   /// There is no body.
   case none
-  /// As many bytes as this.
+  /// The body has this many bytes.
   case contentLength(Int)
-  /// Chunks, the last one empty (§7.1).
+  /// The body is sent in chunks, the last one empty (§7.1).
   case chunked
-  /// Everything until the stream ends.
+  /// The body lasts until the stream ends.
   case untilClose
 
-  /// The framing of the response with this head to a request that was neither HEAD nor CONNECT.
+  /// The framing of a response with this head to a request that was neither HEAD nor CONNECT.
   ///
   /// Transfer codings before `chunked`, and codings without it, are left in the body (§6.3, rule 4).
-  /// - Throws: what is wrong with the fields that should tell.
+  /// - Throws: what is wrong with the fields that determine the framing.
   init(ofResponse head: HTTP1Head) throws(HTTP1Error) {
     switch head.statusCode {
     case 100..<200, 204, 304:
-      // Whatever the fields say, the head ends the message (§6.3, rule 1).
+      // The head ends the message, whatever the fields say (§6.3, rule 1).
       self = .none
       return
     default: break
@@ -40,8 +40,8 @@ enum HTTP1Framing: Sendable, Hashable {
     self = isChunked.last == true ? .chunked : .untilClose
   }
 
-  /// Checks what a request says of its body: strictly, since what another reader of the bytes takes for the end of the
-  /// message must be the end for this one too (§6.1, §6.3, §11.2).
+  /// Checks what a request says about its body. The check is strict, because all readers of the bytes must
+  /// agree where the message ends (§6.1, §6.3, §11.2).
   static func check(ofRequest head: HTTP1Head) throws(HTTP1Error) {
     guard head.hasFraming else { return }
     let lengths = head.lines(of: .contentLength)
@@ -56,12 +56,12 @@ enum HTTP1Framing: Sendable, Hashable {
     }
   }
 
-  /// `1*DIGIT`, or a list of equal ones, which is what intermediaries make of a repeated field (RFC 9110 §8.6); `nil`
-  /// if there is no such field.
+  /// `1*DIGIT`, or a list of equal numbers, which is what intermediaries make of a repeated field
+  /// (RFC 9110 §8.6); `nil` if there is no such field.
   private static func contentLength(_ lines: FieldLines) throws(HTTP1Error) -> Int? {
     var agreed: Int?
     try lines.forEach { (line) throws(HTTP1Error) in
-      // Not as other lists: an empty element is no number.
+      // Unlike in other lists, empty elements are not skipped: they aren't numbers.
       for element in line.slice.split(separator: HTTP1Bytes.comma, omittingEmptySubsequences: false) {
         let span = element.span
         guard let number = decimal(span.extracting(trimmed(0..<span.count, in: span))) else {
@@ -74,7 +74,7 @@ enum HTTP1Framing: Sendable, Hashable {
     return agreed
   }
 
-  /// A decimal number without a sign, or nil for anything else and for what exceeds `Int`.
+  /// A decimal number without a sign; `nil` for anything else, and if it exceeds `Int`.
   private static func decimal(_ digits: Span<UInt8>) -> Int? {
     guard !digits.isEmpty else { return nil }
     var number = 0

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The grammar of single lines: request line, status line, field line.
+/// Parses single lines: request line, status line, field line.
 ///
-/// Every range is within `bytes`, and a line never holds LF nor the CR of its own end.
+/// Every range is within `bytes`. A line contains neither LF nor the CR of its line end.
 enum HTTP1HeadParser {
-  /// `method SP request-target SP HTTP-version` (RFC 9112 §3), single spaces only.
+  /// `method SP request-target SP HTTP-version` (RFC 9112 §3), with single spaces only.
   static func requestLine(
     _ bytes: Span<UInt8>,
     _ line: Range<Int>,
@@ -34,9 +34,9 @@ enum HTTP1HeadParser {
     head.targetRange = target
   }
 
-  /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 §4). The second space may be missing where the
-  /// reason is: servers exist that leave it out, and nothing becomes ambiguous. Any three digits are a status; one that
-  /// is not from 100 to 599 is treated as a 5xx by the reader of the response (RFC 9110 §15).
+  /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 §4). The second space may be missing if there
+  /// is no reason, because some servers omit it and nothing becomes ambiguous. Any three digits are accepted;
+  /// a status outside 100 to 599 is treated as a 5xx by the reader of the response (RFC 9110 §15).
   static func statusLine(
     _ bytes: Span<UInt8>,
     _ line: Range<Int>,
@@ -70,7 +70,7 @@ enum HTTP1HeadParser {
     head.methodOrReason = reason
   }
 
-  /// The minor version of `HTTP/1.DIGIT` (RFC 9112 §2.3), which is case-sensitive.
+  /// The minor version in `HTTP/1.DIGIT` (RFC 9112 §2.3), which is case-sensitive.
   private static func version(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(HTTP1Error) -> Int {
     let start = range.lowerBound
     guard range.count == 8,
@@ -90,12 +90,12 @@ enum HTTP1HeadParser {
     byte &- 0x30 < 10 ? Int(byte &- 0x30) : nil
   }
 
-  /// CR inside a line is named as what it is: the classic way to hide a line end (RFC 9112 §2.2).
+  /// A CR inside a line gets its own error: it is the classic way to hide a line end (RFC 9112 §2.2).
   private static func refuseCarriageReturn(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTP1Error) {
     for index in line where bytes[index] == HTTP1Bytes.carriageReturn { throw .bareCarriageReturn }
   }
 
-  /// `field-name ":" OWS field-value OWS` (RFC 9112 §5), on a line that is not empty.
+  /// `field-name ":" OWS field-value OWS` (RFC 9112 §5). The line must not be empty.
   static func fieldLine(
     _ bytes: Span<UInt8>,
     _ line: Range<Int>,
@@ -113,8 +113,8 @@ enum HTTP1HeadParser {
     return HTTP1Field(id: .recognize(bytes, name), name: name, value: value)
   }
 
-  /// The content of a line that goes on with the field line before it, without the whitespace that it begins with
-  /// (`obs-fold`, RFC 9112 §5.2); `nil` if the line is no such one.
+  /// The content of a line that continues the field line before it, without leading whitespace (`obs-fold`,
+  /// RFC 9112 §5.2); `nil` if the line isn't a continuation.
   static func continuation(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(HTTP1Error) -> Range<Int>? {
     guard !line.isEmpty, HTTP1Bytes.isWhitespace(bytes[line.lowerBound]) else { return nil }
     if let bad = HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, line) {
@@ -123,8 +123,9 @@ enum HTTP1HeadParser {
     return trimmed(line, in: bytes)
   }
 
-  /// A field line that begins with `window`, and behind its end, in one pass; else `nil`, and up to where there is no
-  /// line feed. What was wrong with it, or that it isn't complete, is then for ``fieldLine(_:_:isFirst:)`` to say.
+  /// The field line at the start of `window` and the position after it, in one pass. If the line is not legal
+  /// or not complete, `nil` and the position up to which there is no line feed; ``fieldLine(_:_:isFirst:)``
+  /// then finds what is wrong.
   static func wholeFieldLine(_ bytes: Span<UInt8>, _ window: Range<Int>) -> (field: HTTP1Field?, end: Int) {
     let nameEnd = HTTP1Bytes.endOfToken(in: bytes.bytes, window)
     guard nameEnd < window.upperBound, bytes[nameEnd] == HTTP1Bytes.colon, nameEnd > window.lowerBound else {
@@ -135,7 +136,7 @@ enum HTTP1HeadParser {
     guard let end = HTTP1Bytes.firstNonFieldContent(in: bytes.bytes, content) else {
       return (nil, window.upperBound)
     }
-    // The line feed must be in the window too.
+    // The line feed must be inside the window too.
     guard window.upperBound &- end >= 2, bytes[end] == HTTP1Bytes.carriageReturn,
       bytes[end &+ 1] == HTTP1Bytes.lineFeed
     else { return (nil, end) }

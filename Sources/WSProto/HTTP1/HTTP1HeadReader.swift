@@ -2,9 +2,9 @@
 
 /// Reads the heads of HTTP/1.1 messages from a stream, in pieces of any size (RFC 9112 §2.2).
 ///
-/// Each line is parsed once, when its end has come, and the search for that end never goes back: the work is
-/// linear in the bytes however they are cut. A head that is refused stays refused, and what comes after it is
-/// dropped. Whole or byte by byte, the result is the same.
+/// Each line is parsed once, when its end has arrived, and the search for the end never goes back, so the
+/// time is linear however the bytes are split. After an error, every call fails and further bytes are
+/// dropped. The result doesn't depend on how the bytes are split.
 struct HTTP1HeadReader: Sendable {
   /// Which start line is expected.
   enum Kind: Sendable, Hashable {
@@ -16,7 +16,7 @@ struct HTTP1HeadReader: Sendable {
   let limits: HTTP1Limits
   private var buffer: [UInt8] = []
   private var head = HTTP1Head()
-  /// No line feed lies before this offset, from `lineStart` on. It never goes back, which makes the work linear.
+  /// There is no line feed between `lineStart` and this offset. It never moves back, so the time is linear.
   private(set) var searched = 0
   private var lineStart = 0
   private var hasStartLine = false
@@ -28,10 +28,10 @@ struct HTTP1HeadReader: Sendable {
     self.limits = limits.clamped
   }
 
-  /// Whether a head has begun and not ended: an end of stream now is an error (RFC 9112 §8).
+  /// Whether a head has begun and not ended: if the stream ends now, that is an error (RFC 9112 §8).
   var isInsideHead: Bool { failure == nil && (hasStartLine || !buffer.isEmpty) }
 
-  /// Bytes received and not given out.
+  /// The number of bytes received but not handed out.
   var bufferedCount: Int { buffer.count }
 
   /// Takes bytes from the stream.
@@ -51,7 +51,8 @@ struct HTTP1HeadReader: Sendable {
     if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
   }
 
-  /// The bytes received beyond the last head that `next()` gave out. They leave the reader, which begins anew.
+  /// The bytes received after the last head that `next()` returned. They are removed, and the reader starts
+  /// over.
   mutating func takeTrailingBytes() -> [UInt8] {
     let bytes = buffer
     buffer = []
@@ -62,9 +63,9 @@ struct HTTP1HeadReader: Sendable {
     return bytes
   }
 
-  /// The next head, or nil when more bytes are needed.
+  /// The next head, or `nil` if more bytes are needed.
   ///
-  /// - Throws: what the head violates, again on every later call.
+  /// - Throws: the violation, and again on every later call.
   mutating func next() throws(HTTP1Error) -> HTTP1Head? {
     if let failure { throw failure }
     do {
@@ -78,7 +79,7 @@ struct HTTP1HeadReader: Sendable {
   }
 
   private mutating func advance() throws(HTTP1Error) -> HTTP1Head? {
-    // Nothing is looked at beyond the limit, however much came at once.
+    // Ignore everything beyond the limit, however much arrived at once.
     let window = min(buffer.count, limits.maxHeadBytes)
     while searched < window {
       if hasStartLine, searched == lineStart, window &- searched >= 16, try takeFieldLine(window) { continue }
@@ -86,7 +87,7 @@ struct HTTP1HeadReader: Sendable {
       let lineEnd = found.map { $0 + 1 } ?? window
       searched = lineEnd
       guard let found else { break }
-      // `found` is at least `lineStart`: the search began there or behind it.
+      // `found` is at least `lineStart`, because the search began there or later.
       guard found > lineStart, buffer[found - 1] == HTTP1Bytes.carriageReturn else {
         throw .bareLineFeed
       }
@@ -98,8 +99,8 @@ struct HTTP1HeadReader: Sendable {
     return nil
   }
 
-  /// Takes the line that begins at `lineStart`, where no byte was looked at yet, if it is a whole and legal field
-  /// line: one pass instead of two.
+  /// Takes the line at `lineStart`, of which nothing has been examined yet, if it is a complete and legal
+  /// field line: one pass instead of two.
   private mutating func takeFieldLine(_ window: Int) throws(HTTP1Error) -> Bool {
     let (field, end) = HTTP1HeadParser.wholeFieldLine(buffer.span, lineStart..<window)
     searched = end
@@ -110,10 +111,10 @@ struct HTTP1HeadReader: Sendable {
     return true
   }
 
-  /// Parses one line; true if it was the empty line that ends the head.
+  /// Parses one line. Returns `true` for the empty line that ends the head.
   private mutating func parse(_ line: Range<Int>) throws(HTTP1Error) -> Bool {
     guard hasStartLine else {
-      // One empty line before a request is what clients of old sent after a body (RFC 9112 §2.2).
+      // Old clients sent an empty line after a body, so one is allowed before a request (RFC 9112 §2.2).
       if line.isEmpty, kind == .request, !emptyLineSkipped {
         emptyLineSkipped = true
         return false
@@ -129,11 +130,11 @@ struct HTTP1HeadReader: Sendable {
     return false
   }
 
-  /// Adds a line that begins with whitespace to the value of the field before it, with spaces for the line end: what
-  /// RFC 9112 §5.2 asks of user agents. False if it is no such line.
+  /// Appends a line that begins with whitespace to the value of the previous field, with spaces in place of
+  /// the line end, as RFC 9112 §5.2 requires of user agents. Returns `false` for other lines.
   private mutating func unfold(_ line: Range<Int>) throws(HTTP1Error) -> Bool {
     guard let content = try HTTP1HeadParser.continuation(buffer.span, line) else { return false }
-    // The line before this one ended with CR LF.
+    // The previous line ended with CR LF.
     buffer[line.lowerBound - 2] = HTTP1Bytes.space
     buffer[line.lowerBound - 1] = HTTP1Bytes.space
     if let field = head.fields.last, !content.isEmpty {
@@ -155,7 +156,7 @@ struct HTTP1HeadReader: Sendable {
     }
   }
 
-  /// Hands over the head, which ends at `lineStart`, and keeps what follows it.
+  /// Returns the head, which ends at `lineStart`, and keeps what follows it.
   private mutating func finish() throws(HTTP1Error) -> HTTP1Head {
     var finished = HTTP1Head()
     swap(&finished, &head)
@@ -166,7 +167,8 @@ struct HTTP1HeadReader: Sendable {
     }
     swap(&buffer, &trailing)
     finished.finish(bytes: trailing)
-    // How a response's body is framed is no matter where it can have none, and its status counts whatever the framing.
+    // Not for a response: its framing doesn't matter if it has no body, and its status counts whatever the
+    // framing says.
     if kind == .request { try HTTP1Framing.check(ofRequest: finished) }
     searched = 0
     lineStart = 0

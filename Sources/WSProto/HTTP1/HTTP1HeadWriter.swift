@@ -2,7 +2,7 @@
 
 import HTTPTypes
 
-/// What this end was asked to send and must not.
+/// Something this end was asked to send, but must not.
 enum HTTP1WriteError: Error, Sendable, Hashable {
   case invalidMethod(String)
   case invalidTarget(String)
@@ -45,8 +45,8 @@ extension HTTP1WriteError: CustomStringConvertible {
 
 /// Serialises the heads of HTTP/1.1 messages.
 ///
-/// Every part is checked before it is appended: no CR, LF or NUL that is not the writer's own ever leaves. Each
-/// function that throws leaves the buffer as it was.
+/// Every part is checked before it is appended, so the only CR, LF or NUL ever sent are the writer's own. If
+/// a function throws, the buffer is unchanged.
 enum HTTP1HeadWriter {
   /// Appends `method SP target SP HTTP/1.1 CRLF` (RFC 9112 §3).
   static func appendRequestLine(
@@ -64,7 +64,8 @@ enum HTTP1HeadWriter {
     append(" HTTP/1.1\r\n", to: &out)
   }
 
-  /// Appends `HTTP/1.1 SP code SP reason CRLF` (RFC 9112 §4); without a reason given, the registered one.
+  /// Appends `HTTP/1.1 SP code SP reason CRLF` (RFC 9112 §4). Without a given reason, the registered one is
+  /// used.
   static func appendStatusLine(
     _ code: Int,
     reason: String? = nil,
@@ -85,7 +86,7 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
-  /// Appends one field line. The name is written as it is given.
+  /// Appends one field line. The name is written as given.
   static func appendField(
     _ name: StaticString,
     _ value: String,
@@ -101,7 +102,7 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
-  /// Appends one field line whose value is bytes. The name is written as it is given.
+  /// Appends one field line whose value is bytes. The name is written as given.
   static func appendField(
     _ name: StaticString,
     _ value: Span<UInt8>,
@@ -116,8 +117,8 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
-  /// Appends `Sec-WebSocket-Extensions` with the value that `negotiate` appends; nothing if that is nothing
-  /// (RFC 6455 §9.1).
+  /// Appends `Sec-WebSocket-Extensions` with the value that `negotiate` appends, or nothing if that value is
+  /// empty (RFC 6455 §9.1).
   static func appendExtensions(
     to out: inout [UInt8],
     _ negotiate: (inout [UInt8]) -> Void
@@ -137,12 +138,12 @@ enum HTTP1HeadWriter {
     appendLineEnd(to: &out)
   }
 
-  /// Appends fields in their order, byte for byte; all of them or, on an error, none.
+  /// Appends fields in order, byte for byte: all of them, or none if it throws.
   static func appendFields(_ headers: Headers, to out: inout [UInt8]) throws(HTTP1WriteError) {
     let start = out.count
     for field in headers {
       let name = field.name.rawName
-      // Checked again, whatever the type promises: this is the last place before the wire.
+      // Checked again even though the type promises it: this is the last place before the wire.
       guard !name.isEmpty, name.utf8.allSatisfy(HTTP1Bytes.isToken) else {
         out.removeSubrange(start...)
         throw .invalidFieldName(name)

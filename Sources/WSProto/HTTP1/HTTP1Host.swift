@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The host that a request is for, with or without a port: what `Host` holds (RFC 9110 §7.2), and `:authority`
-/// (RFC 9113 §8.3.1). One set of rules for what is sent and what is received.
+/// The host of a request, with or without a port: the value of `Host` (RFC 9110 §7.2) or `:authority`
+/// (RFC 9113 §8.3.1). The same rules apply to what is sent and what is received.
 enum HTTP1Host {
-  /// Why a value is no host.
+  /// Why a value is not a legal host.
   enum Fault: Error, Sendable, Hashable {
     case empty
     case notASCII
@@ -16,10 +16,11 @@ enum HTTP1Host {
     case character
   }
 
-  /// Whether `value` is `uri-host [ ":" port ]` with a host in it, as the URIs of WebSocket need one (RFC 6455 §3).
+  /// Whether `value` is `uri-host [ ":" port ]` with a non-empty host, which WebSocket URIs require
+  /// (RFC 6455 §3).
   ///
-  /// A `reg-name` and IP literals by their characters (RFC 3986 §3.2.2), a port by its digits: no user information,
-  /// path, list or whitespace passes for a host.
+  /// Checks the characters of a `reg-name` or an IP literal (RFC 3986 §3.2.2) and the digits of a port. User
+  /// information, a path, a list or whitespace is not accepted.
   static func isLegal(_ value: Span<UInt8>) -> Bool {
     var index = 0
     if value.count > 0, value[0] == 0x5b {
@@ -56,7 +57,7 @@ enum HTTP1Host {
     if !isLegal(value) { throw fault(of: value) }
   }
 
-  /// What is wrong with a value that is not legal: the cause that tells most.
+  /// What is wrong with an illegal value: the most informative cause.
   private static func fault(of value: Span<UInt8>) -> Fault {
     func contains(_ isOne: (UInt8) -> Bool) -> Bool {
       for index in value.indices where isOne(value[index]) { return true }
@@ -65,7 +66,7 @@ enum HTTP1Host {
     if value.count == 0 { return .empty }
     if contains({ $0 >= 0x80 }) { return .notASCII }
     if contains({ $0 == 0x40 }) { return .userInformation }
-    // Slash, question mark, number sign, backslash, and the space that separates a list.
+    // Slash, question mark, number sign, backslash, or the space that separates a list.
     if contains({ $0 == 0x2f || $0 == 0x3f || $0 == 0x23 || $0 == 0x5c || $0 == 0x20 }) { return .notAlone }
     if value[0] == 0x5b { return .addressLiteral }
     let colons = value.indices.filter { value[$0] == HTTP1Bytes.colon }
@@ -85,7 +86,8 @@ enum HTTP1Host {
     return byte < 0x80 && (set &>> UInt64(byte & 63)) & 1 == 1
   }
 
-  /// What stands in the brackets of an IP literal: an IPv6 address, or `"v" 1*HEXDIG "."` and any of these.
+  /// The characters inside the brackets of an IP literal: an IPv6 address, or `"v" 1*HEXDIG "."` and any of
+  /// these.
   private static func isLiteral(_ byte: UInt8) -> Bool { isRegName(byte) || byte == HTTP1Bytes.colon }
 
   private static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }

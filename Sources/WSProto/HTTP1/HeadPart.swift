@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Some bytes of a head, such as a field's value; they share the head's storage.
+/// A range of bytes in a head, such as a field's value. It shares the storage of the head.
 ///
-/// Not `ArraySlice`: copies of this take one reference count, also inside of optionals and enums.
+/// Used instead of `ArraySlice` because copying it takes a single reference count, even inside optionals and
+/// enums.
 struct HeadPart: Sendable {
   private let bytes: [UInt8]
   // 0 <= start <= end <= bytes.count
   private let start: Int
   private let end: Int
 
-  /// `bytes[range]`; traps if that is out of bounds.
+  /// `bytes[range]`. Traps if the range is out of bounds.
   init(_ bytes: [UInt8], _ range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "range out of bounds")
     self.bytes = bytes
@@ -36,38 +37,38 @@ struct HeadPart: Sendable {
     get { bytes.span.extracting(start..<end) }
   }
 
-  /// The bytes, for those who want a collection.
+  /// The bytes as a collection.
   var slice: ArraySlice<UInt8> { bytes[start..<end] }
 
-  /// A part of this part, counted from its first byte.
+  /// A part of this part; the range is relative to its first byte.
   func part(_ range: Range<Int>) -> HeadPart {
     HeadPart(bytes, start + range.lowerBound..<start + range.upperBound)
   }
 
-  /// Without the whitespace at its ends.
+  /// This part without whitespace at its ends.
   var trimmed: HeadPart { part(WSProto.trimmed(0..<count, in: span)) }
 
-  /// The bytes as text, where they are known to be ASCII or UTF-8.
+  /// The bytes as text. Only for bytes known to be ASCII or UTF-8.
   var text: String { String(decoding: slice, as: UTF8.self) }
 
-  /// Whether all bytes have the property.
+  /// Whether all bytes satisfy the predicate.
   func allSatisfy(_ property: (UInt8) -> Bool) -> Bool {
     let span = span
     for index in span.indices where !property(span[index]) { return false }
     return true
   }
 
-  /// Whether the bytes are those of `text`, case and all.
+  /// Whether the bytes equal `text`, including case.
   func isSpelled(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
-    // As many bytes as `text` has.
+    // `text` has the same number of bytes.
     let expected = text.utf8Start
     let span = span
     for index in span.indices where span[index] != expected[index] { return false }
     return true
   }
 
-  /// Whether the bytes are `lowercase` in any case; see ``equalsIgnoringCase(_:_:_:)``.
+  /// Whether the bytes equal `lowercase`, ignoring case; see ``equalsIgnoringCase(_:_:_:)``.
   func equals(_ lowercase: StaticString) -> Bool { equalsIgnoringCase(span, 0..<count, lowercase) }
 }
 

@@ -2,13 +2,13 @@
 
 public import HTTPTypes
 
-/// Header fields in the order of the wire; repeated fields are repeated entries.
+/// Header fields in wire order; repeated fields have several entries.
 public typealias Headers = HTTPFields
 
 /// A dictionary from field names in lower case to values.
 ///
-/// The values of a repeated field are joined by ", " in their order (RFC 9110 §5.3). `Set-Cookie` does not survive
-/// that; read it from the fields themselves.
+/// The values of a repeated field are joined by ", " in order (RFC 9110 §5.3). That doesn't work for
+/// `Set-Cookie`; read it from the fields themselves.
 public func normedHeaderDict(_ headers: Headers) -> [String: String] {
   var values: [String: String] = [:]
   for field in headers {
@@ -22,10 +22,10 @@ public func normedHeaderDict(_ headers: Headers) -> [String: String] {
   return values
 }
 
-/// The elements of a comma-separated field value, without the whitespace around them.
+/// The elements of a comma-separated field value, without surrounding whitespace.
 ///
-/// A comma inside a quoted string does not separate (RFC 9110 §5.6.1, §5.6.4); the quotes are kept. A quote that is
-/// never closed reaches to the end. Empty elements carry nothing and are left out.
+/// A comma inside a quoted string is not a separator (RFC 9110 §5.6.1, §5.6.4); the quotes are kept. A quoted
+/// string that is not closed extends to the end. Empty elements are omitted.
 public func splitCommaHeader(_ value: String) -> [String] {
   var pieces: [String] = []
   let bytes = Array(value.utf8)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The reason phrase that RFC 9110 §15 (and RFC 6585, for its codes) gives a status code; empty where none is
-/// registered, which a status line allows (RFC 9112 §4).
+/// The reason phrase that RFC 9110 §15 (or RFC 6585) registers for a status code; empty if there is none,
+/// which a status line allows (RFC 9112 §4).
 func reasonPhrase(forStatus code: Int) -> StaticString {
   switch code {
   case 100: "Continue"

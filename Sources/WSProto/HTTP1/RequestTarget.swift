@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The target of a request, taken apart: origin-form, or absolute-form as proxies get it (RFC 9112 §3.2). One set of
-/// rules for what is sent and what is received.
+/// The parts of a request target, in origin-form or in the absolute-form that proxies receive
+/// (RFC 9112 §3.2). The same rules apply to what is sent and what is received.
 struct RequestTarget {
-  /// Why a target is none.
+  /// Why a target is not legal.
   enum Fault: Error, Sendable, Hashable {
     case empty
     case form
     case fragment
     case character
     case authority(HTTP1Host.Fault)
-    /// Only of what is sent: `Host` must say what the URI says.
+    /// Only when sending: `Host` must match the URI.
     case otherHost
   }
 
-  /// Host and port of an absolute-form, which take the place of `Host` (RFC 9112 §3.2.2).
+  /// Host and port of an absolute-form, which replace `Host` (RFC 9112 §3.2.2).
   let authority: HeadPart?
-  /// The resource name of RFC 6455 §3: path and query, beginning with a slash.
+  /// The resource name of RFC 6455 §3: path and query, starting with a slash.
   let resource: HeadPart
 
-  /// - Throws: why `target` is not legal. `*` and a host alone are targets of other methods than GET (RFC 9112 §3.2.3,
-  ///   §3.2.4).
+  /// - Throws: why `target` is not legal. `*` and a bare host are targets for methods other than GET
+  ///   (RFC 9112 §3.2.3, §3.2.4).
   init(_ target: HeadPart) throws(Fault) {
     guard let first = target.first else { throw .empty }
     if first == Self.slash {
@@ -51,7 +51,7 @@ struct RequestTarget {
     self.resource = resource
   }
 
-  /// Path and query of a target that is in origin-form, as HTTP/2 and HTTP/3 have it (RFC 9113 §8.3.1).
+  /// Path and query of a target in origin-form, the only form in HTTP/2 and HTTP/3 (RFC 9113 §8.3.1).
   static func originForm(_ target: HeadPart) throws(Fault) -> HeadPart {
     guard let first = target.first else { throw .empty }
     guard first == slash else { throw .form }
@@ -63,11 +63,11 @@ struct RequestTarget {
   private static let questionMark: UInt8 = 0x3f
   private static let numberSign: UInt8 = 0x23
 
-  /// Behind `://`, if a scheme of the URIs that name WebSockets comes first: RFC 6455 §4.2.1 says HTTP and HTTPS, and
-  /// clients behind proxies send `ws:` and `wss:` too.
+  /// The position after `://` if the target begins with a scheme used for WebSockets. RFC 6455 §4.2.1 allows
+  /// HTTP and HTTPS; clients behind proxies also send `ws:` and `wss:`.
   private static func endOfScheme(_ target: HeadPart) -> Int? {
     let span = target.span
-    // Letters alone: the comparison takes some control bytes for others.
+    // Letters only, because the comparison takes some control bytes for other characters.
     var end = 0
     while end < span.count, (span[end] | 0x20) &- 0x61 < 26 { end &+= 1 }
     guard target.part(end..<min(end + 3, target.count)).isSpelled("://") else { return nil }
@@ -77,8 +77,9 @@ struct RequestTarget {
     return nil
   }
 
-  /// Path and query: what a URL parser of browsers gives (WHATWG URL, "path state" and "query state"), which is what
-  /// RFC 3986 §3.3 and §3.4 allow, and some characters that it wants encoded and that browsers leave as they are.
+  /// Checks path and query: accepts what browsers' URL parsers produce (WHATWG URL, "path state" and "query
+  /// state"), which is what RFC 3986 §3.3 and §3.4 allow plus some characters that it requires to be encoded
+  /// and browsers leave as they are.
   private static func checkResource(_ span: Span<UInt8>) throws(Fault) {
     var isQuery = false
     for index in span.indices {
@@ -90,12 +91,12 @@ struct RequestTarget {
     }
   }
 
-  /// Visible ASCII but for `" # < >`.
+  /// Visible ASCII except `" # < >`.
   private static func isQueryByte(_ byte: UInt8) -> Bool {
     byte > 0x20 && byte < 0x7f && byte != 0x22 && byte != numberSign && byte != 0x3c && byte != 0x3e
   }
 
-  /// The same, but for the backslash, the backtick and braces. A question mark begins the query.
+  /// The same, except backslash, backtick and braces. A question mark begins the query.
   private static func isPathByte(_ byte: UInt8) -> Bool {
     isQueryByte(byte) && byte != 0x5c && byte != 0x60 && byte != 0x7b && byte != 0x7d
   }

@@ -51,7 +51,7 @@ extension H11Handshake {
         )
         return
       case .rejected(let reject):
-        // The status counts, whatever is wrong with the body.
+        // The status counts, even if something is wrong with the body.
         deliver(.rejectConnection(reject))
         let framing: HTTP1Framing
         do throws(HTTP1Error) {
@@ -114,7 +114,7 @@ extension HTTP1HeadWriter {
   }
 }
 
-/// A value for `Sec-WebSocket-Key`: 16 bytes of the system's randomness in Base64 (RFC 6455 §4.1).
+/// A value for `Sec-WebSocket-Key`: 16 random bytes from the system in Base64 (RFC 6455 §4.1).
 public func generateNonce() -> String {
   var bytes = InlineArray<16, UInt8>(repeating: 0)
   var span = bytes.mutableSpan

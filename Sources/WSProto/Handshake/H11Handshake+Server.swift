@@ -38,9 +38,9 @@ extension H11Handshake {
     }
   }
 
-  /// Bytes that come before the decision are kept for the connection. What has piled up before this call is held
-  /// against the limit, not what it brings: so the outcome depends on the caller's deciding late, not on how the bytes
-  /// were cut.
+  /// Keeps bytes that arrive before the decision for the connection. The limit is compared with what had
+  /// accumulated before this call, so the outcome depends on how late the caller decides, not on how the
+  /// bytes were split.
   func receiveEarly(_ data: UnsafeRawBufferPointer, _ phase: inout Phase) throws(ProtocolError) {
     if data.isEmpty { return }
     if reader.bufferedCount > configuration.limits.maxEarlyBytes {
@@ -51,7 +51,7 @@ extension H11Handshake {
     reader.receive(data)
   }
 
-  /// RFC 6455 §4.2.2.
+  /// Accepts the request (RFC 6455 §4.2.2).
   func sendAccept(
     _ event: AcceptConnection,
     _ phase: inout Phase,
@@ -70,7 +70,7 @@ extension H11Handshake {
     )
   }
 
-  /// The handshake is refused; the connection ends with the response (RFC 9112 §9.6).
+  /// Refuses the handshake; the connection ends with the response (RFC 9112 §9.6).
   func sendReject(
     _ event: RejectConnection,
     _ phase: inout Phase,
@@ -112,7 +112,7 @@ extension H11Handshake {
 }
 
 extension LocalProtocolError {
-  /// What the writer refuses is the caller's mistake.
+  /// What the writer refuses is a mistake of the caller.
   init(_ error: HTTP1WriteError) {
     switch error {
     case .bodyNotAllowed, .bodyTooLong, .bodyTooShort, .bodyAlreadyFinished, .invalidContentLength,
@@ -142,8 +142,8 @@ extension HTTP1HeadWriter {
     appendEnd(to: &out)
   }
 
-  /// Appends the part of a 101 response that is the same for all, and the accept token for `key`
-  /// (RFC 6455 §4.2.2 item 5). The caller goes on with more fields or with the end.
+  /// Appends the constant part of a 101 response and the accept token for `key` (RFC 6455 §4.2.2 item 5). The
+  /// caller then appends more fields or the end.
   static func appendSwitchingProtocols(key: Span<UInt8>, to out: inout [UInt8]) {
     append(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",

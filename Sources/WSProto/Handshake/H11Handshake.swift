@@ -4,9 +4,9 @@ public import HTTPTypes
 
 /// The opening handshake over HTTP/1.1, for either role (RFC 6455 §4, RFC 9112).
 ///
-/// ``WSConnection`` drives one of these; use it directly to take over the ``connection`` once it is there, or, as a relay
-/// does, the bytes behind the handshake (``takeTrailingBytes()``). Where something else reads and writes HTTP, use
-/// ``ServerNegotiation`` and ``ClientNegotiation``.
+/// ``WSConnection`` contains one of these. Use it directly to take over the ``connection`` when it is open,
+/// or, in a relay, the bytes after the handshake (``takeTrailingBytes()``). If other code reads and writes
+/// HTTP, use ``ServerNegotiation`` and ``ClientNegotiation``.
 public final class H11Handshake {
   /// The role of this end.
   public let type: ConnectionType
@@ -17,10 +17,10 @@ public final class H11Handshake {
   let configuration: Configuration
   private var phase: Phase
   private var queue = EventQueue()
-  /// Reads the peer's heads, and keeps what comes behind them until it is clear whose it is.
+  /// Reads the peer's heads, and keeps what follows them until it is clear who gets it.
   var reader: HTTP1HeadReader
 
-  /// What the handshake is doing, with all that it has for it.
+  /// The current step of the handshake, with its data.
   enum Phase {
     /// Client: the request has not been sent.
     case requestUnsent
@@ -30,25 +30,25 @@ public final class H11Handshake {
     indirect case readingRejection(HTTP1BodyReader)
     /// Server: the request is being read.
     case awaitingRequest
-    /// Server: the caller decides; the reader has what comes meanwhile.
+    /// Server: the caller decides; the reader keeps what arrives in the meantime.
     case awaitingDecision(ReceivedHead)
-    /// Server: the request is not legal; the caller can only reject. The rejection is the reply that waits, if replies are
-    /// automatic.
+    /// Server: the request is not legal; the caller can only reject. If replies are automatic, the rejection
+    /// waits here.
     indirect case awaitingRejection(RejectConnection?)
     /// Server: the body of a refusal is being sent.
     indirect case sendingRejection(HTTP1BodyWriter)
-    /// Accepted. Nobody has asked for the connection, and what has come behind the handshake is still in the reader.
+    /// Accepted. Nobody has asked for the connection yet; what followed the handshake is still in the reader.
     case established(Connection)
     /// Accepted; the connection has its bytes.
     case open(Connection)
     /// Accepted; the bytes belong to a relay.
     case relayed
-    /// Over without a connection.
+    /// Over, without a connection.
     case closed
-    /// Inside of a call, in which code of others may run: extensions, random sources.
+    /// Inside a call that may run other code: extensions, random sources.
     case busy(ConnectionStateMachine.State)
 
-    /// The same in the terms of the table of transitions.
+    /// The corresponding state in the table of transitions.
     var state: ConnectionStateMachine.State {
       switch self {
       case .requestUnsent: .requestUnsent
@@ -88,23 +88,24 @@ public final class H11Handshake {
 
   // MARK: Sending
 
-  /// The bytes that put `event` on the wire: ``Request`` for a client; ``AcceptConnection``, ``RejectConnection`` or
-  /// ``RejectData`` for a server.
+  /// Encodes `event`: ``Request`` on a client; ``AcceptConnection``, ``RejectConnection`` or ``RejectData``
+  /// on a server.
   ///
-  /// - Throws: `LocalProtocolError` if the event is not legal in this state or at all; nothing has changed then.
+  /// - Throws: `LocalProtocolError` if the event is illegal, in this state or in general; nothing has changed
+  ///   then.
   public func send(_ event: some EventConvertible) throws(LocalProtocolError) -> [UInt8] {
     var output: [UInt8] = []
     try send(event, into: &output)
     return output
   }
 
-  /// Appends the bytes that put `event` on the wire; see ``send(_:)``.
+  /// Appends the bytes of `event`; see ``send(_:)``.
   public func send(_ event: some EventConvertible, into output: inout [UInt8]) throws(LocalProtocolError) {
     try send(event.event, into: &output, atMost: .max)
   }
 
-  /// The same, unless it would be more than `limit` bytes. No bound is known before: what an extension answers is its own
-  /// matter.
+  /// The same, but fails if it would need more than `limit` bytes. The size can't be computed before, because
+  /// an extension may answer anything.
   func send(_ event: Event, into output: inout [UInt8], atMost limit: Int) throws(LocalProtocolError) {
     let start = output.count
     do throws(LocalProtocolError) {
@@ -121,7 +122,7 @@ public final class H11Handshake {
         let count = output.count - start
         guard count <= limit else { throw OutboundFrame.noRoom(count, limit) }
         phase = next
-        // What followed a request that was refused is of no use (RFC 9112 §9.6).
+        // What followed a refused request is not needed (RFC 9112 §9.6).
         if case .rejectConnection = event { _ = reader.takeTrailingBytes() }
       }
     } catch {
@@ -132,14 +133,15 @@ public final class H11Handshake {
 
   // MARK: Receiving
 
-  /// Starts with a request that an HTTP server has read and parsed already. Call ``nextEvent()`` afterwards.
+  /// Starts with a request that an HTTP server has already parsed. Call ``nextEvent()`` afterwards.
   ///
-  /// The answer is bytes, as wsproto has it. A framework that writes its responses by itself uses ``ServerNegotiation``.
+  /// The answer is bytes, as in wsproto. A framework that writes its responses itself uses
+  /// ``ServerNegotiation``.
   /// - Parameters:
-  ///   - headers: all fields of the request, `Host` included.
+  ///   - headers: all fields of the request, including `Host`.
   ///   - path: the request target.
-  /// - Throws: `ProtocolError.local` for a client, and when a request was read, or begun to be read, before;
-  ///   `ProtocolError.remote` as for received bytes.
+  /// - Throws: `ProtocolError.local` on a client, and if a request has been read completely or in part
+  ///   before; `ProtocolError.remote` as for received bytes.
   public func initiateUpgradeConnection(headers: Headers, path: String) throws(ProtocolError) {
     guard type == .server else {
       throw .local(
@@ -149,19 +151,20 @@ public final class H11Handshake {
     try receiving { (phase) throws(ProtocolError) in try startFromRequest(headers, path, &phase) }
   }
 
-  /// Takes bytes from the transport and reads what they complete. Call ``nextEvent()`` afterwards.
+  /// Takes bytes from the transport and processes what they complete. Call ``nextEvent()`` afterwards.
   ///
-  /// - Throws: `ProtocolError.remote` if the peer's part isn't legal: a server sends the error's `eventHint`, then
-  ///   either closes. Events that were read before it can still be taken, such as a refusal whose body is not legal.
-  ///   `ProtocolError.local` if the handshake is over or hasn't begun, bytes that come then belong to the
-  ///   ``connection``; and if more than ``Limits/maxUntakenBytes`` of a refusal's body wait in events that were not taken.
+  /// - Throws: `ProtocolError.remote` if the peer's part isn't legal: a server sends the error's `eventHint`,
+  ///   then closes the transport; a client just closes it. Events before the error can still be taken, such
+  ///   as a refusal whose body is not legal. `ProtocolError.local` if the handshake is over or hasn't begun
+  ///   (later bytes belong to the ``connection``), and if more than ``Limits/maxUntakenBytes`` of a refusal's
+  ///   body wait in events that were not taken.
   public func receiveData(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     let limit = configuration.limits.maxUntakenBytes
     if queue.heldBytes > limit { throw .local(.eventsNotTaken(queue.heldBytes, limit: limit)) }
     try keep(data)
   }
 
-  /// Takes bytes, however many wait: for the borrowed doors, which have taken them already.
+  /// Takes bytes, however many wait: for borrowed events, whose bytes have been taken already.
   func keep(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     try receiving { (phase) throws(ProtocolError) in
       switch phase {
@@ -174,7 +177,7 @@ public final class H11Handshake {
       case .awaitingDecision:
         try receiveEarly(data, &phase)
       case .awaitingRejection, .sendingRejection:
-        // Of no use: the connection ends with the refusal (RFC 9112 §9.6).
+        // Not needed: the connection ends with the refusal (RFC 9112 §9.6).
         return
       case .requestUnsent:
         throw .local(LocalProtocolError("data was received before the request was sent", .state(state)))
@@ -194,8 +197,8 @@ public final class H11Handshake {
 
   /// The transport has ended.
   ///
-  /// - Throws: `ProtocolError.remote` if that cuts a message off, or leaves a client without an answer.
-  ///   `ProtocolError.local` if the connection is open: tell the ``connection``.
+  /// - Throws: `ProtocolError.remote` if that cuts off a message, or leaves a client without an answer.
+  ///   `ProtocolError.local` if the connection is open: tell the ``connection`` instead.
   public func receiveEndOfStream() throws(ProtocolError) {
     try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
       switch phase {
@@ -220,7 +223,7 @@ public final class H11Handshake {
     }
   }
 
-  /// The next head; `nil` when more bytes are needed.
+  /// The next head; `nil` if more bytes are needed.
   func nextHead(_ phase: inout Phase, orEnd end: Phase) throws(ProtocolError) -> HTTP1Head? {
     do throws(HTTP1Error) {
       return try reader.next()
@@ -230,7 +233,7 @@ public final class H11Handshake {
     }
   }
 
-  /// There is no connection, and there will be none: bytes are of no use any more.
+  /// Called when there is no connection and never will be: bytes are no longer needed.
   func over(_ phase: inout Phase, _ end: Phase = .closed) {
     phase = end
     _ = reader.takeTrailingBytes()
@@ -243,12 +246,12 @@ public final class H11Handshake {
   /// Whether events wait to be taken.
   var hasEvents: Bool { !queue.isEmpty }
 
-  /// The next event; `nil` when more bytes are needed.
+  /// The next event; `nil` if more bytes are needed.
   public func nextEvent() -> Event? {
     queue.popFirst()
   }
 
-  /// The events that the bytes received so far give.
+  /// The events in the bytes received so far.
   public func events() -> EventSequence {
     EventSequence { self.nextEvent() }
   }
@@ -257,7 +260,7 @@ public final class H11Handshake {
 
   func deliver(_ part: RejectData) { queue.append(part) }
 
-  /// Runs a part of the peer's. What answers an illegal request waits, if replies are automatic.
+  /// Processes input from the peer. If replies are automatic, the answer to an illegal request then waits.
   private func receiving(_ body: (inout Phase) throws(ProtocolError) -> Void) throws(ProtocolError) {
     try alone(or: { .local($0) }) { (phase) throws(ProtocolError) in
       do throws(ProtocolError) {
@@ -276,19 +279,19 @@ public final class H11Handshake {
 
   // MARK: Replies
 
-  /// The most bytes that the rejection takes which waits to be sent; 0 if none does. See
+  /// The maximum number of bytes that the waiting rejection takes; 0 if there is none. See
   /// ``AutomaticReplies/rejections``.
   public var waitingReplyBytes: Int { waitingRejection.map { sizeBound(of: .rejectConnection($0)) } ?? 0 }
 
-  /// The bytes of the rejection that waits, none if none does: write all of them to the transport. ``state`` is then
-  /// closed.
+  /// The bytes of the waiting rejection; empty if there is none. Write all of them to the transport. The
+  /// ``state`` is then closed.
   public func sendReplies() throws(LocalProtocolError) -> [UInt8] {
     var output: [UInt8] = []
     try sendReplies(into: &output, atMost: .max)
     return output
   }
 
-  /// Appends the bytes of the rejection that waits; see ``sendReplies()``.
+  /// Appends the bytes of the waiting rejection; see ``sendReplies()``.
   public func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError) {
     try sendReplies(into: &output, atMost: .max)
   }
@@ -302,29 +305,30 @@ public final class H11Handshake {
     if case .awaitingRejection(let rejection) = phase { rejection } else { nil }
   }
 
-  // MARK: What comes of it
+  // MARK: The result
 
-  /// The connection that the handshake has led to; `nil` until then, and after ``takeTrailingBytes()``.
+  /// The connection that results from the handshake; `nil` until then, and after ``takeTrailingBytes()``.
   ///
-  /// Whoever asks for it first lets it have the bytes that followed the handshake.
+  /// The first access passes it the bytes that followed the handshake.
   public var connection: Connection? {
     switch phase {
     case .open(let connection): return connection
     case .established(let connection):
       phase = .open(connection)
-      // It is open, and takes bytes.
+      // It is open and takes bytes.
       try? connection.receiveData(reader.takeTrailingBytes())
       return connection
     default: return nil
     }
   }
 
-  /// The bytes that have come behind the handshake, for a relay: a program that hands on the bytes of the transport
-  /// instead of reading messages, such as a proxy between two handshakes.
+  /// The bytes after the handshake, for a relay: a program that forwards the bytes of the transport instead
+  /// of reading messages, such as a proxy between two handshakes.
   ///
-  /// Call it once the handshake is accepted, and don't ask for the ``connection`` before. From then on the transport is
-  /// the caller's: write these bytes to the other side first, then all that is read.
-  /// - Throws: `LocalProtocolError` if there was no acceptance, or the bytes are the connection's already.
+  /// Call it when the handshake is accepted, without having accessed ``connection``. From then on the
+  /// transport is yours: first write these bytes to the other side, then everything you read.
+  /// - Throws: `LocalProtocolError` if the handshake was not accepted, or the connection already has the
+  ///   bytes.
   public func takeTrailingBytes() throws(LocalProtocolError) -> Bytes {
     try alone { (phase) throws(LocalProtocolError) in
       guard case .established = phase else {
@@ -337,7 +341,7 @@ public final class H11Handshake {
 
   // MARK: One call at a time
 
-  /// Runs `body` on the phase, which is ``Phase/busy(_:)`` for everyone else meanwhile: code of others that calls back
+  /// Runs `body` on the phase, which is ``Phase/busy(_:)`` in the meantime: other code that calls back
   /// changes nothing and gets an error.
   private func alone<Result, Failure: Error>(
     or failure: (LocalProtocolError) -> Failure,
@@ -362,7 +366,7 @@ public final class H11Handshake {
 }
 
 extension RemoteProtocolError {
-  /// A head or a body that isn't legal HTTP/1.1.
+  /// An error for a head or a body that isn't legal HTTP/1.1.
   init(_ error: HTTP1Error, for role: ConnectionType) {
     self.init(
       HandshakeFault("Bad HTTP message", error.description, status: error.suggestedStatus),
@@ -376,7 +380,7 @@ extension RemoteProtocolError {
 }
 
 extension HandshakeFields {
-  /// The fields of a head of HTTP/1.1.
+  /// The fields of an HTTP/1.1 head.
   init(_ head: HTTP1Head) {
     self.init()
     let bytes = head.bytes
@@ -385,7 +389,7 @@ extension HandshakeFields {
 }
 
 extension H11Handshake {
-  /// The most bytes that an event of the handshake takes on the wire.
+  /// The maximum number of bytes that an event of the handshake takes on the wire.
   func sizeBound(of event: Event) -> Int {
     func size(_ headers: Headers) -> Int {
       headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
@@ -404,7 +408,7 @@ extension H11Handshake {
       return fixed + request.host.utf8.count + request.target.utf8.count + size(request.extraHeaders)
         + size(request.extensions) + request.subprotocols.reduce(0) { $0 + $1.utf8.count + 2 }
     case .acceptConnection(let accept):
-      // An answer has at most what extensions of this package can say; others get room too.
+      // An answer is at most as long as this package's extensions make it; custom ones get room too.
       return fixed + (accept.subprotocol?.utf8.count ?? 0) + size(accept.extraHeaders)
         + accept.extensions.count * 256 + size(accept.extensions)
     case .rejectConnection(let reject): return fixed + size(reject.headers)

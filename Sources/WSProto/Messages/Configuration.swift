@@ -2,13 +2,14 @@
 
 /// The settings of a connection.
 public struct Configuration: Sendable {
-  /// What a peer may make this end hold or do.
+  /// Limits on what a peer may make this end hold or do.
   public var limits: Limits
-  /// Parts as they arrive, or whole messages.
+  /// Whether messages are delivered in parts as they arrive, or whole.
   public var delivery: MessageDelivery
-  /// What is answered without a call: nothing, unless stated. ``FrameProtocol``, which has no state, never answers.
+  /// What is answered automatically; nothing by default. ``FrameProtocol``, which has no state, never
+  /// answers.
   public var automaticReplies: AutomaticReplies
-  /// Where masking keys and nonces come from. The system's CSPRNG outside of tests (RFC 6455 §5.3, §10.3).
+  /// The source of masking keys and nonces. Use the system's CSPRNG except in tests (RFC 6455 §5.3, §10.3).
   public var randomSource: RandomSource
 
   /// The defaults: wsproto's delivery in chunks, ``Limits``' defaults, no automatic replies, the system's randomness.

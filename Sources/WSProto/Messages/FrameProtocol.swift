@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Both directions of the framing layer without the states of a connection (RFC 6455 §5).
+/// Both directions of the framing layer, without the states of a connection (RFC 6455 §5).
 ///
-/// ``Connection`` stands on the same pieces and adds the closing handshake. What this class sends is not checked against
-/// what was received: it would send a message after a Close.
+/// ``Connection`` uses the same parts and adds the closing handshake. This class doesn't check what it sends
+/// against what it received: it would, for example, send a message after a Close.
 public final class FrameProtocol {
   /// Whether this end is the client.
   public let client: Bool
@@ -15,8 +15,8 @@ public final class FrameProtocol {
   private var outbound: OutboundPipeline
   private var failure: ParseFailed?
 
-  /// A framing layer; extensions that aren't enabled are ignored. Frames come as their bytes arrive, whatever
-  /// ``Configuration/delivery`` says.
+  /// Creates a framing layer. Extensions that aren't enabled are ignored. Frames are returned as their bytes
+  /// arrive, whatever ``Configuration/delivery`` says.
   public init(client: Bool, extensions: [any Extension] = [], configuration: Configuration = Configuration())
   {
     self.client = client
@@ -39,19 +39,19 @@ public final class FrameProtocol {
 
   // MARK: Receiving
 
-  /// Takes received bytes; call ``nextFrame()`` or ``receivedFrames()`` afterwards. After a Close or a failure they are
-  /// dropped.
+  /// Takes received bytes; call ``nextFrame()`` or ``receivedFrames()`` afterwards. After a Close or a
+  /// failure the bytes are dropped.
   ///
-  /// Take all frames before more is received: what waits has no bound here, unlike that of ``Connection``.
+  /// Take all frames before you pass more bytes: unlike in ``Connection``, what waits is not limited.
   public func receiveBytes<S: Sequence>(_ data: S) where S.Element == UInt8 {
     guard failure == nil, !inbound.isFinished else { return }
     withBytes(of: data) { buffer.append($0, expected: inbound.expectedBytes) }
   }
 
-  /// The next frame or part of one: data frames with the type of their message and validated text, a Close with its
-  /// code and reason. `nil` when more bytes are needed, and always after a Close.
+  /// The next frame or part of one: data frames with the type of their message and validated text, a Close
+  /// with its code and reason. `nil` if more bytes are needed, and always after a Close.
   ///
-  /// - Throws: `ParseFailed`, again on every later call; close the connection with its code.
+  /// - Throws: `ParseFailed`, and again on every later call; close the connection with its code.
   public func nextFrame() throws(ParseFailed) -> Frame? {
     if let failure { throw failure }
     do throws(ParseFailed) {
@@ -101,14 +101,14 @@ public final class FrameProtocol {
 
   private func text(of part: InboundPart, _ base: UnsafeMutableRawPointer) -> String {
     inbound.withBytes(of: part, window: base) { bytes in
-      // Validated by the pipeline.
+      // The pipeline has validated it.
       String(copying: UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span))
     }
   }
 
-  /// All frames that the bytes received so far give.
+  /// All frames in the bytes received so far.
   ///
-  /// - Throws: `ParseFailed`; the frames before the failure are lost then, so prefer ``nextFrame()``.
+  /// - Throws: `ParseFailed`; frames before the failure are then lost, so prefer ``nextFrame()``.
   public func receivedFrames() throws(ParseFailed) -> [Frame] {
     var frames: [Frame] = []
     while let frame = try nextFrame() { frames.append(frame) }
@@ -119,7 +119,7 @@ public final class FrameProtocol {
 
   /// A binary message, or a part of one.
   ///
-  /// - Throws: `LocalProtocolError` if a text message is under way (RFC 6455 §5.4).
+  /// - Throws: `LocalProtocolError` inside an unfinished text message (RFC 6455 §5.4).
   public func sendData(_ payload: Bytes = Bytes(), fin: Bool = true) throws(LocalProtocolError) -> [UInt8] {
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
       try written(outbound.message(.binary, bytes, finished: fin, compress: true))
@@ -128,7 +128,7 @@ public final class FrameProtocol {
 
   /// A text message, or a part of one.
   ///
-  /// - Throws: `LocalProtocolError` if a binary message is under way (RFC 6455 §5.4).
+  /// - Throws: `LocalProtocolError` inside an unfinished binary message (RFC 6455 §5.4).
   public func sendData(_ payload: String, fin: Bool = true) throws(LocalProtocolError) -> [UInt8] {
     try payload.utf8Span.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
       try written(outbound.message(.text, bytes, finished: fin, compress: true))
@@ -149,7 +149,8 @@ public final class FrameProtocol {
     try control(.pong, payload)
   }
 
-  /// A Close. 1005 sends an empty one; 1006 and 1015 send 1000; the reason is cut to 123 bytes at a character's end.
+  /// A Close frame. 1005 sends an empty one; 1006 and 1015 send 1000; the reason is cut to 123 bytes between
+  /// characters.
   ///
   /// - Throws: `LocalProtocolError` for a code that is not legal, or a reason without a code (RFC 6455 §7.4).
   public func close(code: CloseReason? = nil, reason: String? = nil) throws(LocalProtocolError) -> [UInt8] {

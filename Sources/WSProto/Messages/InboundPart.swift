@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a step of the ``InboundPipeline`` gives: a message or a part of one, or a control frame.
+/// The result of a step of the ``InboundPipeline``: a message, a part of one, or a control frame.
 ///
-/// Where its bytes lie, not the bytes: ``InboundPipeline/withBytes(of:window:_:)`` gets at them, until the pipeline's
-/// next step.
+/// It says where the bytes lie. ``InboundPipeline/withBytes(of:window:_:)`` gives access to them until the
+/// pipeline's next step.
 struct InboundPart {
   enum Kind: UInt8 { case text, binary, ping, pong, close }
 
   var kind: Kind
-  /// Of a close: the reason.
+  /// For a Close: the reason.
   var payload: PayloadPart
   var messageFinished = true
-  /// Of a close.
+  /// The code of a Close.
   var code: CloseReason = .noStatusRcvd
 }

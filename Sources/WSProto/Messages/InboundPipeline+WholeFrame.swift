@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A whole, unfragmented data frame inside a window: offsets, the payload unmasked, text validated.
+/// A whole, unfragmented data frame inside a window, as offsets. Its payload is unmasked, and text is
+/// validated.
 struct WholeFrame {
   var isText: Bool
-  /// Of the payload.
+  /// The offset of the payload.
   var start: Int
   var count: Int
 
-  /// Where the next frame begins. In bounds, so no overflow.
+  /// Where the next frame begins. In bounds, so it can't overflow.
   @inline(__always) var end: Int { start &+ count }
 }
 
 // The common case, in one step.
 extension InboundPipeline {
-  /// The frame at `position` if it is a data frame with FIN and no reserved bit, of at most 65,535 bytes, within the
-  /// limits, and all inside the window. Nil otherwise: the window is then as it was, and the steps decide.
+  /// The frame at `position`, if it is a data frame with FIN and no reserved bit, of at most 65,535 bytes,
+  /// within the limits and completely inside the window. Otherwise `nil`, with the window unchanged; the
+  /// steps then handle it.
   ///
-  /// Not to be called while the pipeline is ``busy``.
+  /// Must not be called while the pipeline is ``busy``.
   /// Bounds: `0 <= position <= end`, and [position, end) are writable bytes at `base`.
   @inline(__always)
   func wholeFrame(_ base: UnsafeMutableRawPointer, at position: Int, _ end: Int) -> WholeFrame? {
-    // The header of two to eight bytes is read by loads that stay inside eight.
+    // The header has two to eight bytes and is read by loads within eight bytes.
     guard end &- position >= 8 else { return nil }
     let first = base.load(fromByteOffset: position, as: UInt8.self)
     let second = base.load(fromByteOffset: position &+ 1, as: UInt8.self) ^ (isServer ? 0x80 : 0)
-    // FIN with text or binary, no reserved bit, the mask bit as it must be: then `second` is the short length.
+    // FIN with text or binary, no reserved bits, the right mask bit: `second` is then the short length.
     guard first &- 0x81 <= 1, second <= 126 else { return nil }
     var count = Int(second)
     var start = position &+ (isServer ? 6 : 2)
     if second == 126 {
       count = Int(UInt16(bigEndian: base.loadUnaligned(fromByteOffset: position &+ 2, as: UInt16.self)))
-      // A length in two bytes where one would do is left to the steps to refuse.
+      // A 16-bit length that would fit the short form is refused by the steps.
       guard count > FrameSizes.maxShortPayload else { return nil }
       start &+= 2
     }
-    // start <= position + 8 <= end: the difference is not negative.
+    // start <= position + 8 <= end, so the difference is not negative.
     guard count <= end &- start, count <= wholeFrameLimit else { return nil }
     let frame = WholeFrame(isText: first == 0x81, start: start, count: count)
     let payload = base + start
     if isServer {
-      // The key is the header's end.
+      // The key is at the end of the header.
       let key = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: start &- 4, as: UInt32.self))
       if count < Masking.kernelMinimum {
         let isASCII = Masking.applyToShort(key, to: payload, count: count)
@@ -54,7 +56,7 @@ extension InboundPipeline {
     return !frame.isText || isText(payload, count, 0) ? frame : nil
   }
 
-  /// Whether unmasked bytes are UTF-8; if not, they are masked again.
+  /// Whether unmasked bytes are UTF-8. If not, they are masked again.
   @inline(__always)
   private func isText(_ payload: UnsafeMutableRawPointer, _ count: Int, _ key: UInt32) -> Bool {
     var validator = UTF8Validator()
@@ -63,7 +65,7 @@ extension InboundPipeline {
     return false
   }
 
-  /// Unmasks text of ``Masking/kernelMinimum`` bytes or more; if it isn't UTF-8, it is masked again.
+  /// Unmasks text of ``Masking/kernelMinimum`` bytes or more. If it isn't UTF-8, it is masked again.
   @inline(never)
   private func unmaskText(_ payload: UnsafeMutableRawPointer, _ count: Int, _ key: UInt32) -> Bool {
     var validator = UTF8Validator()

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Frames → messages: everything that happens to received bytes after the handshake, on top of the ``FrameStage``.
+/// Turns frames into messages: all processing of bytes received after the handshake, based on ``FrameStage``.
 ///
-/// Works on a window of writable bytes that the caller holds: a chunk borrowed from the caller, or the receive buffer.
-/// Payloads are unmasked in place and given out where they are; what spans chunks is put together by one copy, or left
-/// in the receive buffer until it is complete. No byte is looked at twice.
+/// Works on a window of writable bytes owned by the caller: a borrowed chunk or the receive buffer. Payloads
+/// are unmasked in place and delivered from where they lie. A payload that spans chunks is assembled with one
+/// copy, or left in the receive buffer until it is complete. No byte is processed twice.
 struct InboundPipeline: ~Copyable {
   /// What the pipeline is doing.
   enum Activity {
     /// Nothing: the next byte starts a frame and a message.
     case between
-    /// A frame or a message is under way, or the extensions of others want to see every frame.
+    /// Inside a frame or a message, or custom extensions must see every frame.
     case underWay
-    /// The last part came before a failure, which the next step tells.
+    /// The last part came before a failure, which the next step reports.
     case failing(ParseFailed)
-    /// A Close or a failure was given. What follows is ignored (RFC 6455 §5.5.1, §7.1.7).
+    /// A Close or a failure was reported. Further input is ignored (RFC 6455 §5.5.1, §7.1.7).
     case ended
   }
 
-  /// Set at the end of each step.
+  /// Updated at the end of each step.
   private(set) var activity: Activity
   private var stage: FrameStage
   private var sequence = MessageSequence()
@@ -27,7 +27,7 @@ struct InboundPipeline: ~Copyable {
   private let delivery: MessageDelivery
   private let maxPartBytes: Int
   let isServer: Bool
-  /// The largest payload of a frame that no limit refuses, and that the 16-bit length can tell.
+  /// The largest payload of one frame that no limit refuses and whose length fits 16 bits.
   let wholeFrameLimit: Int
 
   init(role: ConnectionType, transform: InboundTransform, configuration: Configuration) {
@@ -45,11 +45,11 @@ struct InboundPipeline: ~Copyable {
     activity = transform.hasHooks ? .underWay : .between
   }
 
-  /// Whether the next byte starts a frame and a message, so that ``wholeFrame(_:at:_:)`` may be asked.
+  /// Whether the next byte starts a frame and a message, so that ``wholeFrame(_:at:_:)`` may be called.
   @inline(__always)
   var isBetween: Bool { if case .between = activity { true } else { false } }
 
-  /// Whether a step gives something without any further byte: more of what is being inflated, or a failure.
+  /// Whether a step gives something without further bytes: more inflated data, or a failure.
   var hasMore: Bool {
     switch activity {
     case .between, .ended: false
@@ -58,18 +58,18 @@ struct InboundPipeline: ~Copyable {
     }
   }
 
-  /// Whether input is of no use any more.
+  /// Whether further input is ignored.
   var isFinished: Bool { if case .ended = activity { true } else { false } }
 
-  /// What is still to come of the payload under way, as its header declares; for sizing buffers, within bounds.
+  /// How many bytes of the current payload its header still announces. Used to size buffers, within limits.
   var expectedBytes: UInt64 { stage.reader.expectedBytes }
 
   // MARK: Steps
 
-  /// The next message, part of a message or control frame in the window; `nil` when it is used up.
+  /// The next message, part of a message or control frame in the window; `nil` when the window is used up.
   ///
-  /// `position` advances by what was read and never passes `end`. A window that `keeps` what is not read is given
-  /// again with more bytes at its end; the other kind is always used up.
+  /// `position` moves past what was read and never past `end`. A window that `keeps` unread bytes is passed
+  /// again with more bytes at its end; any other window is always used up.
   @inline(__always)
   mutating func next(
     _ base: UnsafeMutableRawPointer,
@@ -87,7 +87,8 @@ struct InboundPipeline: ~Copyable {
     return try step(base, &position, end, keeps: keeps)
   }
 
-  /// The next part of any kind: split headers and frames, fragments, control frames, extensions, failures.
+  /// The next part in the general case: split headers and frames, fragments, control frames, extensions,
+  /// failures.
   @inline(never)
   mutating func step(
     _ base: UnsafeMutableRawPointer,
@@ -143,7 +144,7 @@ struct InboundPipeline: ~Copyable {
           ? try takeChunk(frame.header.fin, base, &position, end)
           : try takeWhole(frame.header.fin, base, &position, end, keeps: keeps)
       if let part { return part }
-      // The frame goes on, and nothing of it is left in the window.
+      // The frame continues, and nothing of it is left in the window.
       if let frame = stage.reader.frame, position + frame.ready >= end, !stage.hasMore { return nil }
     }
   }
@@ -174,7 +175,7 @@ struct InboundPipeline: ~Copyable {
 
   // MARK: Messages in parts, as they arrive
 
-  /// A part of the message under way. Text is cut at a character's end; what is cut off comes with the next part.
+  /// A part of the current message. Text is cut between characters; what is cut off comes with the next part.
   private mutating func takeChunk(
     _ fin: Bool,
     _ base: UnsafeMutableRawPointer,
@@ -198,7 +199,7 @@ struct InboundPipeline: ~Copyable {
       guard let plain = stage.takePlain(&position, end) else { return nil }
       payload = plain
       if isText, text.pendingCount > 0 {
-        // The rest of a character: its first bytes go in front, and the part is one.
+        // The rest of a character: prepend its first bytes, so that the part is contiguous.
         appendPendingText()
         stage.assembly.append(base + plain.offset, count: plain.count, key: plain.key)
         payload.place = .assembly
@@ -212,7 +213,7 @@ struct InboundPipeline: ~Copyable {
     if isText {
       let (usable, isValid) = stage.withBytes(of: payload, window: base) { text.cut($0, isLast: isLast) }
       payload.count = usable
-      // What is not UTF-8 comes before a failure to inflate what follows it.
+      // The invalid UTF-8 comes before the data that could not be inflated.
       if !isValid { failure = TextParts.notUTF8 }
     }
     if let failure {
@@ -235,7 +236,7 @@ struct InboundPipeline: ~Copyable {
 
   // MARK: Whole messages
 
-  /// The message under way, when it is complete.
+  /// The current message, once it is complete.
   private mutating func takeWhole(
     _ fin: Bool,
     _ base: UnsafeMutableRawPointer,
@@ -258,7 +259,7 @@ struct InboundPipeline: ~Copyable {
       return isLast ? whole(gathered) : nil
     }
     if stage.canHold(end, position, keeps: keeps) {
-      // A message of one frame is given out where it lies, as soon as all of it does.
+      // A message of one frame is delivered from where it lies, once all of it is there.
       guard let (new, complete) = stage.holdPlain(&position, end) else { return nil }
       try check(new, base, isLast: complete != nil)
       return complete.map { whole($0) }
@@ -266,7 +267,7 @@ struct InboundPipeline: ~Copyable {
     let held = stage.reader.frame?.ready ?? 0
     let already = stage.assembly.count
     if held > 0 {
-      // It began as one that is left where it lies, in a window that kept it; this one doesn't.
+      // It began in a window that kept unread bytes; this window doesn't.
       stage.assembly.append(base + position, count: held)
       stage.reader.take(held)
       position += held
@@ -279,7 +280,7 @@ struct InboundPipeline: ~Copyable {
     return isLast ? whole(gathered) : nil
   }
 
-  /// Unmasks new bytes of the message, and validates them if it is text.
+  /// Unmasks new bytes of the message, and validates them if they are text.
   private mutating func check(
     _ new: PayloadPart,
     _ base: UnsafeMutableRawPointer,
@@ -293,7 +294,7 @@ struct InboundPipeline: ~Copyable {
     }
   }
 
-  /// All that was put together.
+  /// Everything assembled so far.
   private var gathered: PayloadPart { PayloadPart(place: .assembly, offset: 0, count: stage.assembly.count) }
 
   private mutating func whole(_ payload: PayloadPart) -> InboundPart {
@@ -304,7 +305,7 @@ struct InboundPipeline: ~Copyable {
 
   // MARK: Bytes
 
-  /// Calls `body` with the bytes of the last part. `window` is the base that the part was read with.
+  /// Calls `body` with the bytes of the last part. `window` is the base address that the part was read with.
   @inline(__always)
   func withBytes<R, Failure: Error>(
     of part: InboundPart,
@@ -326,16 +327,17 @@ struct InboundPipeline: ~Copyable {
     }
   }
 
-  /// What the extensions do.
+  /// How the extensions are run.
   var transform: InboundTransform { stage.transform }
 
-  /// What is held for messages, in bytes, beside what waits to be read.
+  /// How many bytes of memory are held for messages, besides the bytes not read yet.
   var heldBytes: Int { stage.assembly.capacity }
 
-  /// Whether a message is being put together.
+  /// Whether a message is being assembled.
   private var gathers: Bool { delivery == .wholeMessages && sequence.opcode != nil && !isFinished }
 
-  /// The window is used up, and the last part taken: gives back what the message under way doesn't need.
+  /// Called when the window is used up and the last part taken: releases what the current message doesn't
+  /// need.
   @inline(__always)
   mutating func settle() { stage.settle(keepsAssembly: gathers) }
 }

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Frames → messages: the order of data frames and the text in them (RFC 6455 §5.4, §5.6, §8.1).
+/// Turns frames into messages: checks the order of data frames and the text in them
+/// (RFC 6455 §5.4, §5.6, §8.1).
 ///
-/// Feed it the data frames of a ``FrameDecoder``. Each comes back with the type of its message; text is validated and
-/// becomes a `String`, an unfinished character at its end waits for the next part.
+/// Pass it the data frames of a ``FrameDecoder``. Each is returned with the type of its message; text is
+/// validated and becomes a `String`. An unfinished character at the end of a part is held back until the next
+/// part.
 public struct MessageDecoder: Sendable {
-  /// The type of the message under way; `nil` between messages.
+  /// The type of the current message; `nil` between messages.
   public var opcode: Opcode? { sequence.opcode }
 
   private var sequence = MessageSequence()
   private var text = TextParts()
-  /// Whether a frame of the message has begun and not ended: its further parts are no new frame.
+  /// Whether a frame has begun and not ended: further parts then belong to it.
   private var isInsideFrame = false
 
-  /// A decoder between messages.
+  /// Creates a decoder that expects the start of a message.
   public init() {}
 
   /// Takes a data frame, or a part of one.
   ///
-  /// - Throws: `ParseFailed` where the frame is out of order (1002), or its text is not UTF-8 (1007); a control frame
-  ///   or a payload that isn't bytes is out of order too.
+  /// - Throws: `ParseFailed` if the frame is out of order (1002) or its text is not UTF-8 (1007). A control
+  ///   frame, or a payload that isn't bytes, also counts as out of order.
   public mutating func processFrame(_ frame: Frame) throws(ParseFailed) -> Frame {
     guard case .bytes(let data) = frame.payload else {
       throw ParseFailed("a control frame is no part of a message")

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The order of data frames: a message starts with text or binary, goes on with continuations, and ends with FIN
-/// (RFC 6455 §5.4).
+/// Checks the order of data frames: a message starts with text or binary, continues with continuations, and
+/// ends with FIN (RFC 6455 §5.4).
 struct MessageSequence: Sendable {
-  /// The type of the message under way; `nil` between messages.
+  /// The type of the current message; `nil` between messages.
   private(set) var opcode: Opcode?
 
-  /// Takes the opcode of the next data frame, which its header tells: before any of the payload is read.
+  /// Takes the opcode of the next data frame, as soon as its header is read and before its payload.
   ///
   /// - Returns: whether the frame starts a message.
   mutating func begin(_ next: Opcode) throws(ParseFailed) -> Bool {
@@ -22,6 +22,6 @@ struct MessageSequence: Sendable {
     }
   }
 
-  /// The message is complete.
+  /// Called when the message is complete.
   mutating func end() { opcode = nil }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Messages → frames: everything that happens to what is sent after the handshake.
+/// Turns messages into frames: all processing of what is sent after the handshake.
 ///
-/// Each call makes one ``OutboundFrame``, to be written before the next call.
+/// Each call makes one ``OutboundFrame``, which must be written before the next call.
 struct OutboundPipeline: ~Copyable {
-  /// A message whose last part was not sent yet (RFC 6455 §5.4).
+  /// A message whose last part has not been sent yet (RFC 6455 §5.4).
   private struct MessageUnderWay {
     let opcode: Opcode
     /// Decided by the first part.
@@ -14,7 +14,7 @@ struct OutboundPipeline: ~Copyable {
   private var encoder: FrameEncoder
   let transform: OutboundTransform
   private var underWay: MessageUnderWay?
-  /// What the extensions have made of the last payload.
+  /// The output of the extensions for the last payload.
   private var transformed = AssemblyBuffer()
   private let isServer: Bool
 
@@ -74,13 +74,13 @@ struct OutboundPipeline: ~Copyable {
     return frame
   }
 
-  /// Whether a message is to be compressed that begins with so many bytes.
+  /// Whether to compress a message that begins with `count` bytes.
   private func compresses(_ count: Int, whole: Bool, asked: Bool) -> Bool {
     guard asked, case .deflate(let deflate) = transform else { return asked }
     return deflate.compresses(count, whole: whole)
   }
 
-  /// A message that was prepared for any number of connections.
+  /// The frame of a prepared message.
   mutating func prepared(_ message: PreparedMessage) throws(LocalProtocolError) -> OutboundFrame {
     guard underWay == nil else {
       throw LocalProtocolError("a prepared message cannot go between the parts of another", .messageType)
@@ -98,7 +98,8 @@ struct OutboundPipeline: ~Copyable {
       }
       let payload = try message.compressed(deflate.settings)
       let frame = try encoder.frame(message.opcode, rsv: .rsv1, payload: payload.lasting)
-      // The peer's window now holds what this end has not compressed: nothing may refer to what came before.
+      // The peer's window now holds data that this compressor has not seen, so later messages must not refer
+      // to the history.
       deflate.restart()
       return frame
     }
@@ -117,7 +118,7 @@ struct OutboundPipeline: ~Copyable {
     return try encoder.frame(opcode, payload: payload)
   }
 
-  /// Runs a frame through the extensions of others.
+  /// Runs a frame through custom extensions.
   private mutating func run(
     _ hooks: OutboundHooks,
     _ opcode: Opcode,
@@ -133,8 +134,8 @@ struct OutboundPipeline: ~Copyable {
 
   // MARK: Sizes and buffers
 
-  /// The most that a frame with a payload of so many bytes takes on the wire. With the extensions of others this is an
-  /// estimate: nobody knows what they do.
+  /// The maximum size on the wire of a frame with a payload of `count` bytes. With custom extensions this is
+  /// an estimate, because their output is unknown.
   func bound(_ count: Int) -> Int {
     switch transform {
     case .none: count + FrameSizes.maxHeader
@@ -143,12 +144,12 @@ struct OutboundPipeline: ~Copyable {
     }
   }
 
-  /// The same for a control frame: exact without the extensions of others.
+  /// The same for a control frame; exact without custom extensions.
   func controlBound(_ count: Int) -> Int {
     if case .hooks = transform { bound(count) } else { count + (isServer ? 2 : 6) }
   }
 
-  /// The last frame was written: gives back what an idle connection may not hold.
+  /// Called when the last frame has been written: releases what an idle connection may not hold.
   @inline(__always)
   mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.assembly) } }
 }

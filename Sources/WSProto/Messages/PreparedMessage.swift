@@ -2,8 +2,7 @@
 
 internal import Synchronization
 
-/// A message that goes to many connections: encoded once, and compressed once for each set of parameters that the
-/// connections have negotiated.
+/// A message for many connections: encoded once, and compressed once for each set of negotiated parameters.
 ///
 /// ```swift
 /// let news = PreparedMessage(text: "…")
@@ -13,18 +12,18 @@ internal import Synchronization
 /// A value that can be shared between threads. A server's frame is the same for all connections with the same
 /// parameters; a client masks a copy for each send (RFC 6455 §5.3).
 ///
-/// After a prepared message that was compressed, a connection with context takeover compresses the next message
-/// without its history: the two must not refer to each other (RFC 7692 §7.2.1).
+/// After a compressed prepared message, a connection with context takeover compresses its next message
+/// without history, because its compressor has not seen what the peer's window now holds (RFC 7692 §7.2.1).
 public struct PreparedMessage: Sendable {
   let opcode: Opcode
-  /// The payload as it was given.
+  /// The payload as given.
   public let payload: Bytes
-  /// Whether a negotiated compression may be used; see ``Message/compress``.
+  /// Whether the message may be compressed, if compression was negotiated; see ``Message/compress``.
   public let compress: Bool
 
   private let cache = Cache()
 
-  /// What was compressed, by parameters: few, since most peers negotiate the same.
+  /// Compressed payloads by parameters. There are few, because most peers negotiate the same parameters.
   private final class Cache: Sendable {
     let entries = Mutex<[(parameters: DeflateSettings, payload: Bytes)]>([])
   }
@@ -45,12 +44,12 @@ public struct PreparedMessage: Sendable {
     self.compress = compress
   }
 
-  /// The payload compressed with these parameters and without any history.
+  /// The payload compressed with these parameters, without history.
   func compressed(_ parameters: DeflateSettings) throws(LocalProtocolError) -> Bytes {
     if let known = cache.entries.withLock({ $0.first { $0.parameters == parameters }?.payload }) {
       return known
     }
-    // Outside of the lock: two threads may both compress, and one result is kept.
+    // Outside the lock: two threads may both compress, and one result is kept.
     let made = try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
       try OutboundDeflate.compressOnce(bytes, parameters)
     }
@@ -63,7 +62,7 @@ public struct PreparedMessage: Sendable {
 }
 
 extension Bytes {
-  /// The bytes, which stay where they are for as long as this value, or a copy of it, lives.
+  /// The bytes. They don't move while this value, or a copy of it, exists.
   var lasting: UnsafeRawBufferPointer {
     withUnsafeBytes { $0 }
   }

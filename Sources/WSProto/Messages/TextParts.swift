@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The text of one message as it arrives (RFC 6455 §5.6, §8.1): valid UTF-8 over the bounds of parts and frames.
+/// The text of one message as it arrives (RFC 6455 §5.6, §8.1): valid UTF-8 across parts and frames.
 ///
-/// The rule stands here for all that receive: a text fails at the earliest byte that no continuation could make valid,
-/// and where its message ends inside a character.
+/// All ways of receiving share this rule: a text fails at the earliest byte that no continuation could make
+/// valid, or if its message ends inside a character.
 struct TextParts: Sendable {
-  /// Holds the bytes of a character that isn't finished yet.
+  /// Holds the bytes of an unfinished character.
   private var validator = UTF8Validator()
 
-  /// The failure of a text that is not UTF-8.
+  /// The error for text that is not UTF-8.
   static var notUTF8: ParseFailed {
     ParseFailed("a text message that is not UTF-8", .invalidFramePayloadData)
   }
 
-  /// Starts anew, for the next message.
+  /// Starts over, for the next message.
   mutating func reset() { validator.reset() }
 
-  /// How many bytes at the end of what was seen belong to an unfinished character.
+  /// How many bytes at the end of the input so far belong to an unfinished character.
   var pendingCount: Int { validator.pendingCount }
 
-  /// Calls `body` with those bytes. In delivery by parts they go in front of the next part.
+  /// Calls `body` with those bytes. When text is delivered in parts, they are prepended to the next part.
   func withPendingBytes(_ body: (UnsafeRawBufferPointer) -> Void) { validator.withPendingBytes(body) }
 
-  /// Checks further bytes of a text that is delivered as a whole, unmasking them first where `key` isn't 0. Throws
-  /// if they are not valid, or if they are the last ones and end inside a character.
+  /// Checks further bytes of a text that is delivered whole, after unmasking them if `key` isn't 0. Throws if
+  /// they are invalid, or if they are the last ones and end inside a character.
   mutating func check(
     _ base: UnsafeMutableRawPointer,
     count: Int,
@@ -37,10 +37,11 @@ struct TextParts: Sendable {
     if failsAt != nil || (isLast && !validator.isComplete) { throw Self.notUTF8 }
   }
 
-  /// Cuts a part for delivery: what of its bytes is complete, valid text. The part begins with the pending bytes of the
-  /// one before; the bytes of an unfinished character at its end become the pending ones.
+  /// Determines which bytes can be delivered: complete, valid text. The part starts with the pending bytes of
+  /// the previous one; the bytes of an unfinished character at its end become the new pending bytes.
   ///
-  /// - Returns: the count of usable bytes, and whether all is well. If not, the usable bytes come before the failure.
+  /// - Returns: the number of usable bytes, and whether the text is valid. If it isn't, deliver the usable
+  ///   bytes before the failure.
   mutating func cut(_ bytes: UnsafeRawBufferPointer, isLast: Bool) -> (usable: Int, isValid: Bool) {
     validator.reset()
     guard let start = bytes.baseAddress else { return (0, true) }
@@ -49,7 +50,7 @@ struct TextParts: Sendable {
       return (bytes.count - validator.pendingCount, isValid)
     }
     validator.reset()
-    // Up to the offending byte all is valid, but perhaps for an unfinished character.
+    // Everything before the offending byte is valid, except possibly an unfinished character.
     var prefix = UTF8Validator()
     _ = prefix.validate(start, count: failsAt)
     return (failsAt - prefix.pendingCount, false)

@@ -3,10 +3,10 @@
 /// The GUID that is appended to the key before hashing (RFC 6455 §1.3).
 private let acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-/// The value of `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 §4.2.2 item 5.4).
+/// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2 item 5.4).
 ///
-/// The key goes into the hash as it was sent, without being decoded: whether it is a legal key is checked where
-/// the request is read.
+/// The key is hashed as it was sent, without being decoded. Whether it is legal is checked where the request
+/// is read.
 ///
 /// - Parameter key: the value of `Sec-WebSocket-Key`, 24 characters when legal.
 /// - Returns: 28 characters of Base64.
@@ -17,13 +17,13 @@ public func generateAcceptToken(_ key: String) -> String {
   return String(decoding: token, as: UTF8.self)
 }
 
-/// Appends the 28 characters of the accept token for the bytes of a key to `out`.
+/// Appends the 28 characters of the accept token for a key to `out`.
 func appendAcceptToken(key: Span<UInt8>, to out: inout [UInt8]) {
   let digest =
     key.count == 24
     ? acceptDigest(key24: key)
     : SHA1.digest(of: key.indices.map { key[$0] } + Array(acceptGUID.utf8))
-  // 20 bytes are six groups of three and one of two.
+  // 20 bytes are six groups of three bytes and one of two.
   let (a, b, c, d, e) = (digest.a, digest.b, digest.c, digest.d, digest.e)
   var token = InlineArray<28, UInt8>(repeating: 0x3d)
   var span = token.mutableSpan
@@ -39,7 +39,7 @@ func appendAcceptToken(key: Span<UInt8>, to out: inout [UInt8]) {
   token.span.withUnsafeBufferPointer { out.append(contentsOf: $0) }
 }
 
-/// Writes the four characters of the low 24 bits of `group`.
+/// Writes the four characters for the low 24 bits of `group`.
 @inline(__always)
 private func writeGroup(_ group: UInt32, at index: Int, to span: inout MutableSpan<UInt8>) {
   span[index] = Base64.character(group >> 18)
@@ -48,13 +48,13 @@ private func writeGroup(_ group: UInt32, at index: Int, to span: inout MutableSp
   span[index + 3] = Base64.character(group)
 }
 
-/// The digest of a key of 24 bytes and the GUID: 60 bytes, so one block ends with the GUID and the 1 bit, and
-/// the second holds only the length. Its schedule never changes.
+/// The digest of a 24-byte key and the GUID. That makes 60 bytes, so the first block ends with the GUID and
+/// the 1 bit, and the second holds only the length. The second block's schedule is constant.
 private func acceptDigest(key24 key: Span<UInt8>) -> SHA1.Digest {
   var schedule = SHA1.Schedule(repeating: 0)
   let bytes = key.bytes
   for word in 0..<6 {
-    // `key` has 24 bytes: the last load ends at 6 * 4.
+    // `key` has 24 bytes, so the last load ends at 6 * 4.
     schedule[word] = UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: word * 4, as: UInt32.self))
   }
   schedule[6] = 0x3235_3845
@@ -81,12 +81,12 @@ private let lengthOnlySchedule: SHA1.Schedule = {
   return schedule
 }()
 
-/// The value of `Sec-WebSocket-Key` for 16 bytes drawn at random (RFC 6455 §4.1 item 7 of the list).
+/// The value of `Sec-WebSocket-Key` for 16 random bytes (RFC 6455 §4.1 item 7 of the list).
 func makeNonce(from random: InlineArray<16, UInt8>) -> String {
   nonceCharacters(from: random).span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
 
-/// The 24 characters of ``makeNonce(from:)``: five groups of three bytes, and the last byte alone.
+/// The 24 characters of ``makeNonce(from:)``: five groups of three bytes, and the last byte.
 func nonceCharacters(from random: InlineArray<16, UInt8>) -> InlineArray<24, UInt8> {
   var nonce = InlineArray<24, UInt8>(repeating: 0x3d)
   var span = nonce.mutableSpan
@@ -101,8 +101,8 @@ func nonceCharacters(from random: InlineArray<16, UInt8>) -> InlineArray<24, UIn
 
 /// Whether `key` is the Base64 form of 16 bytes: 22 characters of the alphabet and "==" (RFC 6455 §4.2.1 item 5).
 ///
-/// The four pad bits of the last character may be set: a decoder may take them (RFC 4648 §3.5), and clients exist
-/// that draw 22 characters instead of 16 bytes.
+/// The four pad bits of the last character may be set: a decoder may accept that (RFC 4648 §3.5), and some
+/// clients pick 22 random characters instead of encoding 16 bytes.
 func isWebSocketKey(_ key: Span<UInt8>) -> Bool {
   guard key.count == 24, key[22] == 0x3d, key[23] == 0x3d else { return false }
   for index in 0..<22 where Base64.value(key[index]) == nil { return false }

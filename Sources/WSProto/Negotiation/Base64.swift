@@ -2,7 +2,7 @@
 
 /// Base64 with the standard alphabet and padding (RFC 4648 §4).
 enum Base64 {
-  /// The character that stands for the low six bits of `value`.
+  /// The character for the low six bits of `value`.
   @inline(__always)
   static func character(_ value: UInt32) -> UInt8 {
     let six = UInt8(truncatingIfNeeded: value & 63)
@@ -15,7 +15,7 @@ enum Base64 {
     }
   }
 
-  /// The six bits that `character` stands for, or nil outside the alphabet.
+  /// The six bits that `character` encodes; `nil` if it isn't in the alphabet.
   @inline(__always)
   static func value(_ character: UInt8) -> UInt8? {
     switch character {

@@ -2,11 +2,11 @@
 
 public import HTTPTypes
 
-/// A client's part of the opening handshake in values: for frameworks that write the request, and read the response, by
-/// themselves.
+/// A client's half of the opening handshake, as values: for frameworks that write the request and read the
+/// response themselves.
 ///
-/// Over HTTP/1.1 the request asks for an upgrade (RFC 6455 §4.1); over HTTP/2 and HTTP/3 it is an extended CONNECT
-/// (RFC 8441, RFC 9220), and the stream that it opens takes the place of the transport.
+/// Over HTTP/1.1 the request asks for an upgrade (RFC 6455 §4.1). Over HTTP/2 and HTTP/3 it is an extended
+/// CONNECT (RFC 8441, RFC 9220), and the stream that it opens replaces the transport.
 ///
 /// ```swift
 /// import HTTPTypes
@@ -30,44 +30,44 @@ public import HTTPTypes
 /// }
 /// ```
 ///
-/// What the framework must have done is to read the response by the rules of its version of HTTP, with bounds on its
-/// size. What it does with the ``Connection`` is the same as on a server; see ``ServerNegotiation``.
+/// The framework must read the response by the rules of its version of HTTP, and limit its size. It uses the
+/// ``Connection`` as a server does; see ``ServerNegotiation``.
 public struct ClientNegotiation: Sendable {
-  /// What is asked for.
+  /// The request.
   public let request: Request
 
   let form: Form
-  /// The value of `Sec-WebSocket-Extensions`; empty for none.
+  /// The value of `Sec-WebSocket-Extensions`; empty if there is none.
   let offers: [UInt8]
-  /// Further fields.
+  /// Additional fields.
   let fields: Headers
   private let configuration: Configuration
-  /// The 1xx responses so far.
+  /// The number of 1xx responses so far.
   private var informationalCount = 0
 
-  /// How the connection is asked for.
+  /// How the connection is requested.
   enum Form: Sendable {
-    /// With this key.
+    /// An HTTP/1.1 upgrade with this key.
     case upgrade(key: InlineArray<24, UInt8>)
     case extendedConnect(scheme: String)
   }
 
   /// What a response means.
   public enum Answer {
-    /// A 1xx, which comes before the final response (RFC 9110 §15.2): receive that.
+    /// A 1xx response (RFC 9110 §15.2): wait for the final response and pass it too.
     case informational
     /// The connection is open.
     case accepted(AcceptConnection, Connection)
-    /// The server has refused. A body may follow; it is the framework's to read.
+    /// The server has refused. If a body follows, the framework reads it.
     case rejected(RejectConnection)
   }
 
-  /// How many 1xx responses may come before the final one. Servers in use send two at most: 100 and 103.
+  /// How many 1xx responses may precede the final one. Real servers send at most two: 100 and 103.
   static let maxInformationalResponses = 16
 
-  /// A request of HTTP/1.1 for an upgrade.
+  /// An HTTP/1.1 request for an upgrade.
   ///
-  /// - Throws: `LocalProtocolError` if the request must not be sent, and says why.
+  /// - Throws: `LocalProtocolError`, with the reason, if the request must not be sent.
   public init(
     upgrade request: Request,
     configuration: Configuration = Configuration()
@@ -86,8 +86,8 @@ public struct ClientNegotiation: Sendable {
   ///   - isSecure: whether the URL's scheme is `wss`, for which `:scheme` is `https` (RFC 8441 §5).
   ///   - enableConnectProtocol: whether the server has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1.
   ///   - configuration: for the connection.
-  /// - Throws: `LocalProtocolError` without that setting, as the request must not be sent then (RFC 8441 §4); and if the
-  ///   request must not be sent at all.
+  /// - Throws: `LocalProtocolError` if that setting is missing, because the request must not be sent without
+  ///   it (RFC 8441 §4), or if the request itself is not legal.
   public init(
     extendedConnect request: Request,
     isSecure: Bool = true,
@@ -117,9 +117,9 @@ public struct ClientNegotiation: Sendable {
     fields = try request.extraHeaders.checkedToSend(inUpgrade: isUpgrade, receivedIn: request.received)
   }
 
-  /// The request as a value: send it.
+  /// The request to send, as a value.
   ///
-  /// In that of an upgrade `authority` stands for the field `Host`, and `scheme` is left to the framework.
+  /// For an upgrade, `authority` is the value of the field `Host`, and `scheme` is left to the framework.
   public var httpRequest: HTTPRequest {
     var headers = Headers()
     var made: HTTPRequest
@@ -149,8 +149,9 @@ public struct ClientNegotiation: Sendable {
   ///
   /// - Parameters:
   ///   - response: the response.
-  ///   - minorVersion: that of the response's version, of HTTP/1 only: a 101 of HTTP/1.0 is not legal (RFC 9110 §15.2).
-  ///   - trailingData: bytes that have come behind the response already.
+  ///   - minorVersion: the minor version of an HTTP/1 response: a 101 of HTTP/1.0 is not legal
+  ///     (RFC 9110 §15.2).
+  ///   - trailingData: bytes that arrived after the response.
   /// - Throws: `RemoteProtocolError` if it is not legal: close the transport, or reset the stream.
   public mutating func receive(
     _ response: HTTPResponse,
@@ -213,7 +214,7 @@ public struct ClientNegotiation: Sendable {
     }
     if 100..<200 ~= head.status {
       informationalCount += 1
-      // Not without end (RFC 9110 §15.2).
+      // There must be a limit (RFC 9110 §15.2).
       if informationalCount > Self.maxInformationalResponses {
         throw HandshakeFault("Bad HTTP message", "too many 1xx responses (RFC 9110 §15.2)")
       }
@@ -222,7 +223,7 @@ public struct ClientNegotiation: Sendable {
     return .rejected(RejectConnection(statusCode: head.status, headers: head.source.headers(), hasBody: true))
   }
 
-  /// - Parameter told: the fields that the event tells in another way.
+  /// - Parameter told: the fields that the event exposes in another way.
   private func accept(_ head: ResponseHead, told: [HTTP1FieldID]) throws(HandshakeFault) -> Outcome {
     let subprotocol = try head.subprotocol(among: request.subprotocols)
     let extensions = try extensionsInUse(try head.fields.extensionList(), request.extensions)
@@ -232,7 +233,7 @@ public struct ClientNegotiation: Sendable {
 }
 
 extension ClientNegotiation {
-  /// What a request must be to be sent, by the rules that a server has for it.
+  /// Checks a request before it is sent, by the rules that a server applies to it.
   private static func check(_ request: Request, inUpgrade isUpgrade: Bool) throws(LocalProtocolError) {
     let host = HeadPart(request.host)
     do throws(HTTP1Host.Fault) {

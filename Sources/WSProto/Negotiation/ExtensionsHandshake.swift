@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The server's half of the negotiation (RFC 6455 §9.1): each offer is put before the extensions of its name, in the
-/// order of the offers; of several offers of one extension the first that is accepted counts (RFC 7692 §5.1).
+/// The server's half of the negotiation (RFC 6455 §9.1). Each offer, in order, is passed to the extensions
+/// with its name. If an extension is offered several times, the first offer that is accepted counts
+/// (RFC 7692 §5.1).
 ///
 /// - Parameters:
 ///   - requested: the offers of the client's request.
-///   - supported: what the server has; those that accept are changed by it.
+///   - supported: the extensions that the server has; the ones that accept are modified.
 /// - Returns: the value of the response's `Sec-WebSocket-Extensions`; `nil` if nothing was accepted.
-/// - Throws: `LocalProtocolError` if an extension's answer is not one that can be written.
+/// - Throws: `LocalProtocolError` if an extension's answer cannot be written.
 public func serverExtensionsHandshake(
   _ requested: [ExtensionHeader],
   _ supported: inout [any Extension]
@@ -17,31 +18,33 @@ public func serverExtensionsHandshake(
   return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self)
 }
 
-/// Appends the value of the response's `Sec-WebSocket-Extensions` to `output`; nothing if nothing was accepted.
+/// Appends the value of the response's `Sec-WebSocket-Extensions` to `output`, or nothing if nothing was
+/// accepted.
 func appendServerExtensionsHandshake(
   _ requested: [ExtensionHeader],
   _ supported: inout [any Extension],
   to output: inout [UInt8]
 ) throws(LocalProtocolError) {
-  // No more than there are in `supported`, whatever the client offers.
+  // At most as many as there are in `supported`, whatever the client offers.
   var accepted: [String] = []
   for offer in requested {
     for index in supported.indices where supported[index].name == offer.name {
       if accepted.contains(offer.name) { break }
       guard let parameters = supported[index].accept(offer) else { continue }
       try ExtensionHeader(name: offer.name, parameters: parameters).write(to: &output)
-      // Looked up by further offers only.
+      // Only needed if there are further offers.
       if requested.count > 1 { accepted.append(offer.name) }
       break
     }
   }
 }
 
-/// The client's half (RFC 6455 §9.1): each extension in the server's answer must be one that was offered, once.
+/// The client's half (RFC 6455 §9.1): each extension in the server's answer must have been offered, and may
+/// appear only once.
 ///
 /// - Parameters:
 ///   - accepted: the server's answer.
-///   - supported: what the client has offered.
+///   - supported: what the client offered.
 /// - Returns: the extensions in use, in the order of the answer.
 /// - Throws: `RemoteProtocolError` for an extension that was not offered, was repeated, or has illegal parameters.
 public func clientExtensionsHandshake(
@@ -81,7 +84,8 @@ func extensionsInUse(
   return inUse
 }
 
-/// The value of a request's `Sec-WebSocket-Extensions`: all offers of these extensions; empty for none.
+/// The value of a request's `Sec-WebSocket-Extensions`: all offers of these extensions; empty if there are
+/// none.
 func extensionOffers(of extensions: [any Extension]) throws(LocalProtocolError) -> [UInt8] {
   var offers: [UInt8] = []
   for one in extensions {
@@ -95,8 +99,8 @@ func extensionOffers(of extensions: [any Extension]) throws(LocalProtocolError) 
 extension ExtensionHeader {
   /// Appends the element to a list.
   ///
-  /// Here extensions' own texts become a part of a head, so here they are checked: names and values are tokens
-  /// (RFC 6455 §9.1), and what is not would be read as something else.
+  /// This is where texts from extensions become part of a head, so they are checked here: names and values
+  /// must be tokens (RFC 6455 §9.1), or the peer would read something else.
   func write(to list: inout [UInt8]) throws(LocalProtocolError) {
     func notToken(_ text: String, _ what: StaticString) -> LocalProtocolError {
       LocalProtocolError(

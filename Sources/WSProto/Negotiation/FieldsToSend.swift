@@ -3,13 +3,14 @@
 import HTTPTypes
 
 extension Headers {
-  /// The fields of a caller as they go out beside those that the handshake writes itself.
+  /// The caller's fields, ready to be sent together with those that the handshake writes itself.
   ///
   /// - Parameters:
   ///   - isUpgrade: whether HTTP/1.1 carries them.
-  ///   - head: where the event that has them came from; `nil` if the caller has made it.
-  /// - Returns: without what a received event has brought of the handshake's own and of one hop only (RFC 9110 §7.6.1).
-  /// - Throws: if the caller's own fields are some of the handshake's, or must not be sent.
+  ///   - head: the received head that the event came from; `nil` if the caller created it.
+  /// - Returns: the fields. If the event was received, the handshake's own fields and those for a single hop
+  ///   are removed (RFC 9110 §7.6.1).
+  /// - Throws: if the caller added one of the handshake's own fields, or a field that must not be sent.
   func checkedToSend(
     inUpgrade isUpgrade: Bool,
     receivedIn head: ReceivedHead?
@@ -25,14 +26,15 @@ extension Headers {
     guard let head else { return self }
     let received = head.extraHeaders
     let nominated = Set(received[values: .connection].flatMap(splitCommaHeader).map { $0.lowercased() })
-    // A field that the caller has added stays, whatever the peer's `Connection` names.
+    // A field that the caller has added stays, even if the peer's `Connection` names it.
     return filter { field in
       !field.belongsToHandshake(inUpgrade: isUpgrade)
         && !(nominated.contains(field.name.canonicalName) && received.contains(field))
     }
   }
 
-  /// Whether all values are such as a head may have: swift-http-types lets some control characters pass (RFC 9110 §5.5).
+  /// Checks that all values are legal in a head: swift-http-types accepts some control characters that are
+  /// not (RFC 9110 §5.5).
   func checkValues() throws(LocalProtocolError) {
     for field in self where !field.withUnsafeBytesOfValue({ $0.allSatisfy(HTTP1Bytes.isFieldContent) }) {
       throw LocalProtocolError(
@@ -42,7 +44,7 @@ extension Headers {
     }
   }
 
-  /// Makes `option` one of those in `Connection`, behind those that are there (RFC 9110 §7.6.1).
+  /// Adds `option` to those in `Connection` (RFC 9110 §7.6.1).
   mutating func addConnectionOption(_ option: String) {
     let options = self[values: .connection].flatMap(splitCommaHeader)
     if options.contains(where: { $0.lowercased() == option.lowercased() }) { return }
@@ -51,7 +53,7 @@ extension Headers {
 }
 
 extension HTTPField {
-  /// Whether the handshake writes this field itself, or its form has no place for it.
+  /// Whether the handshake writes this field itself, or this form of the handshake doesn't allow it.
   fileprivate func belongsToHandshake(inUpgrade isUpgrade: Bool) -> Bool {
     switch name.canonicalName {
     case "host", "upgrade", "connection", "content-length", "transfer-encoding", "sec-websocket-key",

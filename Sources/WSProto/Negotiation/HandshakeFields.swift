@@ -2,7 +2,8 @@
 
 import HTTPTypes
 
-/// The fields of a head that the rules of a handshake look at, whatever the head came in: bytes of HTTP/1.1 or values.
+/// The fields of a head that the handshake's rules use, independent of the head's form: HTTP/1.1 bytes or
+/// values.
 struct HandshakeFields: Sendable {
   private(set) var host = FieldLines.none
   private(set) var connection = FieldLines.none
@@ -18,7 +19,7 @@ struct HandshakeFields: Sendable {
   /// No fields.
   init() {}
 
-  /// The fields of a message in values.
+  /// The fields of a message given as values.
   init(_ headers: Headers) {
     for field in headers {
       let id = HTTP1FieldID(canonicalName: field.name.canonicalName)
@@ -27,7 +28,7 @@ struct HandshakeFields: Sendable {
     }
   }
 
-  /// Adds a line, whose value is without the whitespace around it.
+  /// Adds a line. The value must have no whitespace around it.
   mutating func append(_ value: consuming HeadPart, to id: HTTP1FieldID) {
     switch id {
     case .host: host.append(value)
@@ -44,9 +45,9 @@ struct HandshakeFields: Sendable {
     }
   }
 
-  /// The value of a field that must be there, and once.
+  /// The value of a field that must occur exactly once.
   ///
-  /// - Throws: that it is missing (by `section`), or there more than once (by `singleBy`).
+  /// - Throws: that it is missing (citing `section`) or repeated (citing `singleBy`).
   static func single(
     _ lines: FieldLines,
     _ name: StaticString,
@@ -60,7 +61,7 @@ struct HandshakeFields: Sendable {
     }
   }
 
-  /// Whether `Connection` has the option that an `Upgrade` needs (RFC 9110 §7.8).
+  /// Checks that `Connection` has the option that `Upgrade` requires (RFC 9110 §7.8).
   func checkConnection(_ section: StaticString) throws(HandshakeFault) {
     if !connection.lists("upgrade") {
       throw HandshakeFault(
@@ -70,7 +71,7 @@ struct HandshakeFields: Sendable {
     }
   }
 
-  /// Whether the fields announce a body of at least one byte, or one of unknown length (RFC 9112 §6).
+  /// Whether the fields announce a body that is not empty, or whose length is unknown (RFC 9112 §6).
   var announcesBody: Bool {
     if case .none = transferEncoding {} else { return true }
     var isZero = true
@@ -81,8 +82,8 @@ struct HandshakeFields: Sendable {
     return !isZero
   }
 
-  /// The elements of `Sec-WebSocket-Extensions` (RFC 6455 §9.1). A field without an element is none: RFC 9110 §5.6.1 has
-  /// recipients pass over empty ones.
+  /// The elements of `Sec-WebSocket-Extensions` (RFC 6455 §9.1). A field without elements counts as absent,
+  /// because recipients must ignore empty elements (RFC 9110 §5.6.1).
   func extensionList() throws(HandshakeFault) -> [ExtensionHeader] {
     var list: [ExtensionHeader] = []
     try extensions.forEach { (line) throws(HandshakeFault) in
@@ -98,7 +99,7 @@ struct HandshakeFields: Sendable {
     return list
   }
 
-  /// The elements of `Sec-WebSocket-Protocol` in a request (RFC 6455 §11.3.4), each once.
+  /// The elements of `Sec-WebSocket-Protocol` in a request (RFC 6455 §11.3.4), each only once.
   func subprotocolList() throws(HandshakeFault) -> [String] {
     if case .none = subprotocols { return [] }
     var list: [String] = []
@@ -116,7 +117,7 @@ struct HandshakeFields: Sendable {
     return list
   }
 
-  /// A field that belongs to a connection of HTTP/1.1 and makes a message of HTTP/2 and HTTP/3 malformed
+  /// A field that is specific to HTTP/1.1 connections and makes an HTTP/2 or HTTP/3 message malformed
   /// (RFC 9113 §8.2.2, RFC 9114 §4.2).
   static func connectionSpecific(in headers: Headers) -> HTTPField? {
     headers.first { isConnectionSpecific($0) }
@@ -131,11 +132,11 @@ struct HandshakeFields: Sendable {
   }
 }
 
-/// What the peer's part of a handshake violates, before it is known who answers it.
+/// A violation by the peer in the handshake, before it is decided how to answer it.
 struct HandshakeFault: Error, Sendable {
   let message: String
   let detail: String?
-  /// What a server answers.
+  /// The server's answer.
   let rejection: RejectConnection
 
   init(_ message: String, _ detail: String?, status: Int = 400, fields: Headers = Headers()) {
@@ -146,7 +147,7 @@ struct HandshakeFault: Error, Sendable {
 }
 
 extension RemoteProtocolError {
-  /// A fault of the peer of `role`.
+  /// Turns a fault of `role`'s peer into an error.
   init(_ fault: HandshakeFault, for role: ConnectionType) {
     self.init(
       fault.message,

@@ -2,12 +2,13 @@
 
 import HTTPTypes
 
-/// The parts of a request that decide whether it opens a WebSocket, and the rules (RFC 6455 §4.2.1, RFC 8441 §4, §5).
+/// The parts of a request that decide whether it opens a WebSocket, and their rules (RFC 6455 §4.2.1,
+/// RFC 8441 §4, §5).
 struct RequestHead {
   let method: HeadPart
   let minorVersion: Int
   let target: HeadPart
-  /// The host, where something else than a field tells it.
+  /// The host, if it isn't given by a field.
   let authority: HeadPart?
   let fields: HandshakeFields
 
@@ -29,7 +30,7 @@ struct RequestHead {
 }
 
 extension RequestHead {
-  /// The requirements of RFC 6455 §4.2.1, one by one.
+  /// Checks the requirements of RFC 6455 §4.2.1, one by one.
   func readUpgrade() throws(HandshakeFault) -> OpeningRequest {
     guard minorVersion > 0 else {
       throw HandshakeFault("Bad HTTP message", HTTP1Error.http10Request.description, status: 505)
@@ -72,7 +73,8 @@ extension RequestHead {
     return try opening(host: try host(target), target: target.resource, key: key)
   }
 
-  /// What RFC 8441 §4 and §5 and RFC 9220 §3 ask for: `Connection`, `Upgrade`, key and accept token have no part in it.
+  /// Checks the requirements of RFC 8441 §4 and §5 and RFC 9220 §3. `Connection`, `Upgrade`, the key and the
+  /// accept token are not used.
   func readExtendedConnect(_ request: HTTPRequest) throws(HandshakeFault) -> OpeningRequest {
     guard request.method == .connect else {
       throw HandshakeFault(
@@ -85,7 +87,7 @@ extension RequestHead {
     guard let wanted = request.extendedConnectProtocol else {
       throw HandshakeFault("Missing pseudo-header, ':protocol'", "RFC 8441 §4")
     }
-    // By bytes: Unicode knows other letters that are lower-cased to these.
+    // Compares bytes, because Unicode has other letters whose lower case equals these.
     guard HeadPart(wanted).equals("websocket") else {
       throw HandshakeFault(
         "Unknown protocol",
@@ -130,8 +132,9 @@ extension RequestHead {
     }
   }
 
-  /// RFC 6455 §4.4: another version is answered with the one spoken here. An upgrade with 426, which names what to upgrade
-  /// to (RFC 9110 §15.5.22); that field has no place in HTTP/2 and HTTP/3.
+  /// A request for another version is answered with the version supported here (RFC 6455 §4.4). The answer to
+  /// an upgrade is 426, which names the protocol to upgrade to (RFC 9110 §15.5.22); that field is not allowed
+  /// in HTTP/2 and HTTP/3.
   private func checkVersion(inUpgrade isUpgrade: Bool) throws(HandshakeFault) {
     let section = "version 13 is spoken here (RFC 6455 §4.4)"
     let name: StaticString
@@ -162,9 +165,10 @@ extension RequestHead {
     )
   }
 
-  /// The host of an upgrade: that of a whole URI, else what the framework has made of it or of the field, else the field.
+  /// The host of an upgrade: from a whole URI if the target is one, else from the framework, else from the
+  /// field.
   private func host(_ target: RequestTarget) throws(HandshakeFault) -> HeadPart {
-    // Missing or repeated, the field is refused even where it is not needed (RFC 9112 §3.2).
+    // A missing or repeated field is refused even if it is not needed (RFC 9112 §3.2).
     let told: HeadPart
     if case .none = fields.host, let authority {
       told = try Self.checked(authority)
@@ -179,7 +183,8 @@ extension RequestHead {
     try HandshakeFields.single(fields.host, "Host", "RFC 6455 §4.2.1", singleBy: "RFC 9112 §3.2")
   }
 
-  /// The host of an extended CONNECT: `:authority`, which a field `Host` must not contradict (RFC 9113 §8.3.1).
+  /// The host of an extended CONNECT: `:authority`, which a `Host` field must not contradict
+  /// (RFC 9113 §8.3.1).
   private func authorityAlone() throws(HandshakeFault) -> HeadPart {
     guard let authority else {
       return try Self.checked(hostField())

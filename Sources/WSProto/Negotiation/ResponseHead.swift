@@ -2,16 +2,17 @@
 
 import HTTPTypes
 
-/// The parts of a response that decide whether it opens a WebSocket, and the rules (RFC 6455 §4.1, RFC 8441 §5).
+/// The parts of a response that decide whether it opens a WebSocket, and their rules (RFC 6455 §4.1,
+/// RFC 8441 §5).
 struct ResponseHead {
   let status: Int
   let minorVersion: Int
   let fields: HandshakeFields
   let source: ReceivedHead.Source
 
-  /// The requirements of RFC 6455 §4.1 on a 101 that answers `key`, one by one.
+  /// Checks the requirements of RFC 6455 §4.1 for a 101 that answers `key`, one by one.
   func checkUpgrade(key: InlineArray<24, UInt8>) throws(HandshakeFault) {
-    // A server of HTTP/1.0 knows no Upgrade; what it says of one is not its own (RFC 9110 §7.8).
+    // HTTP/1.0 doesn't have Upgrade, so the server can't have meant it (RFC 9110 §7.8).
     guard minorVersion > 0 else {
       throw HandshakeFault("Bad HTTP message", "101 in HTTP/1.0 (RFC 9110 §15.2)")
     }
@@ -32,7 +33,7 @@ struct ResponseHead {
     }
   }
 
-  /// What RFC 9113 forbids in any response of HTTP/2, and RFC 9114 in HTTP/3.
+  /// Checks what RFC 9113 and RFC 9114 forbid in any response.
   func checkExtendedConnect() throws(HandshakeFault) {
     if status == 101 { throw HandshakeFault("Bad HTTP message", "101 in HTTP/2 or HTTP/3 (RFC 9113 §8.6)") }
     if let field = HandshakeFields.connectionSpecific(in: source.headers()) {
@@ -43,7 +44,7 @@ struct ResponseHead {
     }
   }
 
-  /// The subprotocol that the server has chosen among those requested (RFC 6455 §4.1).
+  /// The subprotocol that the server chose among those requested (RFC 6455 §4.1).
   func subprotocol(among requested: [String]) throws(HandshakeFault) -> String? {
     switch fields.subprotocols {
     case .none: return nil

@@ -2,7 +2,7 @@
 
 /// SHA-1 (FIPS 180-4 §6.1), which RFC 6455 §4.2.2 uses for the accept token.
 ///
-/// The token proves that the server speaks WebSocket, nothing more: collision resistance plays no part in it.
+/// The token only proves that the server speaks WebSocket; collision resistance doesn't matter for that.
 enum SHA1 {
   /// The five 32-bit words of a digest, most significant first.
   struct Digest: Equatable {
@@ -27,7 +27,7 @@ enum SHA1 {
   static func digest(of message: [UInt8]) -> Digest {
     var state = Digest()
     var schedule = Schedule(repeating: 0)
-    // One 1 bit, zeros, and the length in bits as 64 bits, up to a multiple of 64 bytes (§5.1.1).
+    // A 1 bit, zeros, and the length in bits as 64 bits, padded to a multiple of 64 bytes (§5.1.1).
     let bitCount = UInt64(truncatingIfNeeded: message.count) &* 8
     let blocks = (message.count + 8) / 64 + 1
     let lengthAt = blocks * 64 - 8
@@ -58,18 +58,18 @@ enum SHA1 {
 
   /// Derives words 16...79 from words 0...15 (§6.1.2 step 1).
   static func expand(_ schedule: inout Schedule) {
-    // Through a span: element access on an inline array copies the whole of it here (Swift 6.3).
+    // Through a span, because element access on an inline array copies the whole array here (Swift 6.3).
     var w = schedule.mutableSpan
     for t in 16..<80 {
       w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1)
     }
   }
 
-  /// The 80 steps over one block (§6.1.2 steps 2...4), five at a time so that no word has to move.
+  /// The 80 steps for one block (§6.1.2 steps 2...4), five at a time so that no word has to move.
   ///
-  /// `w` is the span of a `Schedule`, whose 80 words are all that is read.
+  /// `w` is the span of a `Schedule`; only its 80 words are read.
   static func compress(_ w: Span<UInt32>, into state: inout Digest) {
-    // Known here, the length lets the compiler drop the check of each access below.
+    // Stating the length here lets the compiler drop the bounds checks below.
     precondition(w.count == 80)
     var (a, b, c, d, e) = (state.a, state.b, state.c, state.d, state.e)
     for t in stride(from: 0, to: 20, by: 5) {

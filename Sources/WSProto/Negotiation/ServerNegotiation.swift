@@ -2,11 +2,11 @@
 
 public import HTTPTypes
 
-/// A server's part of the opening handshake in values: for frameworks that have read the request, and answer it, by
-/// themselves.
+/// A server's half of the opening handshake, as values: for frameworks that read the request and write the
+/// response themselves.
 ///
-/// A request of HTTP/1.1 asks for an upgrade (RFC 6455 §4.2); in HTTP/2 and HTTP/3 it is an extended CONNECT
-/// (RFC 8441, RFC 9220), and the stream that it opens takes the place of the transport.
+/// An HTTP/1.1 request asks for an upgrade (RFC 6455 §4.2). In HTTP/2 and HTTP/3 it is an extended CONNECT
+/// (RFC 8441, RFC 9220), and the stream that it opens replaces the transport.
 ///
 /// ```swift
 /// import HTTPTypes
@@ -25,19 +25,19 @@ public import HTTPTypes
 /// }
 /// ```
 ///
-/// What the framework must have done:
+/// The framework must:
 ///
-/// - read the head by the rules of its version of HTTP, with bounds on its size. What is checked here is what concerns a
-///   WebSocket, and the fields must be those that were sent;
-/// - for an upgrade: read no further than the end of the head, and kept the bytes that came behind it;
-/// - for HTTP/2 and HTTP/3: refused what their RFCs call malformed (RFC 9113 §8.1.1). `Connection`, `Upgrade` and their
-///   like are refused here as well.
+/// - read the head by the rules of its version of HTTP, and limit its size. Only what concerns WebSocket is
+///   checked here, and the fields must be the ones that were sent;
+/// - for an upgrade: read no further than the end of the head, and keep the bytes that arrived after it;
+/// - for HTTP/2 and HTTP/3: refuse what their RFCs call malformed (RFC 9113 §8.1.1). `Connection`, `Upgrade`
+///   and similar fields are refused here as well.
 ///
-/// What it does afterwards: it writes the response, whole, then hands the bytes of the transport, or of the stream's DATA
-/// frames, to the ``Connection``, and writes what that gives. The end of the stream is the end of the transport:
-/// ``Connection/receiveEndOfStream()``. A stream that was reset has ended too: the same call, which makes it a 1006
-/// unless a Close had come before (RFC 8441 §5, RFC 6455 §7.1.5). When the connection's state is
-/// ``ConnectionState/closed``, it ends the stream.
+/// Afterwards it writes the whole response, passes the bytes of the transport, or of the stream's DATA
+/// frames, to the ``Connection``, and writes the output of the connection. The end of the stream is the end
+/// of the transport: call ``Connection/receiveEndOfStream()``. Call it also when the stream is reset; that
+/// gives 1006 unless a Close arrived before (RFC 8441 §5, RFC 6455 §7.1.5). When the connection's state is
+/// ``ConnectionState/closed``, the framework ends the stream.
 public struct ServerNegotiation: Sendable {
   /// The request to decide on.
   public var request: Request { Request(received) }
@@ -45,12 +45,12 @@ public struct ServerNegotiation: Sendable {
   private let received: ReceivedHead
   private let configuration: Configuration
 
-  /// Reads a request of HTTP/1.1 that asks for an upgrade (RFC 6455 §4.2.1).
+  /// Reads an HTTP/1.1 request for an upgrade (RFC 6455 §4.2.1).
   ///
   /// - Parameters:
-  ///   - request: the request. `path` is its target as it was sent; the host is `authority`, or the field `Host` where
-  ///     the framework leaves that among the fields.
-  ///   - minorVersion: that of the request's version, 1 for HTTP/1.1. The values don't tell.
+  ///   - request: the request. `path` is its target as sent. The host is `authority`, or the field `Host` if
+  ///     the framework keeps it among the fields.
+  ///   - minorVersion: the minor version of the request, 1 for HTTP/1.1, which `HTTPRequest` doesn't contain.
   ///   - configuration: for the connection.
   /// - Throws: `RemoteProtocolError` with the response to send.
   public init(
@@ -71,11 +71,12 @@ public struct ServerNegotiation: Sendable {
   ///
   /// - Parameters:
   ///   - request: the request; `:protocol` is its `extendedConnectProtocol`.
-  ///   - enableConnectProtocol: whether this server has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1 on this
-  ///     connection. Without it no client may ask.
+  ///   - enableConnectProtocol: whether this server has sent SETTINGS_ENABLE_CONNECT_PROTOCOL with the value
+  ///     1 on this connection. Otherwise clients must not send such a request.
   ///   - configuration: for the connection.
-  /// - Throws: `RemoteProtocolError` with a response. Send it and end the stream; a request that the RFC calls malformed
-  ///   is also an error of the stream, PROTOCOL_ERROR in HTTP/2 and H3_MESSAGE_ERROR in HTTP/3.
+  /// - Throws: `RemoteProtocolError` with a response. Send it and end the stream. If the RFC calls the
+  ///   request malformed, also treat it as a stream error: PROTOCOL_ERROR in HTTP/2, H3_MESSAGE_ERROR in
+  ///   HTTP/3.
   public init(
     extendedConnect request: HTTPRequest,
     enableConnectProtocol: Bool,
@@ -96,12 +97,13 @@ public struct ServerNegotiation: Sendable {
     self.configuration = configuration
   }
 
-  /// Accepts the connection: a response with the status 101, or 200 to an extended CONNECT (RFC 6455 §4.2.2,
+  /// Accepts the connection with a 101 response, or a 200 response to an extended CONNECT (RFC 6455 §4.2.2,
   /// RFC 8441 §5).
   ///
   /// - Parameters:
-  ///   - event: the subprotocol, one of those requested; the extensions that the server has; further fields.
-  ///   - trailingData: bytes that have come behind the request already.
+  ///   - event: the subprotocol (one of those requested), the extensions that the server supports, and
+  ///     additional fields.
+  ///   - trailingData: bytes that arrived after the request.
   /// - Throws: `LocalProtocolError` if `event` is not legal; another one can be tried.
   public func accept(
     _ event: AcceptConnection = AcceptConnection(),
@@ -119,28 +121,29 @@ public struct ServerNegotiation: Sendable {
 
   /// Refuses the connection.
   ///
-  /// With ``RejectConnection/hasBody`` the response has no `Content-Length` but one that is given; its body is for the
-  /// framework to send.
-  /// - Throws: `LocalProtocolError` if the status is none of a refusal, or a field must not be sent.
+  /// With ``RejectConnection/hasBody``, the response has a `Content-Length` only if you give one, and the
+  /// framework sends the body.
+  ///
+  /// - Throws: `LocalProtocolError` if the status is not one for a refusal, or a field must not be sent.
   public func reject(_ event: RejectConnection) throws(LocalProtocolError) -> HTTPResponse {
     let fields = try event.fields(inUpgrade: received.key != nil)
     return HTTPResponse(status: HTTPResponse.Status(code: event.statusCode), headerFields: fields)
   }
 }
 
-/// An acceptance, decided on and not yet written (RFC 6455 §4.2.2, RFC 8441 §5).
+/// An acceptance that has been decided on but not written (RFC 6455 §4.2.2, RFC 8441 §5).
 struct Acceptance {
-  /// What `Sec-WebSocket-Accept` is made of; `nil` for an extended CONNECT.
+  /// The key from which `Sec-WebSocket-Accept` is computed; `nil` for an extended CONNECT.
   let key: HeadPart?
   let subprotocol: String?
-  /// The value of `Sec-WebSocket-Extensions`; empty for none.
+  /// The value of `Sec-WebSocket-Extensions`; empty if there is none.
   let extensionsValue: [UInt8]
-  /// Further fields.
+  /// Additional fields.
   let fields: Headers
-  /// The server's, as negotiated.
+  /// The server's extensions, as negotiated.
   let extensions: [any Extension]
 
-  /// - Throws: `LocalProtocolError` if the request cannot be accepted so.
+  /// - Throws: `LocalProtocolError` if the request cannot be accepted in this way.
   static func make(
     _ event: AcceptConnection,
     of request: ReceivedHead
@@ -187,9 +190,9 @@ struct Acceptance {
 }
 
 extension RejectConnection {
-  /// The fields of the refusal as they are sent, but for what only HTTP/1.1 writes.
+  /// The fields of the refusal as sent, except those that only HTTP/1.1 has.
   func fields(inUpgrade isUpgrade: Bool) throws(LocalProtocolError) -> Headers {
-    // 2xx accepts an extended CONNECT (RFC 8441 §5).
+    // A 2xx would accept an extended CONNECT (RFC 8441 §5).
     guard (isUpgrade ? 200 : 300)...599 ~= statusCode else {
       throw LocalProtocolError("\(statusCode) is not the status of a refusal", .head)
     }
@@ -200,7 +203,8 @@ extension RejectConnection {
       fields[.contentLength] = statusCode == 204 ? nil : "0"
     }
     if isUpgrade {
-      // A 426 says what to upgrade to, and whoever sends Upgrade says so in Connection (RFC 9110 §15.5.22, §7.8).
+      // A 426 names the protocol to upgrade to, and a sender of Upgrade must list it in Connection
+      // (RFC 9110 §15.5.22, §7.8).
       if statusCode == 426, !fields.contains(.upgrade) { fields[.upgrade] = "websocket" }
       if fields.contains(.upgrade) { fields.addConnectionOption("Upgrade") }
     } else if let field = HandshakeFields.connectionSpecific(in: fields) {
@@ -214,8 +218,8 @@ extension RejectConnection {
 }
 
 extension RemoteProtocolError {
-  /// The response that a server answers a request with that has failed with this error: that of ``eventHint``, and 400
-  /// where there is none.
+  /// The response with which a server answers a request that failed with this error: the one in
+  /// ``eventHint``, or 400 if there is none.
   public var response: HTTPResponse {
     guard case .rejectConnection(let reject) = eventHint, let fields = try? reject.fields(inUpgrade: true)
     else {

@@ -2,11 +2,11 @@
 
 import HTTPTypes
 
-/// Which pages a server lets its users' browsers connect from (RFC 6455 §4.2.2, §10.2).
+/// Which pages may connect to a server from a browser (RFC 6455 §4.2.2, §10.2).
 ///
-/// Browsers let any page open a WebSocket to any server, and send that server's cookies along. A server that knows its
-/// users by cookies, or serves whoever can reach it, must therefore check the `Origin`; otherwise any page can talk to it
-/// in the user's name (cross-site WebSocket hijacking, CWE-1385):
+/// Browsers let any page open a WebSocket to any server, and send that server's cookies along. A server that
+/// identifies users by cookies, or that serves everyone who can reach it, must therefore check the `Origin`.
+/// Otherwise any page can talk to it in the user's name (cross-site WebSocket hijacking, CWE-1385):
 ///
 /// ```swift
 /// func decide(
@@ -23,35 +23,38 @@ import HTTPTypes
 /// }
 /// ```
 ///
-/// Programs that aren't browsers send what they like: an origin is no proof of who the client is.
+/// Programs that aren't browsers can send any origin: it doesn't prove who the client is.
 public enum OriginPolicy: Sendable, Hashable {
-  /// Any request, whatever its origin. For servers that know their users by something that a page of others does not
-  /// have, such as a token in the first message.
+  /// Any request, whatever its origin. For servers that identify users by something that other sites' pages
+  /// don't have, such as a token in the first message.
   case any
-  /// The server's own pages: scheme `https` (`secure`) or `http`, and host and port of the request's `Host` field. A
-  /// missing origin is let in, `null` is not.
+  /// The server's own pages: scheme `https` (if `secure`) or `http`, and the host and port in the request's
+  /// `Host` field. A missing origin is allowed; `null` is not.
   ///
-  /// `secure` is whether browsers reach this server by TLS, also where a proxy ends it. A page whose name was made to point
-  /// to this server's address has the same origin (DNS rebinding); use ``list(_:missing:)`` where the names are known.
+  /// `secure` is whether browsers reach this server over TLS, including TLS terminated by a proxy. With DNS
+  /// rebinding, a page whose name resolves to this server's address has the same origin; use
+  /// ``list(_:missing:)`` if the names are known.
   case sameOrigin(secure: Bool)
-  /// As ``sameOrigin(secure:)``, for a server that does not know whether browsers reach it by TLS: `https` and `http`
-  /// both pass. Somebody on the network who can forge an `http` page of this host then gets in, too.
+  /// Like ``sameOrigin(secure:)``, for a server that doesn't know whether browsers reach it over TLS: both
+  /// `https` and `http` are allowed. An attacker on the network who can forge an `http` page of this host is
+  /// then allowed too.
   case sameHost
-  /// These, exactly; ``Origin/opaque`` among them lets `null` in. Whether a missing origin is let in has to be said.
+  /// Exactly these origins; include ``Origin/opaque`` to allow `null`. You must say whether a missing origin
+  /// is allowed.
   case list(Set<Origin>, missing: Missing)
 
-  /// What becomes of a request without an `Origin` field. Browsers always send one, other clients need not (RFC 6455
-  /// §4.1, item 8).
+  /// What to do with a request without an `Origin` field. Browsers always send one; other clients need not
+  /// (RFC 6455 §4.1, item 8).
   public enum Missing: Sendable, Hashable {
-    /// Programs that aren't browsers are let in.
+    /// The request is allowed, as programs that aren't browsers need.
     case allowed
-    /// Clients must say an origin.
+    /// The request is refused: every client must send an origin.
     case refused
   }
 
-  /// A list of origins as texts, from a file of settings for example: `https://example.com`, `null`.
+  /// A list of origins given as text, for example from a configuration file: `https://example.com`, `null`.
   ///
-  /// - Throws: ``InvalidOrigin`` for the first text that is no origin.
+  /// - Throws: ``InvalidOrigin`` for the first text that is not an origin.
   public static func list(
     parsing origins: some Sequence<String>,
     missing: Missing
@@ -65,7 +68,7 @@ public enum OriginPolicy: Sendable, Hashable {
   }
 }
 
-/// A text that was to be an origin and is none.
+/// A text that is not an origin.
 public struct InvalidOrigin: Error, Sendable, Hashable, CustomStringConvertible {
   /// The text.
   public var text: String
@@ -73,25 +76,25 @@ public struct InvalidOrigin: Error, Sendable, Hashable, CustomStringConvertible 
   /// An error.
   public init(text: String) { self.text = text }
 
-  /// What is wrong, with the text, cut and escaped.
+  /// What is wrong, including the text, shortened and escaped.
   public var description: String {
     "\(quoted(text)) is not an origin: null, or a scheme, ://, a host and perhaps a port (RFC 6454 §7.1)"
   }
 }
 
-/// A request that an ``OriginPolicy`` does not let in. Send ``rejection``, then close the transport.
+/// A request that an ``OriginPolicy`` refuses. Send ``rejection``, then close the transport.
 public struct OriginRefusal: Error, Sendable, Hashable, CustomStringConvertible {
   /// Why.
   public enum Cause: Sendable, Hashable {
-    /// There is no `Origin`.
+    /// The request has no `Origin` field.
     case missing
-    /// This many `Origin` fields, where one says it all.
+    /// The request has this many `Origin` fields instead of one.
     case repeated(Int)
-    /// The field's value is no single origin.
+    /// The field's value is not a single origin.
     case malformed(String)
-    /// The policy does not name this origin, which may be `null`.
+    /// The policy doesn't allow this origin, which may be `null`.
     case notAllowed(Origin)
-    /// The request's `Host` has nothing that an origin could be compared with.
+    /// The request's `Host` can't be compared with an origin.
     case hostUnusable(String)
   }
 
@@ -101,10 +104,10 @@ public struct OriginRefusal: Error, Sendable, Hashable, CustomStringConvertible 
   /// A refusal.
   public init(cause: Cause) { self.cause = cause }
 
-  /// What to answer: 403 (RFC 6455 §4.2.2). It does not say why, so that a page learns nothing of the policy.
+  /// The answer: 403 (RFC 6455 §4.2.2). It doesn't say why, so that a page learns nothing about the policy.
   public var rejection: RejectConnection { RejectConnection(statusCode: 403) }
 
-  /// The cause in words, for the server's log; values of the peer's are cut and escaped.
+  /// The cause in words, for the server's log. Values from the peer are shortened and escaped.
   public var description: String {
     switch cause {
     case .missing: "a request without an Origin"
@@ -117,10 +120,10 @@ public struct OriginRefusal: Error, Sendable, Hashable, CustomStringConvertible 
 }
 
 extension Request {
-  /// Whether a server may accept this request as far as its `Origin` goes: returns if so.
+  /// Checks whether a server may accept this request, as far as its `Origin` is concerned.
   ///
-  /// - Returns: the origin; `nil` if the request has none, or under ``OriginPolicy/any`` none that can be read.
-  /// - Throws: ``OriginRefusal``, which has the ``RejectConnection`` to answer with.
+  /// - Returns: the origin; `nil` if the request has none, or, under ``OriginPolicy/any``, if it isn't legal.
+  /// - Throws: ``OriginRefusal``, which contains the ``RejectConnection`` to answer with.
   @discardableResult
   public func checkOrigin(_ policy: OriginPolicy) throws(OriginRefusal) -> Origin? {
     let values = extraHeaders[values: .origin]
@@ -137,7 +140,7 @@ extension Request {
 }
 
 extension OriginPolicy {
-  /// Whether a request with this origin and this `Host` passes.
+  /// Whether a request with this origin and this `Host` is allowed.
   fileprivate func allows(_ origin: Origin, host: String) throws(OriginRefusal) -> Bool {
     switch self {
     case .any: return true
@@ -151,7 +154,7 @@ extension OriginPolicy {
     }
   }
 
-  /// Whether `page` is the origin that a server of `scheme` has under the name in `host`.
+  /// Whether `page` is the origin of a server that is reached by `scheme` under the name in `host`.
   private static func sameOrigin(
     _ page: Origin.Tuple,
     _ host: String,

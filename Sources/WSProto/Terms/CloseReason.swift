@@ -2,10 +2,10 @@
 
 /// A close code (RFC 6455 §7.4). An open set: the private ranges 3000–4999 have no names.
 public struct CloseReason: RawRepresentable, Sendable, Hashable {
-  /// The number as on the wire.
+  /// The number on the wire.
   public var rawValue: UInt16
 
-  /// Any number; see ``isSendable`` and ``isReceivable`` for those that are legal in a Close frame.
+  /// Any number. ``isSendable`` and ``isReceivable`` tell whether it is legal in a Close frame.
   @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// Any number.
@@ -17,7 +17,7 @@ public struct CloseReason: RawRepresentable, Sendable, Hashable {
   public static let goingAway = CloseReason(1001)
   /// 1002: the peer violated the protocol.
   public static let protocolError = CloseReason(1002)
-  /// 1003: a kind of data that this endpoint cannot accept.
+  /// 1003: the endpoint received a kind of data that it cannot accept.
   public static let unsupportedData = CloseReason(1003)
   /// 1005: no code was in the Close frame. Never on the wire.
   public static let noStatusRcvd = CloseReason(1005)
@@ -27,13 +27,13 @@ public struct CloseReason: RawRepresentable, Sendable, Hashable {
   public static let invalidFramePayloadData = CloseReason(1007)
   /// 1008: a policy of this endpoint was violated.
   public static let policyViolation = CloseReason(1008)
-  /// 1009: a message too big to process.
+  /// 1009: a message is too big to process.
   public static let messageTooBig = CloseReason(1009)
-  /// 1010: the client misses an extension that the server did not negotiate.
+  /// 1010: the client requires an extension that the server did not negotiate.
   public static let mandatoryExt = CloseReason(1010)
-  /// 1011: an unexpected condition in the server.
+  /// 1011: the server met an unexpected condition.
   public static let internalError = CloseReason(1011)
-  /// 1012: the service restarts (IANA registry).
+  /// 1012: the service is restarting (IANA registry).
   public static let serviceRestart = CloseReason(1012)
   /// 1013: the service is overloaded, try again later (IANA registry).
   public static let tryAgainLater = CloseReason(1013)
@@ -42,7 +42,7 @@ public struct CloseReason: RawRepresentable, Sendable, Hashable {
   /// 1015: the TLS handshake failed. Never on the wire.
   public static let tlsHandshakeFailed = CloseReason(1015)
 
-  /// Whether the code only has a local meaning and must not be in a Close frame: 1005, 1006, 1015 (§7.4.1).
+  /// Whether the code has only a local meaning and must not be in a Close frame: 1005, 1006, 1015 (§7.4.1).
   @inlinable public var isLocalOnly: Bool { rawValue == 1005 || rawValue == 1006 || rawValue == 1015 }
 
   /// Whether a Close frame may carry the code: 1000–1003, 1007–1014 and 3000–4999 (§7.4.1, §7.4.2 and the IANA registry).
@@ -57,11 +57,11 @@ public struct CloseReason: RawRepresentable, Sendable, Hashable {
   @inlinable public var isSendable: Bool { isReceivable }
 }
 
-/// What RFC 6455 §7.4 calls a status code, and this package by wsproto's name: ``CloseReason``.
+/// RFC 6455 §7.4 calls this a status code. This package uses wsproto's name, ``CloseReason``.
 public typealias CloseCode = CloseReason
 
 extension CloseReason: ExpressibleByIntegerLiteral {
-  /// `let code: CloseReason = 4001`
+  /// Lets an integer literal stand for a code: `let code: CloseReason = 4001`.
   @inlinable public init(integerLiteral value: UInt16) { self.init(value) }
 }
 

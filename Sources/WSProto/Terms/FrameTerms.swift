@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a frame carries (RFC 6455 §5.2, §11.8). The reserved values 3–7 and 11–15 cannot be written down.
+/// What a frame carries (RFC 6455 §5.2, §11.8). The reserved values 3–7 and 11–15 cannot be represented.
 public enum Opcode: UInt8, Sendable, Hashable, CaseIterable {
   /// A further fragment of the message under way (§5.4).
   case continuation = 0x0
@@ -34,12 +34,12 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
   /// RSV3.
   public static let rsv3 = RsvBits(rawValue: 1)
 
-  /// The bits in wire order, as wsproto gives them.
+  /// The bits in wire order, in the form that wsproto uses.
   @inlinable public init(_ rsv1: Bool, _ rsv2: Bool, _ rsv3: Bool) {
     self.init(rawValue: (rsv1 ? 4 : 0) | (rsv2 ? 2 : 0) | (rsv3 ? 1 : 0))
   }
 
-  /// From the first byte of a frame.
+  /// The bits in the first byte of a frame.
   @inlinable package init(firstByte: UInt8) { self.init(rawValue: firstByte >> 4) }
 
   /// Whether RSV1 is set.
@@ -49,7 +49,7 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
   /// Whether RSV3 is set.
   @inlinable public var rsv3: Bool { contains(.rsv3) }
 
-  /// Refuses a frame with other bits than those that the extensions in use have a meaning for (RFC 6455 §5.2).
+  /// Throws if a bit is set that the extensions in use give no meaning to (RFC 6455 §5.2).
   func check(allowed: RsvBits) throws(ParseFailed) {
     if !isSubset(of: allowed) { throw ParseFailed("a reserved bit is set that no extension uses here") }
   }
@@ -57,12 +57,12 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
 
 /// Sizes of §5.2 and §5.5, in bytes.
 package enum FrameSizes {
-  /// The longest payload whose length fits the header's seven bits, and the longest of a control frame.
+  /// The longest payload whose length fits the header's seven bits, and the longest one of a control frame.
   static let maxShortPayload = 125
-  /// The longest payload of the 16-bit form.
+  /// The longest payload whose length fits the 16-bit form.
   static let maxMediumPayload = 65535
-  /// Two bytes, eight of length, four of key.
+  /// The longest header: two bytes, eight of length, four of key.
   static let maxHeader = 14
-  /// The longest reason of a Close frame: a control payload without its code.
+  /// The longest reason of a Close frame: a control payload minus the code.
   static let maxCloseReason = 123
 }

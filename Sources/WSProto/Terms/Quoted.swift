@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A value of the peer's, for messages and logs: in quotes, cut to 80 characters, and with everything but visible ASCII
-/// and the space escaped, so that it can neither forge a line nor run on.
+/// A value from the peer, for messages and logs: quoted, cut to 80 characters, and with everything escaped
+/// except visible ASCII and spaces, so that it can neither forge a log line nor flood the log.
 func quoted(_ value: String) -> String {
   let (text, isCut) = escaped(value)
   return isCut ? "\"\(text)\"…" : "\"\(text)\""
 }
 
-/// The same for a value in bytes; each stands for the character of its number, as no encoding is agreed on
-/// (RFC 9110 §5.5).
+/// The same for a value in bytes. Each byte becomes the character with that number, because no encoding is
+/// agreed on (RFC 9110 §5.5).
 func quoted(_ value: some Sequence<UInt8>) -> String {
   var text = ""
-  // One more than is shown, so that a longer value is marked as cut.
+  // Take one more than is shown, so that a longer value is marked as cut.
   for byte in value.lazy.prefix(shownCharacters + 1) { text.unicodeScalars.append(Unicode.Scalar(byte)) }
   return quoted(text)
 }

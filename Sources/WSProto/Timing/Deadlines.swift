@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The clock's side of a connection, as data: what is due when, and what to do then.
+/// The timeouts of a connection, as data: what is due when, and what to do then.
 ///
-/// Drive one beside each ``WSConnection`` or ``Connection``, in either role. It holds no clock and no timer. Times are
-/// yours: durations since any fixed moment, of a clock that doesn't go back, such as `start.duration(to: .now)` with a
-/// `start` of `ContinuousClock`. A time before one that was given earlier is taken for that one.
+/// Use one for each ``WSConnection`` or ``Connection``, in either role. It has no clock and no timer. You
+/// pass the times: durations since any fixed moment of a monotonic clock, such as `start.duration(to: .now)`
+/// with a `start` of `ContinuousClock`. A time earlier than a previous one is treated as that one.
 ///
-/// Three calls make a loop: ``receivedBytes(at:)`` after each read; ``advance(to:state:)``, until it gives `nil`, after
-/// anything was done to the connection and whenever ``nextDeadline`` is reached; a wait until ``nextDeadline``. Handing
-/// in the pongs as well gives the ``roundTripTime``. On a blocking socket, where `wait` is `poll` with a timeout, rounded
-/// up, and says whether there is something to read:
+/// A loop needs three calls: ``receivedBytes(at:)`` after each read; ``advance(to:state:)``, until it returns
+/// `nil`, after anything was done with the connection and whenever ``nextDeadline`` is reached; and a wait
+/// until ``nextDeadline``. If you pass the pongs too, it measures the ``roundTripTime``. On a blocking
+/// socket, with `wait` being `poll` with a timeout, rounded up, that returns whether there is something to
+/// read:
 ///
 /// ```swift
 /// func run(
@@ -50,37 +51,37 @@
 /// }
 /// ```
 ///
-/// A client sends its ``Request`` first. <doc:Deadlines> has the same for an event loop, where one timer is enough, and
-/// says what to do about a transport that takes nothing.
+/// A client sends its ``Request`` first. <doc:Deadlines> shows the same for an event loop, where one timer is
+/// enough, and says what to do about a transport that accepts no data.
 ///
-/// The deadlines of the opening and the closing handshake and of the transport's end are absolute. They begin with
-/// their part of the connection's life, and nothing that a peer sends puts them off, a byte a second neither. While
-/// messages flow, a ping goes out every ``Timeouts/Keepalive/pingInterval``, and anything that comes after it is the
-/// sign of life that it asks for: a pong waits behind the frame that the peer is sending (RFC 6455 §5.4), which may
-/// take long. A peer that has fallen silent is found after
-/// ``Timeouts/Keepalive/pingInterval`` and ``Timeouts/Keepalive/pongTimeout`` at most.
+/// The deadlines of the opening handshake, the closing handshake and the transport's end are absolute: they
+/// start with that phase, and nothing a peer sends extends them, not even one byte per second. While messages
+/// flow, a ping is sent every ``Timeouts/Keepalive/pingInterval``. Any bytes that arrive after it count as a
+/// sign of life, not just the pong, because a pong must wait for the frame that the peer is sending
+/// (RFC 6455 §5.4), which may take long. A silent peer is detected after at most
+/// ``Timeouts/Keepalive/pingInterval`` plus ``Timeouts/Keepalive/pongTimeout``.
 ///
-/// A value of plain bits: nothing here allocates but the payload of a ping that is to be sent.
+/// A bitwise-copyable value. It allocates nothing except the payload of a ping to send.
 public struct Deadlines: Sendable, BitwiseCopyable {
   /// What to do now.
   public enum Action: Sendable, Hashable {
-    /// Send this ping. Given while the state is ``ConnectionState/open`` only.
+    /// Send this ping. Returned only in the state ``ConnectionState/open``.
     case sendPing(Ping)
-    /// Nothing has come since a ping: send this Close, whose code you may change. The deadline of the closing handshake
-    /// runs from now on, whether it could be sent or not.
+    /// Nothing has arrived since a ping: send this Close; you may change its code. The deadline of the
+    /// closing handshake starts now, whether or not the Close could be sent.
     case sendClose(CloseConnection, cause: Cause)
-    /// Close the transport without waiting for anything; then tell the connection with `receiveEndOfStream()`, which
-    /// gives the last event, 1006, if there was no Close (RFC 6455 §7.1.5). The last action of all.
+    /// Close the transport at once, then call `receiveEndOfStream()` on the connection. If there was no
+    /// Close, that gives the last event, 1006 (RFC 6455 §7.1.5). No action follows this one.
     case dropTransport(cause: Cause)
   }
 
-  /// Which deadline has passed, with the length that it had. An error, to be thrown or logged.
+  /// Which deadline has passed, and how long it was. It is an error, so it can be thrown or logged.
   public enum Cause: Error, Sendable, Hashable, BitwiseCopyable, CustomStringConvertible {
-    /// ``Timeouts/opening``: the opening handshake, or the body of a refusal, was not complete.
+    /// ``Timeouts/opening``: the opening handshake, or the body of a refusal, was not completed.
     case opening(limit: Duration)
-    /// ``Timeouts/Keepalive/pongTimeout``: nothing came after a ping.
+    /// ``Timeouts/Keepalive/pongTimeout``: nothing arrived after a ping.
     case keepalive(limit: Duration)
-    /// ``Timeouts/closing``: the closing handshake was not complete.
+    /// ``Timeouts/closing``: the closing handshake was not completed.
     case closing(limit: Duration)
     /// ``Timeouts/transportEnd``: the connection was closed, and the peer did not end the transport.
     case transportEnd(limit: Duration)
@@ -99,13 +100,15 @@ public struct Deadlines: Sendable, BitwiseCopyable {
   /// The settings.
   public let timeouts: Timeouts
 
-  /// How long the newest ping that was answered took from ``advance(to:state:)`` to its pong; `nil` before the first.
+  /// The time from ``advance(to:state:)`` to the pong, for the newest ping that was answered; `nil` before
+  /// the first.
   ///
-  /// What a peer makes it: it can delay its pongs. Pongs that answer no ping of ``Action/sendPing(_:)`` are not
-  /// counted, nor is the second pong for one ping. A pong for a later ping answers the earlier ones (RFC 6455 §5.5.3).
+  /// The peer controls it: it can delay its pongs. Pongs that don't answer a ping of ``Action/sendPing(_:)``
+  /// are not counted, nor is a second pong for the same ping. A pong for a later ping also answers the
+  /// earlier ones (RFC 6455 §5.5.3).
   public var roundTripTime: Duration? { roundTrips.latest }
 
-  /// The parts of a connection's life, which follow each other and don't come back.
+  /// The phases of a connection, which follow each other in order.
   private enum Phase: BitwiseCopyable {
     case opening(Expiry?)
     case open(Due)
@@ -122,12 +125,13 @@ public struct Deadlines: Sendable, BitwiseCopyable {
 
   /// What is due while messages flow.
   private struct Due: BitwiseCopyable {
-    /// When the next ping is; `nil`: never.
+    /// When the next ping is due; `nil` for never.
     var ping: Duration?
-    /// When a peer from which nothing came since a ping is given up; `nil` while there is a sign of life, or no limit.
+    /// When to give up on a peer that has sent nothing since a ping; `nil` while there are signs of life, or
+    /// without a limit.
     var silence: Duration?
 
-    /// What comes first.
+    /// The earlier of the two.
     var next: Duration? {
       guard let ping, let silence else { return ping ?? silence }
       return min(ping, silence)
@@ -136,21 +140,22 @@ public struct Deadlines: Sendable, BitwiseCopyable {
 
   private var phase: Phase
   private var roundTrips = RoundTrips()
-  /// The latest time that was given.
+  /// The latest time passed so far.
   private var latest: Duration
 
-  /// The transport is open and the opening handshake begins at `now`. For a ``Connection`` whose handshake was done
-  /// elsewhere the first ``advance(to:state:)`` says that it is open.
+  /// The transport is open, and the opening handshake begins at `now`. For a ``Connection`` whose handshake
+  /// was done elsewhere, the first ``advance(to:state:)`` learns that it is open.
   public init(at now: Duration, timeouts: Timeouts = Timeouts()) {
     self.timeouts = timeouts
     latest = now
     phase = .opening(Self.expiry(now, timeouts.opening, Cause.opening))
   }
 
-  /// When ``advance(to:state:)`` is to be called next if nothing happens before; `nil` if nothing is due any more.
+  /// When to call ``advance(to:state:)`` next if nothing happens before; `nil` if nothing is due any more.
   ///
-  /// Right after a call that gave `nil`. What is received puts it off or leaves it, but never brings it nearer, so that
-  /// a timer may stay as it is; a change of the connection's state counts from the next ``advance(to:state:)``.
+  /// Valid after a call of that method has returned `nil`. Received bytes may move it later but never
+  /// earlier, so a running timer can stay as it is. A change of the connection's state takes effect with the
+  /// next ``advance(to:state:)``.
   public var nextDeadline: Duration? {
     switch phase {
     case .opening(let expiry), .closing(let expiry), .transportEnd(let expiry): expiry?.time
@@ -159,14 +164,15 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     }
   }
 
-  /// What to do now; `nil` when nothing is due. Do it, and call this again until it gives `nil`.
+  /// What to do now; `nil` when nothing is due. Do it, and call this again until it returns `nil`.
   ///
-  /// A deadline has passed at its very time. Call this when ``nextDeadline`` is reached, after what came in until then
-  /// was received, and after anything that may have moved the connection's state: events taken, events sent.
+  /// A deadline has passed once its exact time is reached. When ``nextDeadline`` is reached, first receive
+  /// what has arrived, then call this. Also call it after anything that may have changed the connection's
+  /// state: events taken, events sent.
   ///
   /// - Parameters:
-  ///   - time: now.
-  ///   - state: the connection's state, now. What counts is how far it has come; it doesn't go back.
+  ///   - time: the current time.
+  ///   - state: the connection's current state. Only progress counts; it doesn't go back.
   public mutating func advance(to time: Duration, state: ConnectionState) -> Action? {
     let now = clock(time)
     follow(state, at: now)
@@ -189,24 +195,24 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     }
   }
 
-  /// Bytes came from the transport, of whatever kind: a sign of life. Call this after each read.
+  /// Bytes arrived from the transport, of any kind: a sign of life. Call this after each read.
   ///
-  /// Whoever leaves it out makes pongs the only sign of life.
+  /// If you don't, only pongs count as signs of life.
   public mutating func receivedBytes(at time: Duration) {
     _ = clock(time)
     if case .open(let due) = phase, due.silence != nil { phase = .open(Due(ping: due.ping)) }
   }
 
-  /// A pong came.
+  /// A pong arrived.
   ///
-  /// - Returns: the round trip, if this pong answers a ping of ``Action/sendPing(_:)`` that had no answer yet; also kept
-  ///   as ``roundTripTime``.
+  /// - Returns: the round-trip time, if this is the first answer to a ping of ``Action/sendPing(_:)``. It is
+  ///   also stored in ``roundTripTime``.
   @discardableResult
   public mutating func receivedPong(_ pong: Pong, at time: Duration) -> Duration? {
     pong.payload.withUnsafeBytes { receivedPong($0.bytes, at: time) }
   }
 
-  /// A pong came whose payload is borrowed: ``BorrowedEvent/pong(_:)``.
+  /// A pong with a borrowed payload arrived: ``BorrowedEvent/pong(_:)``.
   ///
   /// - Returns: as for ``receivedPong(_:at:)-(Pong,_)``.
   @discardableResult
@@ -216,7 +222,7 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     return roundTrips.pong(payload, at: latest)
   }
 
-  /// Moves on to the part of its life that the connection has reached.
+  /// Moves to the phase that the connection has reached.
   private mutating func follow(_ state: ConnectionState, at now: Duration) {
     switch (state, phase) {
     case (.open, .opening):
@@ -230,11 +236,11 @@ public struct Deadlines: Sendable, BitwiseCopyable {
     }
   }
 
-  /// What is due after a ping at `now`.
+  /// What is due after a ping sent at `now`.
   private static func afterPing(_ due: Due, at now: Duration, _ settings: Timeouts.Keepalive) -> Due {
-    // From now on, not from when it was due: a caller that was held up sends one ping, not a row of them.
+    // Counted from now, not from when it was due, so that a delayed caller sends one ping and not several.
     let next = now.saturatingAdd(settings.pingInterval)
-    // The first ping that nothing has followed counts; those behind it don't put the end off.
+    // The first unanswered ping counts; later ones don't extend the timeout.
     let silence = due.silence ?? settings.pongTimeout.map { now.saturatingAdd($0) }
     return Due(ping: next > now ? next : nil, silence: silence)
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The pings of one connection, which are numbered from 1, and what their pongs say.
+/// Numbers the pings of one connection from 1, and evaluates their pongs.
 struct RoundTrips: Sendable, BitwiseCopyable {
-  /// How long the newest ping that was answered took; `nil` before the first.
+  /// The round-trip time of the newest ping that was answered; `nil` before the first.
   private(set) var latest: Duration?
 
   private var sent: UInt64 = 0
-  /// This ping and all earlier ones have their answer: a pong answers earlier pings, too (RFC 6455 §5.5.3).
+  /// This ping and all earlier ones are answered: a pong also answers earlier pings (RFC 6455 §5.5.3).
   private var answered: UInt64 = 0
-  /// When the last four pings were sent, each at its number modulo four: a round trip of up to four intervals can be
-  /// measured.
+  /// When the last four pings were sent, each at its number modulo four. So round trips of up to four
+  /// intervals can be measured.
   private var sentTimes = InlineArray<4, Duration>(repeating: .zero)
 
   /// The next ping, to be sent at `now`.
@@ -19,7 +19,7 @@ struct RoundTrips: Sendable, BitwiseCopyable {
     return Ping(payload: Self.payload(sent))
   }
 
-  /// A pong came: gives the round trip if it answers one of the pings for the first time.
+  /// A pong arrived: returns the round-trip time if it is the first answer to one of the pings.
   mutating func pong(_ payload: RawSpan, at now: Duration) -> Duration? {
     guard let number = Self.number(payload), answered < number, number <= sent else { return nil }
     answered = number
@@ -29,8 +29,9 @@ struct RoundTrips: Sendable, BitwiseCopyable {
     return roundTrip
   }
 
-  // MARK: The payload: "ping" and the number, 12 bytes, so that pings of the caller's own are seldom taken for these.
+  // MARK: The payload
 
+  /// A payload is "ping" and the number, 12 bytes, so that the caller's own pings are rarely mistaken for these.
   private static let mark: UInt32 = 0x7069_6e67
 
   private static func payload(_ number: UInt64) -> Bytes {

@@ -4,17 +4,17 @@ public import HTTPTypes
 
 /// One end of a WebSocket connection, from the first byte of the HTTP/1.1 handshake to the end.
 ///
-/// A client begins with `send(Request(…))` and waits for ``AcceptConnection``; a server waits for ``Request`` and
-/// answers with `send(AcceptConnection())`. From there on both are alike. The calls are those of
-/// ``WebSocketEndpoint``, which says what the caller owes after each event.
+/// A client begins with `send(Request(…))` and waits for ``AcceptConnection``; a server waits for ``Request``
+/// and answers with `send(AcceptConnection())`. From then on both are the same. The methods are those of
+/// ``WebSocketEndpoint``, which explains what the caller must do after each event.
 public final class WSConnection: WebSocketEndpoint {
   /// The handshake.
   public let handshake: H11Handshake
 
-  /// The connection that the handshake has led to; `nil` until then.
+  /// The connection that results from the handshake; `nil` until then.
   public private(set) var connection: Connection?
 
-  /// A failure that a borrowed door has yet to tell of, behind events of the handshake.
+  /// A failure that must still be delivered as a borrowed event, after the events of the handshake.
   private var handshakeFailure: RemoteProtocolError?
 
   /// The role of this end.
@@ -31,7 +31,7 @@ public final class WSConnection: WebSocketEndpoint {
   /// See ``WebSocketEndpoint/failure``.
   public var failure: ParseFailed? { connection?.failure }
 
-  /// Starts with a request that an HTTP server has read and parsed already; see
+  /// Starts with a request that an HTTP server has already parsed; see
   /// ``H11Handshake/initiateUpgradeConnection(headers:path:)``.
   public func initiateUpgradeConnection(headers: Headers, path: String) throws(ProtocolError) {
     try handshake.initiateUpgradeConnection(headers: headers, path: path)
@@ -47,7 +47,7 @@ public final class WSConnection: WebSocketEndpoint {
     try handshake.receiveData(data)
   }
 
-  /// The same for the borrowed doors, which have taken the bytes already, however many wait.
+  /// The same for borrowed events, whose bytes have been taken already, however many wait.
   private func keep(_ data: UnsafeRawBufferPointer) throws(ProtocolError) {
     if let connection { return connection.keep(data) }
     if handshake.state == .closed { return }
@@ -69,13 +69,13 @@ public final class WSConnection: WebSocketEndpoint {
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
     if let connection, !handshake.hasEvents { return try connection.receive(chunk, body) }
-    // The handshake's bytes are copied; they're few, and once.
+    // The handshake's bytes are copied: they are few, and it happens once.
     do throws(ProtocolError) {
       try keep(UnsafeRawBufferPointer(chunk))
     } catch {
       if case .remote(let error) = error { handshakeFailure = error }
     }
-    // What was read before the failure comes first.
+    // Deliver what was read before the failure first.
     while let event = handshake.nextEvent() { try body(.handshake(event)) }
     if let failed = handshakeFailure {
       handshakeFailure = nil

@@ -11,7 +11,7 @@ import Testing
     }
   }
 
-  @Test("parts are joined, unmasked on the way (RFC 6455 §5.3)")
+  @Test("parts are joined and unmasked in one pass (RFC 6455 §5.3)")
   func joins() {
     var buffer = AssemblyBuffer()
     #expect(buffer.base == nil)
@@ -22,7 +22,7 @@ import Testing
     #expect(buffer.count == 0 && buffer.take().isEmpty)
   }
 
-  @Test("storage is kept when cleared, handed over when taken, given back when large and idle")
+  @Test("storage is kept when cleared, handed over when taken, released when large and idle")
   func storage() {
     var buffer = AssemblyBuffer()
     Self.append(&buffer, [UInt8](repeating: 1, count: 5000))
@@ -38,7 +38,7 @@ import Testing
     Self.append(&buffer, [8])
     #expect(taken == [9])
     buffer.clear()
-    // What fills a storage shares it; what fills little of it is copied, and the storage stays.
+    // Bytes that fill the storage share it; if they fill little of it, they are copied and the storage stays.
     Self.append(&buffer, [UInt8](repeating: 2, count: 3000))
     let second = buffer.base
     let shared = buffer.take()

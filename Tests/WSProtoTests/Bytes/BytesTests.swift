@@ -5,7 +5,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct BytesTests {
-  @Test("made from arrays, slices, text, literals, spans and lazy sequences, they hold the same bytes")
+  @Test("Bytes made from arrays, slices, text, literals, spans and lazy sequences hold the same bytes")
   func makers() {
     let array: [UInt8] = [0x61, 0x62, 0x63]
     let all = [
@@ -17,7 +17,7 @@ import Testing
     for bytes in all { #expect(Array(bytes) == array && bytes.count == 3 && bytes[2] == 0x63) }
   }
 
-  @Test("no bytes are equal to no bytes, wherever they come from")
+  @Test("empty values are equal, whatever they were made from")
   func empty() {
     let all = [
       Bytes(), [], Bytes(""), Bytes([UInt8]()), Bytes(copying: UnsafeRawBufferPointer(start: nil, count: 0)),
@@ -28,7 +28,7 @@ import Testing
     #expect(Bytes().withUnsafeBytes { $0.count } == 0)
   }
 
-  @Test("a part shares the bytes and counts from zero")
+  @Test("a part shares the bytes and is indexed from zero")
   func parts() {
     let bytes: Bytes = [1, 2, 3, 4, 5]
     let part = bytes.part(1..<4)

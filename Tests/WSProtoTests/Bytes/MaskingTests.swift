@@ -6,7 +6,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct MaskingTests {
-  /// Byte by byte as RFC 6455 §5.3 words it; `wire` are the key's bytes in wire order.
+  /// Byte by byte as RFC 6455 §5.3 describes it; `wire` has the key's bytes in wire order.
   private static func oracle(_ bytes: ArraySlice<UInt8>, wire: [UInt8]) -> [UInt8] {
     bytes.enumerated().map { $0.element ^ wire[$0.offset % 4] }
   }
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(
-    "every length, alignment and key rotation is masked like byte by byte, in place and copied (RFC 6455 §5.3)",
+    "every length, alignment and key rotation gives the same as masking byte by byte, in place and copied (RFC 6455 §5.3)",
     .requirement("6455-5.3-transform"),
     arguments: wires
   )
@@ -50,7 +50,7 @@ import Testing
       for alignment in Array(0..<17) + [31, 32, 33, 63] {
         let range = alignment..<alignment + count
         let masked = Self.oracle(plain[range], wire: wire)
-        // Everything outside the range must stay.
+        // Everything outside the range must be unchanged.
         let expected = plain[..<range.lowerBound] + masked + plain[range.upperBound...]
 
         source.copyBytes(from: plain)
@@ -78,7 +78,7 @@ import Testing
     var kernel = plain
     var swift = plain
     for count in (200...1100).filter({ $0 % 3 == 0 || $0 % 64 < 3 }) + [4096, 4097, 4900] {
-      // On top of what the last round left: the same operations must give the same bytes.
+      // On top of the result of the last round: the same operations must give the same bytes.
       kernel.withUnsafeMutableBytes { buffer in
         guard let base = buffer.baseAddress else { return }
         Masking.apply(key, to: base + alignment, count: count)
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(
-    "each C version this processor has masks like byte by byte, whatever the alignment",
+    "each C version for this processor gives the same as masking byte by byte, whatever the alignment",
     arguments: [0, 1]
   )
   func everyLevel(level: Int32) {
@@ -127,13 +127,14 @@ import Testing
     var failures: [String] = []
     for count in Array(Int(CWSPROTO_MASK_MINIMUM)...260) + [300, 383, 384, 385, 440] {
       for alignment in [0, 1, 2, 3, 4, 15, 16, 17, 31, 32, 33, 63] {
-        // The key's first byte falls on the range's first: position 0 of the pattern, turned by the alignment.
+        // The key's first byte applies to the first byte of the range: position 0 of the pattern, rotated by
+        // the alignment.
         let pattern = masked[(4 - alignment % 4) % 4]
         let range = alignment..<alignment + count
         let expected = plain[..<range.lowerBound] + pattern[range] + plain[range.upperBound...]
         source.copyBytes(from: plain)
         let at = sourceBase + alignment
-        // Level 0 is everywhere; the next only where the processor has it.
+        // Level 0 works everywhere; the others only if the processor supports them.
         guard cwsproto_mask_at_level(level, at, at, count, UInt32(0x0403_0201).littleEndian) == 0 else {
           #expect(level > 0)
           return
@@ -151,7 +152,7 @@ import Testing
     #expect(failures.isEmpty, "\(failures.prefix(5))")
   }
 
-  /// Masks text of `count` bytes, then unmasks it by `unmask` and gives back what that says of it.
+  /// Masks text of `count` bytes, then unmasks it with `unmask` and returns the result of that.
   private static func unmasks(
     _ text: [UInt8],
     _ unmask: (UInt32, UnsafeMutableRawPointer, Int) -> Bool?
@@ -165,7 +166,7 @@ import Testing
     return isASCII
   }
 
-  @Test("unmasking tells whether everything is ASCII, wherever the byte is that is not")
+  @Test("unmasking reports whether everything is ASCII, wherever the other byte is")
   func findsASCII() {
     for count in Array(1...300) + [511, 512, 513, 1000] {
       let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in
@@ -183,7 +184,7 @@ import Testing
     }
   }
 
-  @Test("each C version this processor has tells it, too", arguments: [0, 1])
+  @Test("so does each C version for this processor", arguments: [0, 1])
   func everyLevelFindsASCII(level: Int32) {
     for count in Array(Int(CWSPROTO_MASK_MINIMUM)...200) + [255, 256, 257, 300] {
       let unmask = { (key: UInt32, base: UnsafeMutableRawPointer, count: Int) -> Bool? in
@@ -192,7 +193,7 @@ import Testing
       }
       var text = (0..<count).map { UInt8(truncatingIfNeeded: $0) & 0x7F }
       guard let isASCII = Self.unmasks(text, unmask) else {
-        // Level 0 is everywhere; the next only where the processor has it.
+        // Level 0 works everywhere; the others only if the processor supports them.
         #expect(level > 0)
         return
       }

@@ -34,7 +34,7 @@ import Testing
     #expect(repeated < 220)
   }
 
-  /// A source that counts up, so that every byte given out tells where it came from.
+  /// A source that counts up, so that every byte shows where it came from.
   private static func counting() -> (RandomSource, @Sendable () -> [Int]) {
     let state = CallLog()
     let source = RandomSource { buffer in
@@ -54,7 +54,7 @@ import Testing
     let sizes = Mutex<[Int]>([])
   }
 
-  @Test("an injected source is drawn from, in blocks, and not before the first use")
+  @Test("an injected source is read in blocks, and not before the first use")
   func injected() {
     let (source, sizes) = Self.counting()
     var random = RandomBlock(source)
@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test(
-    "no byte is given out twice, be it to a key or to a nonce",
+    "no byte is given out twice, neither for keys nor for nonces",
     .threat(15),
     .requirement("6455-5.3-unpredictable")
   )
@@ -85,7 +85,7 @@ import Testing
     #expect(Set(words).count == words.count)
   }
 
-  @Test("two blocks on the system's source differ", .requirement("6455-5.3-unpredictable"))
+  @Test("two blocks from the system's source differ", .requirement("6455-5.3-unpredictable"))
   func independent() {
     var first = RandomBlock(.system)
     var second = RandomBlock(.system)
@@ -98,7 +98,7 @@ import Testing
     arguments: [0, 1, 3, 16, 255, 256, 257, 512, 513, 2000]
   )
   func filledWhole(count: Int) {
-    // A byte that stays zero in 24 draws has a chance of 256^-24.
+    // The chance that a byte stays zero in 24 draws is 256^-24.
     var seen = [UInt8](repeating: 0, count: count)
     var random = RandomBlock(.system)
     for _ in 0..<24 {
@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test(
-    "every block is another one, also where a new seed is drawn",
+    "every block is different, also when a new seed is drawn",
     .requirement("6455-5.3-unpredictable")
   )
   func seeds() {
@@ -134,14 +134,14 @@ import Testing
     #expect(blocks.count == 2 * RandomBlock.blocksASeed + 1)
   }
 
-  /// The keystream that `key` gives, block after block, or nil where the processor lacks the version.
+  /// The keystream for `key`, block after block; `nil` if the processor doesn't support the version.
   private static func keystream(_ key: [UInt8], level: Int32) -> [[UInt8]]? {
     var output = [UInt8](repeating: 0, count: 512)
     guard cwsproto_chacha20_at_level(level, key, &output) == 0 else { return nil }
     return blocks(output)
   }
 
-  /// The words of the eight blocks lie in turn.
+  /// The words of the eight blocks are interleaved.
   private static func blocks(_ output: [UInt8]) -> [[UInt8]] {
     var blocks = [[UInt8]](repeating: [], count: 8)
     for start in stride(from: 0, to: output.count, by: 4) {
@@ -175,7 +175,7 @@ import Testing
     #expect(Set(first).count == 8)
   }
 
-  @Test("the C versions give the same keystream, also into the memory of the key")
+  @Test("the C versions give the same keystream, also when they overwrite the key")
   func chaCha20Versions() {
     for round in 0..<50 {
       let key = (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ round &* 11) }

@@ -14,7 +14,7 @@ import Testing
     return Array(UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
   }
 
-  @Test("bytes come out as they went in, whatever the pieces and however much is read between")
+  @Test("bytes are read as they were appended, whatever the pieces and however much is read in between")
   func order() {
     var random = TestRandom(seed: 5)
     var buffer = ReceiveBuffer()
@@ -27,7 +27,7 @@ import Testing
       #expect(buffer.count == expected.count && buffer.isEmpty == expected.isEmpty)
       let take = random.below(buffer.count + 1)
       guard take > 0, let storage = buffer.window else { continue }
-      // What is handed out stays what it is while the buffer goes on.
+      // Bytes handed out don't change while the buffer is used further.
       kept.append((Bytes(sharing: storage, offset: buffer.head, count: take), Array(expected.prefix(take))))
       buffer.head += take
       expected.removeFirst(take)
@@ -39,7 +39,7 @@ import Testing
     #expect(buffer.isEmpty && buffer.window == nil)
   }
 
-  @Test("storage is used again while nobody shares it")
+  @Test("storage is reused while nobody shares it")
   func reuse() {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [1, 2, 3])
@@ -53,7 +53,7 @@ import Testing
     #expect(buffer.window != nil)
   }
 
-  @Test("a large storage is given back once it is empty, a small one kept")
+  @Test("a large storage is released once it is empty, a small one kept")
   func release() {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [UInt8](repeating: 7, count: 100_000))
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "a declared length reserves no more than four times what has come",
+    "a declared length reserves at most four times what has arrived",
     .threat(4),
     arguments: [UInt64(0), 1 << 20, 1 << 62, .max]
   )
@@ -77,13 +77,13 @@ import Testing
     var buffer = ReceiveBuffer()
     for size in [10, 4000, 50_000] {
       [UInt8](repeating: 1, count: size).withUnsafeBytes { buffer.append($0, expected: length) }
-      // Storage that others have given back comes in a few sizes, twice what is asked for at most.
+      // Spare storage comes in a few sizes, at most twice what is requested.
       #expect((buffer.window?.byteCapacity ?? 0) <= max(4096, 9 * buffer.count))
     }
     #expect(buffer.count == 54_010)
   }
 
-  @Test("bytes can be written straight into it, fewer than there is room for")
+  @Test("bytes can be written directly into the buffer, fewer than there is room for")
   func writesInto() throws {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [1, 2])
@@ -107,7 +107,7 @@ import Testing
     var expected: [UInt8] = []
     for round in 0..<200 {
       _ = buffer.append(upTo: room, expected: 0) { bytes in
-        // While less is unread than was read before, it moves in front of what comes.
+        // If less is unread than has been read, it moves in front of what arrives.
         #expect(Int(bitPattern: bytes.baseAddress) % 64 == 0)
         for index in 0..<room { bytes[index] = UInt8(truncatingIfNeeded: round + index) }
         return room
@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test("fed byte by byte without being read, it grows geometrically")
+  @Test("fed byte by byte without being read, the buffer grows geometrically")
   func growth() {
     var buffer = ReceiveBuffer()
     var storages: [ObjectIdentifier] = []
@@ -135,7 +135,7 @@ import Testing
     #expect(storages.count < 20)
   }
 
-  /// Reads `count` bytes where `room` are offered, takes them all, and says whether the storage was kept.
+  /// Offers `room` bytes, reads `count`, takes them all, and returns whether the storage was kept.
   private func keeps(room: Int, count: Int) -> Bool {
     var buffer = ReceiveBuffer()
     _ = buffer.append(upTo: room, expected: 0) { bytes in
@@ -165,13 +165,13 @@ import Testing
     buffer.settle()
     #expect(Self.unread(buffer) == expected)
     #expect((buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
-    // What is needed stays: a half that waits for its other half.
+    // What is needed stays: half a frame that waits for the rest.
     Self.append(&buffer, [UInt8](repeating: 1, count: 400_000))
     buffer.settle()
     #expect(buffer.count == 400_100)
   }
 
-  @Test("storage that an appended copy has made large is given back")
+  @Test("storage that became large by an appended copy is released")
   func copied() {
     var buffer = ReceiveBuffer()
     _ = buffer.append(upTo: 65536, expected: 0) { $0.count }

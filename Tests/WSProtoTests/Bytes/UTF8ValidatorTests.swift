@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// A byte-at-a-time reading of RFC 3629 §4's grammar: the tails each lead byte allows, as ranges.
+/// The grammar of RFC 3629 §4, one byte at a time: the continuation bytes each lead byte allows, as ranges.
 private struct UTF8Oracle {
   var open: [ClosedRange<UInt8>] = []
   var pending: [UInt8] = []
@@ -45,7 +45,7 @@ private struct UTF8Oracle {
 extension UTF8Validator {
   fileprivate mutating func validate(_ bytes: ArraySlice<UInt8>, portably: Bool = false) -> Int? {
     bytes.withUnsafeBytes { buffer in
-      // An empty array may have no address; any will do for no bytes.
+      // An empty array may have no address; use any.
       guard let base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 1) else { return nil }
       return portably
         ? validatePortably(base, count: buffer.count) : validate(base, count: buffer.count)
@@ -54,7 +54,7 @@ extension UTF8Validator {
 }
 
 @Suite struct UTF8ValidatorTests {
-  /// Both ways of validating against the oracle; returns what differs.
+  /// Compares both ways of validating with the oracle; returns what differs.
   private static func difference(_ bytes: ArraySlice<UInt8>) -> String? {
     var oracle = UTF8Oracle()
     let expected = oracle.validate(bytes)
@@ -83,7 +83,7 @@ extension UTF8Validator {
     return found
   }
 
-  /// One byte of each kind that the grammar tells apart, and both ends of each range.
+  /// One byte of each kind that the grammar distinguishes, and both ends of each range.
   private static let classes: [UInt8] = [
     0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
     0xEE,
@@ -103,7 +103,7 @@ extension UTF8Validator {
     Array("𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀𝄞🙂𐍈🧑🚀".utf8),
   ]
 
-  @Test("all sequences of one and two bytes are judged as RFC 3629 §4 says")
+  @Test("all sequences of one and two bytes are accepted or refused as RFC 3629 §4 says")
   func oneAndTwoBytes() {
     #expect(Self.differences((0...0xFF).map { [UInt8($0)] }) == [])
     #expect(Self.differences((0...0xFFFF).lazy.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] }) == [])
@@ -132,7 +132,7 @@ extension UTF8Validator {
     #expect(Self.differences(inputs) == [])
   }
 
-  @Test("all sequences of four byte classes are judged right wherever they lie in the vectors")
+  @Test("all sequences of four byte classes give the right result wherever they lie in the vectors")
   func classesInContext() {
     // In the short path, across 16, 32 and 64 byte borders, and in the last block.
     let places = [(0, 60), (13, 80), (14, 3), (30, 40), (31, 2), (61, 90), (62, 0), (63, 5), (125, 4)]
@@ -142,7 +142,7 @@ extension UTF8Validator {
       for b in Self.classes {
         for c in Self.classes {
           for d: UInt8 in [0x41, 0x80, 0x8F, 0xBF, 0xC1, 0xC2, 0xED, 0xF4] where found.count < 5 {
-            // Each sequence at one place, each place with thousands of sequences.
+            // Each sequence at one position, each position with thousands of sequences.
             let (before, after) = places[number % places.count]
             number += 1
             let input =
@@ -156,7 +156,7 @@ extension UTF8Validator {
     #expect(number > 120_000)
   }
 
-  @Test("the earliest impossible byte is the one reported (RFC 6455 §8.1, fail fast)")
+  @Test("the earliest impossible byte is reported (RFC 6455 §8.1, fail fast)")
   func earliestByte() {
     let cases: [([UInt8], Int)] = [
       ([0xE0, 0x80, 0x80], 1), ([0xF4, 0x90, 0x80, 0x80], 1), ([0xC0, 0x80], 0), ([0xED, 0xA0, 0x80], 1),
@@ -176,7 +176,7 @@ extension UTF8Validator {
     }
   }
 
-  @Test("cut at any two places, a text stays valid and the open bytes are told", arguments: texts)
+  @Test("split at any two places, a text stays valid and the pending bytes are reported", arguments: texts)
   func everySplit(text: [UInt8]) {
     for portably in [false, true] {
       for first in 0...text.count {
@@ -194,7 +194,7 @@ extension UTF8Validator {
     }
   }
 
-  @Test("byte by byte, a text is validated as in one piece", arguments: texts)
+  @Test("validating a text byte by byte gives the same as validating it whole", arguments: texts)
   func singleBytes(text: [UInt8]) {
     var validator = UTF8Validator()
     var oracle = UTF8Oracle()
@@ -206,7 +206,7 @@ extension UTF8Validator {
     #expect(validator.isComplete)
   }
 
-  @Test("every prefix of every length of a text leaves the right bytes open", arguments: texts)
+  @Test("every prefix of a text leaves the right bytes pending", arguments: texts)
   func prefixes(text: [UInt8]) {
     let long = Array((0..<4).map { _ in text }.joined())
     #expect(Self.differences((0...long.count).lazy.map { Array(long[..<$0]) }) == [])
@@ -247,7 +247,7 @@ extension UTF8Validator {
     #expect(invalid > 500)
   }
 
-  @Test("each C version this processor has keeps its contract on mutated texts", arguments: [0, 1, 2])
+  @Test("each C version for this processor fulfils its contract on mutated texts", arguments: [0, 1, 2])
   func everyLevel(level: Int32) {
     guard cwsproto_utf8_verified_at_level(level, [0x41], 1) >= 0 else { return }
     var random = SplitMix(state: 7)
@@ -265,7 +265,7 @@ extension UTF8Validator {
       var oracle = UTF8Oracle()
       let failure = oracle.validate(bytes)
       let verified = cwsproto_utf8_verified_at_level(level, bytes, bytes.count)
-      // The verified part is finished and valid; the rest is an unfinished character or holds the fault.
+      // The verified part is complete and valid; the rest is an unfinished character or contains the error.
       var prefix = UTF8Oracle()
       let prefixFailure = prefix.validate(bytes.prefix(verified))
       #expect(prefixFailure == nil && prefix.pending.isEmpty, "\(bytes)")
@@ -279,7 +279,7 @@ extension UTF8Validator {
     #expect(invalid > 3000)
   }
 
-  @Test("unmasking and validating in one are the two after each other, however long and wherever cut")
+  @Test("unmasking and validating in one pass equals doing one after the other, for any length and split")
   func unmasking() {
     let key: UInt32 = 0xA55A_C33C
     var random = SplitMix(state: 11)
@@ -322,7 +322,7 @@ extension UTF8Validator {
     #expect(invalid > 100)
   }
 
-  @Test("a reset validator starts anew")
+  @Test("a reset validator starts over")
   func reset() {
     var validator = UTF8Validator()
     #expect(validator.validate([0xE2, 0x82]) == nil)
@@ -332,7 +332,7 @@ extension UTF8Validator {
     #expect(validator.validate([0x41]) == nil)
   }
 
-  @Test("no byte outside the input decides")
+  @Test("bytes outside the input have no effect")
   func neighbours() {
     // The same input between continuation bytes and between lead bytes.
     for around in [UInt8(0x80), 0xE2, 0xFF] {

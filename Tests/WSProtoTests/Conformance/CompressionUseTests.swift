@@ -4,15 +4,15 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// What was negotiated for permessage-deflate is what happens on the wire.
+/// What was negotiated for permessage-deflate happens on the wire.
 @Suite struct CompressionUseTests {
-  /// Bytes at random, and the same again: short only for a window that reaches back as far as `distance`.
+  /// Random bytes, repeated: they compress well only with a window that reaches back as far as `distance`.
   static func twice(distance: Int, seed: UInt64) -> [UInt8] {
     let block = [UInt8].random(distance, seed: seed)
     return block + block
   }
 
-  /// The furthest that zlib reaches back in a window of `bits` (zlib's manual: the size less 262), rounded down.
+  /// How far zlib reaches back in a window of `bits` (zlib's manual: the size minus 262), rounded down.
   static func reach(_ bits: Int) -> Int { (1 << bits) - 300 }
 
   static func server(_ offer: String) throws -> (WSConnection, answer: String?) {
@@ -33,13 +33,13 @@ import WSProtoTestSupport
     return client
   }
 
-  /// 64 bytes at random, zeros, and the same 64 bytes again, or others, `distance` behind the first.
+  /// 64 random bytes, zeros, and the same 64 bytes again, or others, `distance` after the first.
   static func apart(distance: Int, same: Bool, seed: UInt64) -> [UInt8] {
     let block = [UInt8].random(64, seed: seed)
     return block + [UInt8](repeating: 0, count: distance - 64) + (same ? block : .random(64, seed: ~seed))
   }
 
-  /// That it reaches back as far as the window does, and no further.
+  /// Expects that it reaches back as far as the window does, and no further.
   static func usesWindow(of bits: Int, _ connection: WSConnection) throws {
     func sent(_ distance: Int, _ same: Bool, _ seed: UInt64) throws -> Int {
       try connection.send(BytesMessage(data: Bytes(apart(distance: distance, same: same, seed: seed)))).count
@@ -50,15 +50,15 @@ import WSProtoTestSupport
     #expect(abs(beyond) < 40, "\(beyond)")
   }
 
-  /// That it reads what a peer sends that uses the whole window, also that of the message before.
+  /// Expects that it reads data that uses the whole window, including that of the previous message.
   static func reads(windowOf bits: Int, _ connection: WSConnection) throws {
-    // zlib has no window of 8 bits to write with: one of 9, on data that stays within 256 bytes.
+    // zlib can't compress with a window of 8 bits: use 9, with data that stays within 256 bytes.
     let peer = try DeflateStream(windowBits: max(bits, 9))
     let data = twice(distance: bits == 8 ? 200 : reach(bits), seed: 3)
     let payload = try peer.message([data])
     #expect(payload.count < data.count * 3 / 4)
     var seen: [UInt8] = []
-    // In small reads: within one call zlib looks back in its output, however small its window is.
+    // In small reads, because within one call zlib looks back in its output, however small its window is.
     for piece in WireFrame(to: connection.type, 2, payload, rsv: 4).bytes.cut({ min(100, $0) }) {
       try connection.receiveData(piece)
       while let event = connection.nextEvent() {
@@ -73,7 +73,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a server compresses with the window asked of it, 9 to 15, and no larger one; with 8 not at all (RFC 7692 §7.1.2.1)",
+    "a server compresses with the requested window, 9 to 15, and no larger one; with 8 not at all (RFC 7692 §7.1.2.1)",
     .requirement("7692-7.1.2.1-use", "7692-7.1.2.1-range"),
     .fault("D2"),
     arguments: 8...15
@@ -88,7 +88,8 @@ import WSProtoTestSupport
     }
   }
 
-  /// That messages, whole and in parts, go out as they are; compressed ones are read all the same.
+  /// Expects that messages, whole and in parts, are sent uncompressed, and that compressed ones are still
+  /// read.
   static func sendsUncompressed(_ connection: WSConnection) throws {
     let hello = Array("Hello".utf8)
     let frames = try SentFramesTests.frames(
@@ -136,7 +137,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an end that was told to forget compresses each message alone, offered or not; otherwise it remembers (RFC 7692 §7.1.1)",
+    "an end without context takeover compresses each message alone, whether that was offered or not; otherwise it keeps the history (RFC 7692 §7.1.1)",
     .requirement("7692-7.1.1.1-include", "7692-7.1.1.2-reset", "7692-7.2.2-takeover"),
     arguments: [true, false]
   )
@@ -158,7 +159,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "blocks with BFINAL in the middle of a message are read over, wherever frames and reads are cut (RFC 7692 §7.2.3.4)",
+    "blocks with BFINAL in the middle of a message are read, wherever frames and reads are split (RFC 7692 §7.2.3.4)",
     .requirement("7692-7.2.2-bfinal", "7692-7.2.2-takeover", "7692-6.1-fragments"),
     arguments: Door.all
   )
@@ -186,7 +187,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "compressed messages are read where nothing is limited: every limit is Int.max (RFC 7692 §7.2.2)",
+    "compressed messages are read with every limit at Int.max (RFC 7692 §7.2.2)",
     arguments: Door.all
   )
   func withoutLimits(door: Door) throws {

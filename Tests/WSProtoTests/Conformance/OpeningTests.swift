@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// The opening handshake, where Autobahn always sends the same.
+/// The parts of the opening handshake that Autobahn never varies.
 @Suite struct OpeningTests {
   static let answers: [(String, @Sendable ([UInt8]) -> String)] = [
     ("Upgrade in another case", { switchingProtocols(to: $0, "upgrade: WebSocket\r\n", without: "Upgrade") }),
@@ -34,7 +34,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "a client takes what RFC 6455 §4.1 allows in an answer, whole and byte by byte",
+    "a client accepts what RFC 6455 §4.1 allows in an answer, whole and byte by byte",
     .requirement("6455-4.1-bad-upgrade", "6455-4.1-bad-connection", "6455-4.1-bad-accept"),
     arguments: answers.indices,
     [true, false]
@@ -52,7 +52,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "between its request and the whole answer a client sends nothing (RFC 6455 §4.1)",
+    "between its request and the complete answer a client sends nothing (RFC 6455 §4.1)",
     .requirement("6455-4.1-wait", "6455-6.1-open")
   )
   func waits() throws {
@@ -93,7 +93,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "each of the subprotocols requested can be the one selected (RFC 6455 §4.1, §4.2.2)",
+    "any of the requested subprotocols can be selected (RFC 6455 §4.1, §4.2.2)",
     .requirement("6455-4.2.2-subprotocol"),
     arguments: ["a", "b", "soap.v1+x"]
   )

@@ -4,14 +4,14 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// A Close that the peer begins, in every state that a connection can be in.
+/// A Close initiated by the peer, in every state of a connection.
 @Suite struct PeerCloseTests {
   enum Situation: CaseIterable {
     case open, insideTheirMessage, insideTheirFrame, insideOurMessage, localClosing, remoteClosing, failed,
       closed
   }
 
-  /// A connection brought into the situation, its events taken, and what has to come before the Close.
+  /// A connection in the given situation, with its events taken, and what must precede the Close.
   static func connection(_ role: ConnectionType, _ situation: Situation) throws -> (
     Connection, before: [UInt8]
   ) {
@@ -39,7 +39,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a Close of the peer in every state: told once, answered once, and never after the end (RFC 6455 §5.5.1, §7.1.5)",
+    "a Close from the peer is reported once in every state, answered once, and ignored after the end (RFC 6455 §5.5.1, §7.1.5)",
     .requirement("6455-5.5.1-answer", "6455-5.5.1-echo", "6455-5.5.1-closed", "6455-7.1.5-first"),
     arguments: ConnectionType.allCases,
     Situation.allCases
@@ -70,7 +70,7 @@ import WSProtoTestSupport
         #expect(answer.map(\.payload) == [closePayload(3000, "bye")])
       case .localClosing: #expect(events == [.closeConnection(theirs)])
       case .remoteClosing, .failed:
-        // The first one counts, or the failure: this one is not read any more.
+        // The first one counts, or the failure: this one is no longer read.
         #expect(events == [])
         #expect(connection.state == .remoteClosing)
         #expect(try connection.send(CloseConnection(code: 3001)).first == 0x88)
@@ -82,7 +82,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a Close that comes with the 101, or right behind the request, is told once the connection is open (RFC 6455 §4.1)",
+    "a Close that arrives with the 101, or right after the request, is reported once the connection is open (RFC 6455 §4.1)",
     arguments: ConnectionType.allCases
   )
   func withTheHandshake(role: ConnectionType) throws {
@@ -103,7 +103,7 @@ import WSProtoTestSupport
     #expect(connection.state == .remoteClosing)
   }
 
-  @Test("a Close frame in place of the handshake is no Close but the peer's error (RFC 6455 §4)")
+  @Test("a Close frame in place of the handshake is the peer's error, not a Close (RFC 6455 §4)")
   func insteadOfTheHandshake() throws {
     for role in ConnectionType.allCases {
       let connection = WSConnection(role)
@@ -117,7 +117,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a Close frame behind a rejection's head is its body, and behind a sent rejection nothing (RFC 6455 §4.1)"
+    "a Close frame after the head of a rejection is its body; after a sent rejection it is ignored (RFC 6455 §4.1)"
   )
   func whileRejecting() throws {
     let client = WSConnection(.client)
@@ -139,7 +139,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the first of several Closes counts, and whatever follows it is discarded (RFC 6455 §5.5.1, §7.1.5)",
+    "the first of several Closes counts, and everything after it is discarded (RFC 6455 §5.5.1, §7.1.5)",
     .requirement("6455-5.5.1-ignore", "6455-7.1.5-first", "6455-7.1.6-reason"),
     arguments: ConnectionType.allCases,
     [1, 7, 1000]
@@ -178,7 +178,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a reason of 123 bytes is sent and received whole, one of 124 is cut, and received it is 1002 (RFC 6455 §5.5)",
+    "a reason of 123 bytes is sent and received whole; one of 124 is cut when sent, and 1002 when received (RFC 6455 §5.5)",
     .requirement("6455-5.5-length"),
     arguments: ConnectionType.allCases
   )

@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What a connection makes of frames that Autobahn's peer never sends, or sends in a few forms only.
+/// Frames that Autobahn's peer never sends, or sends only in a few forms.
 @Suite struct ReceivedFramesTests {
   static func closeCode(_ role: ConnectionType, _ wire: [UInt8]) throws -> CloseReason? {
     let connection = Connection(role)
@@ -15,7 +15,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a frame with a mask for a client, or without one for a server, closes the connection with 1002 (RFC 6455 §5.1)",
+    "a masked frame for a client, or an unmasked one for a server, closes the connection with 1002 (RFC 6455 §5.1)",
     .threat(14),
     .requirement("6455-5.1-server-refuses", "6455-5.1-client-refuses"),
     arguments: ConnectionType.allCases,
@@ -31,7 +31,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "each of the 65,662 lengths that have a shorter form is refused in the longer one (RFC 6455 §5.2)",
+    "each of the 65,662 lengths with a shorter form is refused in the longer form (RFC 6455 §5.2)",
     .threat(4),
     .requirement("6455-5.2-minimal-receive"),
     arguments: ConnectionType.allCases
@@ -39,7 +39,7 @@ import WSProtoTestSupport
   func everyLongForm(role: ConnectionType) {
     let maskBit: UInt8 = role == .server ? 0x80 : 0
     var header: [UInt8] = []
-    /// Whether the header ends in a failure; `nil` while more of it is wanted.
+    /// Whether the header causes a failure; `nil` if more of it is needed.
     func isRefused() -> Bool? {
       var reader = FrameReader(role: role)
       return header.withUnsafeMutableBytes { window -> Bool? in
@@ -77,7 +77,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a length in a longer form closes the connection with 1002, before its payload is there (RFC 6455 §5.2)",
+    "a length in a longer form closes the connection with 1002, before its payload arrives (RFC 6455 §5.2)",
     .threat(4, 5),
     .requirement("6455-5.2-minimal-receive", "6455-5.2-msb"),
     arguments: ConnectionType.allCases,
@@ -94,7 +94,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a pong that nobody asked for is an event, moves nothing and wants no answer (RFC 6455 §5.5.3)",
+    "an unsolicited pong is an event, changes no state and needs no answer (RFC 6455 §5.5.3)",
     .requirement("6455-5.5.3-unsolicited"),
     arguments: ConnectionType.allCases
   )
@@ -110,7 +110,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a binary message may hold any bytes, those that are no UTF-8 too (RFC 6455 §5.6)",
+    "a binary message may contain any bytes, even those that are not UTF-8 (RFC 6455 §5.6)",
     .requirement("6455-5.6-binary", "6455-6.2-unmask"),
     arguments: ConnectionType.allCases
   )

@@ -75,7 +75,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "frames that violate a rule close a connection with the rule's code, taken as owned events (RFC 6455 §7.1.7)",
+    "frames that violate a rule close a connection with the rule's code, with owned events (RFC 6455 §7.1.7)",
     arguments: ForbiddenFrames.all,
     ConnectionType.allCases
   )
@@ -87,7 +87,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "frames that violate a rule close a connection with the rule's code, taken as borrowed events (RFC 6455 §7.1.7)",
+    "frames that violate a rule close a connection with the rule's code, with borrowed events (RFC 6455 §7.1.7)",
     arguments: ForbiddenFrames.all,
     ConnectionType.allCases
   )
@@ -100,7 +100,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "frames that violate a rule close a connection that reads by itself with the rule's code (RFC 6455 §7.1.7)",
+    "frames that violate a rule close a connection with the rule's code, when it reads into its own buffer (RFC 6455 §7.1.7)",
     arguments: ForbiddenFrames.all,
     ConnectionType.allCases
   )
@@ -147,7 +147,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "frames that violate a rule fail a FrameDecoder, or the MessageDecoder behind it, with its code (RFC 6455 §7.1.7)",
+    "frames that violate a rule fail a FrameDecoder, or the MessageDecoder after it, with the rule's code (RFC 6455 §7.1.7)",
     // What a Close holds is beyond both.
     arguments: ForbiddenFrames.all.filter { $0.rule != "close codes" },
     ConnectionType.allCases
@@ -225,7 +225,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a field that violates a rule fails a handshake, taken as owned events (RFC 6455 §4.1, §4.2.1)",
+    "a field that violates a rule fails a handshake, with owned events (RFC 6455 §4.1, §4.2.1)",
     arguments: ForbiddenField.all
   )
   func ownedHandshake(input: ForbiddenField) throws {
@@ -236,7 +236,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a field that violates a rule fails a handshake, taken as borrowed events (RFC 6455 §4.1, §4.2.1)",
+    "a field that violates a rule fails a handshake, with borrowed events (RFC 6455 §4.1, §4.2.1)",
     arguments: ForbiddenField.all
   )
   func borrowedHandshake(input: ForbiddenField) throws {
@@ -248,7 +248,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a field that violates a rule fails a handshake that reads by itself (RFC 6455 §4.1, §4.2.1)",
+    "a field that violates a rule fails a handshake that reads into its own buffer (RFC 6455 §4.1, §4.2.1)",
     arguments: ForbiddenField.all
   )
   func readingHandshake(input: ForbiddenField) throws {
@@ -311,7 +311,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a field that violates a rule is refused in values: an upgrade, an extended CONNECT (RFC 6455 §4.1, §4.2.1, RFC 8441 §5)",
+    "a field that violates a rule is refused when passed as values: an upgrade, an extended CONNECT (RFC 6455 §4.1, §4.2.1, RFC 8441 §5)",
     arguments: ForbiddenField.all
   )
   func values(input: ForbiddenField) throws {

@@ -3,7 +3,7 @@
 import Testing
 import WSProto
 
-/// What a connection puts on the wire, read by a reader of this file's own.
+/// The bytes that a connection sends, parsed by a reader in this file.
 @Suite struct SentFramesTests {
   struct Sent: Equatable {
     var first: UInt8
@@ -37,7 +37,7 @@ import WSProto
   }
 
   @Test(
-    "every frame of a client is masked with a key of its own, none of a server, and no reserved bit is set (RFC 6455 §5.1, §5.2)",
+    "every frame of a client is masked with its own key, none of a server is masked, and no reserved bit is set (RFC 6455 §5.1, §5.2)",
     .threat(15),
     .requirement(
       "6455-5.1-client-masks",
@@ -75,7 +75,7 @@ import WSProto
     #expect(sent.map(\.payload) == expected.map(\.1))
     let keys = sent.compactMap(\.key)
     #expect(keys.count == (role == .client ? sent.count : 0))
-    // Two of 36 keys of 32 bits are equal by chance in one run of seven million.
+    // Two of 36 32-bit keys are equal by chance in one of seven million runs.
     #expect(Set(keys).count == keys.count)
   }
 }

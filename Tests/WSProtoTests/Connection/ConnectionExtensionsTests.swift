@@ -3,9 +3,9 @@
 import Testing
 import WSProto
 
-@Suite("What a connection tells of its extensions")
+@Suite("Which extensions a connection reports")
 struct ConnectionExtensionsTests {
-  @Test("Both ends show the extension with the parameters that were negotiated (RFC 6455 §9.1)")
+  @Test("Both ends show the extension with the negotiated parameters (RFC 6455 §9.1)")
   func negotiated() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)
@@ -23,7 +23,7 @@ struct ConnectionExtensionsTests {
   }
 
   @Test(
-    "An extension that the client did not offer is there, but not enabled (RFC 6455 §9.1)",
+    "An extension that the client did not offer is listed, but not enabled (RFC 6455 §9.1)",
     .requirement("6455-4.2.2-extensions", "7692-5-unoffered")
   )
   func declined() throws {

@@ -4,20 +4,20 @@ import Testing
 
 @testable import WSProto
 
-/// The table of all transitions, and the page of the documentation that is drawn from it.
+/// The table of all transitions, and the page of the documentation that is generated from it.
 @Suite struct ConnectionStateMachineTests {
   typealias State = ConnectionStateMachine.State
 
   typealias Input = ConnectionStateMachine.Input
 
   enum Outcome: Hashable {
-    /// Moves, or stays where the same state is named.
+    /// Moves to this state, or stays if it is the current one.
     case to(State)
     /// Throws and stays.
     case illegal
   }
 
-  /// One row an input, one column a state, in the order of `State.allCases`.
+  /// One row per input, one column per state, in the order of `State.allCases`.
   static let states: [State] = [
     .requestUnsent, .awaitingResponse, .readingRejection, .awaitingRequest, .awaitingDecision,
     .awaitingRejection,
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  /// Does it, and says what came of it.
+  /// Applies the input and returns the outcome.
   static func apply(_ input: Input, to state: State) -> (Outcome, threw: LocalProtocolError?) {
     var machine = ConnectionStateMachine(state: state)
     do throws(LocalProtocolError) {
@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(
-    "received bytes are read, ignored or illegal, by the state (RFC 6455 §1.4, §5.5.1, §7.1.7)",
+    "received bytes are read, ignored or illegal, depending on the state (RFC 6455 §1.4, §5.5.1, §7.1.7)",
     arguments: zip(
       State.allCases,
       [
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  @Test("every state is reachable from the start of one of the roles, and leads to the end")
+  @Test("every state is reachable from the start of one of the roles, and can reach the end")
   func reachability() {
     var reached: Set<State> = []
     var waiting: [State] = ConnectionType.allCases.map { ConnectionStateMachine($0).state }
@@ -168,11 +168,11 @@ import Testing
   static func page() -> String {
     var lines = [
       "# States of a connection", "",
-      "Every state that a connection can be in, and what moves it.", "",
-      "The names are those of the machine inside; ``ConnectionState`` is what ``Connection/state`` and",
-      "``WSConnection/state`` show of it. What is not listed for a state is illegal in it and changes nothing. A test",
-      "makes this page from a table of its own, which it holds against the one in the source.",
-      "", "| state | shown as | what moves it |", "|---|---|---|",
+      "Every state of a connection, and what changes it.", "",
+      "The names are those of the internal state machine; ``Connection/state`` and ``WSConnection/state`` show them",
+      "as the ``ConnectionState`` in the second column. Whatever is not listed for a state is illegal in it and",
+      "changes nothing. A test generates this page from its own table, which it compares with the one in the source.",
+      "", "| state | shown as | what changes it |", "|---|---|---|",
     ]
     for state in states {
       var moves: [String] = []
@@ -195,7 +195,7 @@ import Testing
     return lines.joined(separator: "\n")
   }
 
-  @Test("the state diagram in the documentation is the table's")
+  @Test("the state diagram in the documentation matches the table")
   func diagram() throws {
     let root = #filePath.components(upTo: "/Tests/WSProtoTests/")
     let committed = try readFile(root + "/Sources/WSProto/WSProto.docc/StateDiagram.md")

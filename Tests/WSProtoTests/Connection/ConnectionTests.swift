@@ -35,7 +35,7 @@ import WSProto
     #expect(Array(server.events()) == [.textMessage(TextMessage(data: "Hello"))])
   }
 
-  @Test("the borrowed form sees the same, and can send from inside")
+  @Test("borrowed events are the same, and their closure can send")
   func borrowed() throws {
     let client = Connection(.client)
     let server = Connection(.server)
@@ -59,7 +59,7 @@ import WSProto
     #expect(Array(client.events()) == [.textMessage(TextMessage(data: "Hello")), .pong(Pong(payload: [7]))])
   }
 
-  @Test("RFC 6455 §7.1.7: a failure can be told from a Close of the peer with the same code")
+  @Test("RFC 6455 §7.1.7: a failure can be distinguished from the peer's Close with the same code")
   func failure() throws {
     let closed = Connection(.client)
     try closed.receiveData([0x88, 0x02, 0x03, 0xea] as [UInt8])
@@ -79,7 +79,7 @@ import WSProto
     #expect(failed.state == closed.state)
   }
 
-  @Test("the borrowed form tells a failure as well, also one that waits behind an event whose closure threw")
+  @Test("borrowed events report a failure too, even behind an event whose closure threw")
   func failureBorrowed() throws {
     struct Stop: Error {}
     let failed = Connection(.client)

@@ -4,7 +4,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Where connections live, and what a closure that throws leaves behind.
+/// Where connections can be kept, and what remains after a closure throws.
 @Suite struct ConnectionUseTests {
   actor Session {
     let connection = Connection(.server)
@@ -21,7 +21,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("a connection works in an array and in a dictionary")
+  @Test("a connection can be stored in an array and in a dictionary")
   func collections() throws {
     let connections = (0..<3).map { _ in Connection(.server) }
     for (index, connection) in connections.enumerated() {
@@ -40,7 +40,7 @@ import WSProtoTestSupport
     #expect(named["b"]?.state == .connecting)
   }
 
-  @Test("a connection works in an actor", .requirement("6455-5.5.2-pong"))
+  @Test("a connection can be used in an actor", .requirement("6455-5.5.2-pong"))
   func inActor() async throws {
     let session = Session()
     let reply = try await session.receive(WireFrame(to: .server, 9, [1]).bytes)
@@ -51,7 +51,7 @@ import WSProtoTestSupport
 
   struct Stop: Error {}
 
-  /// Feeds `stream` in pieces to a closure that throws at each event for which `stops` says so, once it has noted it.
+  /// Feeds `stream` in pieces to a closure that records each event and then throws if `stops` says so.
   static func run(_ pieces: [[UInt8]], on connection: Connection, stops: (Int) -> Bool) -> (
     Outcome, thrown: Int
   ) {
@@ -72,7 +72,7 @@ import WSProtoTestSupport
         thrown += 1
       }
     }
-    // What is left comes with the next calls, or through the other door.
+    // The rest comes with the next calls, or with owned events.
     while let event = connection.nextEvent() { collector.add(event) }
     return (collector.finished, thrown)
   }
@@ -87,7 +87,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a closure that throws in receive(_:_:) loses nothing, at whatever event, in whatever pieces",
+    "if the closure of receive(_:_:) throws, nothing is lost, at whatever event, in whatever pieces",
     arguments: ConnectionType.allCases,
     [1, 2, 3, 4, 5, 6, 7]
   )
@@ -117,7 +117,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("a closure may send from inside, and a refused send is its own error")
+  @Test("a closure may send, and a refused send throws its own error")
   func sending() throws {
     let server = Connection(.server)
     var wire = WireFrame(to: .server, 9, [1]).bytes + WireFrame(to: .server, 8, closePayload(1001)).bytes
@@ -153,7 +153,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("pings that nobody takes are held as the bytes they are, and answered one by one")
+  @Test("pings that nobody takes are held as received bytes, and answered one by one")
   func pingFlood() throws {
     let client = Connection(.client)
     let flood = [[UInt8]](repeating: [0x89, 0x00], count: 1000).flatMap { $0 }
@@ -167,7 +167,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "send errors leave state and output as they were",
+    "send errors leave state and output unchanged",
     .requirement("6455-5.5.1-no-data-after", "6455-6.1-open", "6455-5.5-length"),
     arguments: ConnectionType.allCases
   )
@@ -196,7 +196,7 @@ import WSProtoTestSupport
     #expect(output == after && connection.state == .localClosing)
   }
 
-  @Test("receiveData takes arrays, slices, Bytes, spans, buffers and lazy sequences alike")
+  @Test("receiveData accepts arrays, slices, Bytes, spans, buffers and lazy sequences")
   func inputs() throws {
     let client = Connection(.client)
     let wire: [UInt8] = [0x89, 0x00]

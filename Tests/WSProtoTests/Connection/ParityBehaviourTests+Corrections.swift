@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Where wsproto 1.2.0 is wrong or weak, and this library is right: one test each.
+/// What wsproto 1.2.0 does wrong or weakly and this library does right: one test for each.
 @Suite struct ParityCorrectionTests {
   @Test(
     "the request and the answer say `Upgrade: websocket`, the answer `Switching Protocols` (RFC 6455 §4.1, §4.2.2)",
@@ -28,7 +28,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "an unknown, repeated or out-of-range parameter makes the server decline that offer, never a prefix match (RFC 6455 §9.1)",
+    "an unknown, repeated or out-of-range parameter makes the server decline that offer; prefixes never match (RFC 6455 §9.1)",
     .requirement("7692-5.1-decline"),
     arguments: declined
   )
@@ -46,7 +46,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "several offers of one extension are tried in order, quoted values are read (RFC 7692 §5.1, RFC 6455 §9.1)",
+    "several offers of one extension are tried in order, and quoted values are parsed (RFC 7692 §5.1, RFC 6455 §9.1)",
     .requirement("7692-5.1-preference")
   )
   func offersInOrder() throws {
@@ -60,7 +60,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a field that is no list of extensions is answered with 400, whatever it is (RFC 6455 §9.1)",
+    "a field that is not a list of extensions is answered with 400, whatever it is (RFC 6455 §9.1)",
     .requirement("6455-9.1-grammar", "6455-9.1-quoted"),
     arguments: ["x;", ";", "x; =1", "x; p=\"", "x y", "x; p=\"a b\"", "é"]
   )
@@ -99,7 +99,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "window bits 8…15 are legal on the wire; what zlib cannot do fails nothing, neither at once nor later",
+    "window bits 8…15 are legal on the wire; what zlib cannot do causes no failure, neither at once nor later",
     .fault("D2"),
     arguments: 8...15
   )
@@ -111,7 +111,7 @@ import WSProtoTestSupport
     let answer = try server.send(AcceptConnection(extensions: [PerMessageDeflate()]))
     let agreed = fieldValue("Sec-WebSocket-Extensions", in: answer)
     #expect(agreed == offer)
-    // Raw deflate with 8 bits of window is more than zlib can: what goes out is not compressed.
+    // zlib can't compress with a window of 8 bits, so the message is sent uncompressed.
     let wire = try server.send(TextMessage(data: String(repeating: "window ", count: 200)))
     #expect((wire.first == 0xC1) == (bits > 8))
   }
@@ -169,7 +169,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "key and version must be single in a request (RFC 6455 §11.3)",
+    "key and version must occur once in a request (RFC 6455 §11.3)",
     .requirement("6455-4.3-single"),
     arguments: ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
   )
@@ -179,7 +179,7 @@ import WSProtoTestSupport
     #expect(server.nextEvent() == nil)
   }
 
-  @Test("the accept field must be single in an answer (RFC 6455 §11.3.3)", .requirement("6455-4.3-single"))
+  @Test("the accept field must occur once in an answer (RFC 6455 §11.3.3)", .requirement("6455-4.3-single"))
   func singleInAnswer() throws {
     let client = WSConnection(.client)
     let head = try client.send(Request(host: "h", target: "/"))
@@ -219,7 +219,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the server's event gives the host as it was sent",
+    "the server's event has the host as it was sent",
     arguments: ["xn--7ks3rz39bh7u", "EXAMPLE.com:8080", "[::1]:80"]
   )
   func hostAsSent(host: String) throws {
@@ -232,7 +232,7 @@ import WSProtoTestSupport
     #expect(request.host == host)
   }
 
-  @Test("the server, too, keeps bytes that follow the request", arguments: [true, false])
+  @Test("the server also keeps bytes that follow the request", arguments: [true, false])
   func serverTrailing(inOnePacket: Bool) throws {
     let server = WSConnection(.server)
     let frame = WireFrame(to: .server, 1, Array("hi".utf8)).bytes
@@ -252,7 +252,7 @@ import WSProtoTestSupport
     #expect(server.nextEvent() == .textMessage(TextMessage(data: "hi")))
   }
 
-  @Test("1xx responses before the 101 are skipped, not taken for a rejection (RFC 9110 §15.2)")
+  @Test("1xx responses before the 101 are skipped, not treated as a rejection (RFC 9110 §15.2)")
   func informational() throws {
     let client = WSConnection(.client)
     let head = try client.send(Request(host: "h", target: "/"))
@@ -265,7 +265,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "after a parse failure the connection takes no more input and sends nothing but the Close (RFC 6455 §7.1.7)",
+    "after a parse failure the connection takes no more input and sends only the Close (RFC 6455 §7.1.7)",
     .requirement("6455-7.1.7-stop", "6455-7.1.7-send-close"),
     arguments: ConnectionType.allCases
   )
@@ -347,7 +347,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "size limits hold while inflating: a small frame gives no more than the limit",
+    "size limits apply while inflating: a small frame gives no more than the limit",
     .threat(1),
     arguments: MessageDelivery.all
   )
@@ -380,7 +380,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("nothing is allocated on the word of a declared length", .threat(4), arguments: MessageDelivery.all)
+  @Test("nothing is allocated just because a length is declared", .threat(4), arguments: MessageDelivery.all)
   func declaredLength(delivery: MessageDelivery) throws {
     var limits = Limits(maxMessageBytes: .max)
     limits.maxFramePayload = .max

@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Refusing a connection, as wsproto 1.2.0 does it, from both ends.
+/// Refusing a connection as wsproto 1.2.0 does, seen from both ends.
 @Suite struct ParityRejectionTests {
   static func requested() throws -> WSConnectionPair {
     let pair = WSConnectionPair()
@@ -15,7 +15,7 @@ import WSProtoTestSupport
 
   static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Head, joined body, and whether the end was told once and last.
+  /// The status, the joined body, and whether the end was reported once and last.
   static func read(_ client: WSConnection) -> (status: Int?, body: [UInt8], ended: Bool) {
     var status: Int?
     var body: [UInt8] = []
@@ -60,7 +60,7 @@ import WSProtoTestSupport
     #expect(Self.read(pair.client) == (401, Array("abcdef".utf8), true))
   }
 
-  @Test("with a body and no length given it is framed by chunked coding")
+  @Test("a body without a given length is chunked")
   func chunked() throws {
     let pair = try Self.requested()
     var wire = try pair.server.send(RejectConnection(statusCode: 403, hasBody: true))
@@ -73,7 +73,7 @@ import WSProtoTestSupport
     #expect(Self.read(pair.client) == (403, Array("abcdef".utf8), true))
   }
 
-  @Test("a body that only the close ends lasts until the end of the stream (RFC 9112 §6.3)")
+  @Test("a body that ends with the connection lasts until the end of the stream (RFC 9112 §6.3)")
   func untilClose() throws {
     let pair = try Self.requested()
     try pair.client.receiveData("HTTP/1.1 403 Forbidden\r\n\r\nabc".utf8)
@@ -86,7 +86,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the client side gives RejectConnection(hasBody: true) and then RejectData until bodyFinished",
+    "a client gets RejectConnection(hasBody: true) and then RejectData until bodyFinished",
     .requirement("6455-4.1-other-status")
   )
   func order() throws {
@@ -105,7 +105,7 @@ import WSProtoTestSupport
     #expect(Self.read(pair.client) == (nil, Array("b".utf8), true))
   }
 
-  @Test("a body that ends too early, or whose chunks are no chunks, fails (RFC 9112 §7.1, §8)")
+  @Test("a body that ends too early, or whose chunks are malformed, fails (RFC 9112 §7.1, §8)")
   func brokenBody() throws {
     var pair = try Self.requested()
     try pair.client.receiveData("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\na".utf8)
@@ -118,7 +118,7 @@ import WSProtoTestSupport
     #expect(pair.client.state == .closed)
   }
 
-  @Test("more or less of a body than was declared is refused, and changes nothing (RFC 9112 §6.2)")
+  @Test("a body longer or shorter than declared is refused, and changes nothing (RFC 9112 §6.2)")
   func bodyFraming() throws {
     let pair = try Self.requested()
     var wire = try pair.server.send(RejectConnection(headers: [.contentLength: "3"], hasBody: true))
@@ -155,7 +155,7 @@ import WSProtoTestSupport
     #expect(server.nextEvent() == nil && server.state == .closed)
   }
 
-  @Test("statuses that are no rejection are refused", arguments: [-1, 0, 100, 101, 199, 600, 1000])
+  @Test("statuses that are not a rejection are refused", arguments: [-1, 0, 100, 101, 199, 600, 1000])
   func status(code: Int) throws {
     let pair = try Self.requested()
     let error = #expect(throws: LocalProtocolError.self) {
@@ -166,7 +166,7 @@ import WSProtoTestSupport
     #expect(try pair.send(AcceptConnection(), from: .server).count == 1)
   }
 
-  @Test("a request that could not be read can only be rejected, with its hint")
+  @Test("a request that could not be parsed can only be rejected, with its hint")
   func onlyRejected() throws {
     let server = WSConnection(.server)
     #expect(throws: ProtocolError.self) { try server.receiveData("GARBAGE\r\n\r\n".utf8) }

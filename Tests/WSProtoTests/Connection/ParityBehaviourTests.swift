@@ -5,7 +5,7 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// What wsproto 1.2.0 does and this library does too: one test a behaviour, titled by it.
+/// What wsproto 1.2.0 does and this library does too: one test for each behaviour, named after it.
 @Suite struct ParityBehaviourTests {
   @Test("data frames are streamed: a partial frame gives a message event at once with frameFinished == false")
   func streamed() throws {
@@ -19,7 +19,7 @@ import WSProtoTestSupport
     #expect(Array(client.events()) == [.bytesMessage(BytesMessage(data: [3, 4]))])
   }
 
-  @Test("control frames come whole, also between the parts of a data frame")
+  @Test("control frames are delivered whole, also between the parts of a data frame")
   func controlWhole() throws {
     let client = Connection(.client)
     try client.receiveData([0x02, 0x01, 1, 0x89, 0x02, 5] as [UInt8])
@@ -56,7 +56,7 @@ import WSProtoTestSupport
     let client = Connection(.client)
     try client.receiveData([0x01, 0x7D, 0x61, 0xED] as [UInt8])
     #expect(Array(client.events()).count == 1)
-    // U+D800 and its like begin with ED A0: the second byte is enough.
+    // U+D800 and the other surrogates begin with ED A0: the second byte is enough.
     try client.receiveData([0xA0] as [UInt8])
     guard case .closeConnection(let close) = client.nextEvent() else {
       Issue.record("no failure")
@@ -85,7 +85,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "end of stream without a Close is CloseConnection(1006)",
+    "the end of the stream without a Close is CloseConnection(1006)",
     .requirement("6455-7.1.5-1006"),
     arguments: ConnectionType.allCases
   )
@@ -105,7 +105,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "end of stream while our own Close waits for its answer is CloseConnection(1006) too",
+    "the end of the stream while our own Close is unanswered is CloseConnection(1006) too",
     .requirement("6455-7.1.5-1006")
   )
   func endOfStreamWhileClosing() throws {
@@ -116,7 +116,7 @@ import WSProtoTestSupport
     #expect(client.state == .closed)
   }
 
-  @Test("end of stream after a Close is silent")
+  @Test("the end of the stream after a Close gives no event")
   func endOfStreamAfterClose() throws {
     let client = Connection(.client)
     try client.receiveData(WireFrame(8, closePayload(1000)).bytes)
@@ -146,7 +146,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "1005, 1006 and 1015 never go on the wire: 1005 sends an empty Close, the others 1000",
+    "1005, 1006 and 1015 are never sent: 1005 sends an empty Close, the others 1000",
     .requirement("6455-7.4.1-local")
   )
   func localCodes() throws {
@@ -156,7 +156,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("close reasons are cut to 123 bytes at a character boundary")
+  @Test("close reasons are cut to 123 bytes between characters")
   func reasonCut() throws {
     let pair = ConnectionPair()
     let reason = "x" + String(repeating: "€", count: 60)
@@ -290,7 +290,7 @@ import WSProtoTestSupport
     #expect(client.nextEvent() == .ping(Ping()))
   }
 
-  @Test("events are lazy: the state moves as an event is taken, not as bytes are received")
+  @Test("events are lazy: the state changes when an event is taken, not when bytes are received")
   func lazy() throws {
     let client = Connection(.client)
     try client.receiveData(WireFrame(9).bytes + WireFrame(8, closePayload(1000)).bytes)
@@ -303,7 +303,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "Ping.response() is the Pong that answers it, CloseConnection.response() the Close",
+    "Ping.response() is the matching Pong, CloseConnection.response() the matching Close",
     .requirement("6455-5.5.2-pong", "6455-5.5.3-same", "6455-5.5.1-echo")
   )
   func responses() {

@@ -5,7 +5,8 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Seeded streams, whole ones and damaged ones, in every split and through every door, against the slow twin.
+/// Seeded streams, intact and damaged, in every split and with every way to receive, compared with the slow
+/// decoder.
 @Suite struct StreamComparisonTests {
   private static func smallLimits(_ random: inout TestRandom) -> Limits {
     var limits = Limits()
@@ -19,7 +20,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "streams without extensions give what the slow twin says",
+    "streams without extensions give the same as the slow reference decoder",
     .requirement("6455-10.7-validate"),
     arguments: ConnectionType.allCases,
     0..<5
@@ -42,7 +43,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "compressed streams give what the slow twin says",
+    "compressed streams give the same as the slow reference decoder",
     .requirement("6455-10.7-validate"),
     arguments: ConnectionType.allCases,
     0..<4
@@ -69,7 +70,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "bytes at random end with a documented event or wait for more, whatever they are",
+    "random bytes end with a documented event or wait for more, whatever they are",
     .requirement("6455-10.7-validate")
   )
   func noise() {
@@ -79,7 +80,7 @@ import WSProtoTestSupport
       let count = 1 + random.below(80)
       var stream: [UInt8] = []
       for _ in 0..<count { stream.append(random.byte()) }
-      // Every other one begins like a legal frame.
+      // Every other stream begins like a legal frame.
       if random.below(2) == 0 { stream = WireFrame(to: role, 1, stream, fin: false).header + stream }
       var twin = SlowDecoder(role)
       let expected = twin.run(stream)

@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What all doors promise, for ``Connection`` and ``WSConnection`` alike.
+/// What every way to receive promises, for ``Connection`` and ``WSConnection`` alike.
 @Suite struct WebSocketEndpointTests {
   /// An open end of either class; a ``WSConnection`` after its handshake.
   static func open(_ role: ConnectionType, wraps: Bool) throws -> any WebSocketEndpoint {
@@ -19,7 +19,8 @@ import WSProtoTestSupport
     return role == .client ? client : server
   }
 
-  /// Gives bytes to an end through a door; the codes of the closes that it tells, and how many other events came.
+  /// Feeds bytes to an end in one of the ways; returns the codes of its closes, and the number of other
+  /// events.
   static func codes(
     _ bytes: [UInt8],
     _ door: Splits.Door,
@@ -56,7 +57,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the end of the stream is told as 1006 by every door, and ends the connection (RFC 6455 §7.1.5)",
+    "the end of the stream is reported as 1006 by every way to receive, and ends the connection (RFC 6455 §7.1.5)",
     .fault("C4"),
     arguments: [false, true],
     Splits.Door.allCases
@@ -70,7 +71,7 @@ import WSProtoTestSupport
       #expect(codes == [.abnormalClosure] && others == 0)
       #expect(end.state == .closed)
       #expect(try Self.codes([], door, end).codes.isEmpty)
-      // At once, by a call of its own.
+      // Then immediately, in a separate call.
       let other = try Self.open(role, wraps: wraps)
       var told: [CloseReason] = []
       other.receiveEndOfStream { event in
@@ -81,7 +82,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "bytes behind the end are ignored by every door, after a Close, both Closes, a failure and 1006 (RFC 6455 §1.4)",
+    "bytes after the end are ignored by every way to receive: after a Close, both Closes, a failure and 1006 (RFC 6455 §1.4)",
     .fault("C6"),
     arguments: [false, true],
     Splits.Door.allCases
@@ -111,7 +112,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("a count of -1, as recv returns it, is nothing to receive", .fault("C7"), arguments: [false, true])
+  @Test("a count of -1, as returned by recv, receives nothing", .fault("C7"), arguments: [false, true])
   func negativeCount(wraps: Bool) throws {
     let end = try Self.open(.client, wraps: wraps)
     var buffer: [UInt8] = [0x81, 0x01, 0x61]
@@ -122,12 +123,12 @@ import WSProtoTestSupport
     }
     #expect(end.receive(upTo: 10, reading: { _ in -1 }, { _ in events += 1 }) == -1)
     #expect(events == 0 && end.state == .open)
-    // More than there is: all there is.
+    // A count beyond the end of the buffer means the whole buffer.
     end.receive(&buffer, count: 1000) { _ in events += 1 }
     #expect(events == 1)
   }
 
-  @Test("what was received can be sent: a Close without a reason, a text, bytes, a ping", .fault("C11"))
+  @Test("received events can be sent: a Close without a reason, a text, bytes, a ping", .fault("C11"))
   func sendOn() throws {
     let received: [Event] = [
       .textMessage(TextMessage(data: "é")), .bytesMessage(BytesMessage(data: [1])), .ping(Ping(payload: "p")),
@@ -194,12 +195,12 @@ import WSProtoTestSupport
     }
   }
 
-  /// The connection, for closures that must be Sendable; the test uses it on one thread. Weak, since the connection holds
-  /// its extension, and that holds the closure.
+  /// The connection, for closures that must be Sendable; the test uses it on one thread. Weak, because the
+  /// connection holds its extension, which holds the closure.
   struct Held: @unchecked Sendable { weak var connection: Connection? }
 
   @Test(
-    "an outbound hook that sends on its connection gets an error, and the frame under way is unharmed",
+    "an outbound hook that sends on its connection gets an error, and the current frame is unharmed",
     .fault("C8")
   )
   func sendingHook() throws {
@@ -223,7 +224,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an inbound hook may send, and gets an error where it receives",
+    "an inbound hook may send, but gets an error if it receives",
     .fault("C8"),
     arguments: Splits.Door.allCases
   )
@@ -280,7 +281,7 @@ import WSProtoTestSupport
 
   // MARK: What people type
 
-  @Test("events go out as cases, as structs, as text and as bytes", arguments: [false, true])
+  @Test("events can be sent as cases, as structs, as text and as bytes", arguments: [false, true])
   func spellings(wraps: Bool) throws {
     let server = try Self.open(.server, wraps: wraps)
     #expect(try server.send(.ping(Ping(payload: "abc"))) == [0x89, 3, 0x61, 0x62, 0x63])

@@ -37,7 +37,7 @@ import Testing
   static func idle(_ pool: DeflatePool) -> [Int] { [pool.idleContexts.outbound, pool.idleContexts.inbound] }
 
   @Test(
-    "without context takeover a context is borrowed for a message and given back at its end (RFC 7692 §7.1.1)"
+    "without context takeover a context is borrowed for a message and returned at its end (RFC 7692 §7.1.1)"
   )
   func borrows() throws {
     let pool = DeflatePool()
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    "any number of connections needs as many contexts as messages are under way, and sees nobody else's history"
+    "any number of connections needs only as many contexts as there are messages in progress, and none sees another's history"
   )
   func shares() throws {
     let pool = DeflatePool()
@@ -67,7 +67,7 @@ import Testing
       for (index, (sender, receiver)) in zip(senders, receivers).enumerated() {
         let text = [UInt8].json(1_000, seed: round * 7 + UInt64(index % 5))
         let payload = try Self.compress(sender, text)
-        // As one that has a context of its own.
+        // Like one with its own context.
         #expect(try payload == Self.compress(alone, text))
         #expect(try Self.inflate(receiver, payload) == text)
       }
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test(
-    "a message without a byte needs no context, on either side (RFC 7692 §7.2.3.6)",
+    "an empty message needs no context, on either side (RFC 7692 §7.2.3.6)",
     arguments: [true, false]
   )
   func empty(pooled: Bool) throws {
@@ -98,14 +98,14 @@ import Testing
         #expect(try Self.inflate(receiver, []) == [])
         #expect(!receiver.hasContext)
       }
-      // The next one is as ever.
+      // The next one works as usual.
       #expect(try Self.inflate(receiver, Self.compress(sender, [1, 2])) == [1, 2])
       #expect(try Self.compress(sender, []) == [0])
       #expect(try Self.inflate(receiver, [0]) == [])
     }
   }
 
-  @Test("a context of the pool is the one that was given back: nothing is allocated")
+  @Test("a context from the pool is the one that was returned: nothing is allocated")
   func identity() throws {
     let pool = DeflatePool()
     let deflater = try pool.deflater(Self.settings)
@@ -121,7 +121,7 @@ import Testing
     #expect(Self.idle(pool) == [0, 0])
   }
 
-  @Test("contexts of other windows, levels and memory levels are not mixed up")
+  @Test("contexts with different windows, levels and memory levels are not mixed up")
   func keys() throws {
     let pool = DeflatePool()
     let all = [9, 15].flatMap { bits in
@@ -139,7 +139,7 @@ import Testing
   }
 
   @Test(
-    "no more idle contexts are kept than the capacity; the one unused for longest goes first",
+    "at most as many idle contexts are kept as the capacity; the least recently used one goes first",
     arguments: 0...3
   )
   func capacity(capacity: Int) throws {
@@ -161,7 +161,7 @@ import Testing
     #expect(DeflatePool(capacity: -1).capacity == 0)
   }
 
-  @Test("a context that was given back in the middle of a message, or after an error, is as new")
+  @Test("a context returned in the middle of a message, or after an error, is like a new one")
   func resets() throws {
     let pool = DeflatePool()
     let deflater = try pool.deflater(Self.settings)
@@ -175,7 +175,7 @@ import Testing
   }
 
   @Test(
-    "with context takeover a connection keeps its contexts; what it sends with can be given back between messages"
+    "with context takeover a connection keeps its contexts; the one for sending can be released between messages"
   )
   func takeover() throws {
     let pool = DeflatePool()
@@ -187,7 +187,7 @@ import Testing
       sizes.append(payload.count)
       #expect(try Self.inflate(receiver, payload) == text)
       #expect(sender.hasContext && receiver.hasContext && Self.idle(pool) == [0, 0])
-      // The receiver's history is needed for what the peer may refer to.
+      // The receiver's history is needed, because the peer may refer to it.
       #expect(!receiver.releaseContext() && receiver.hasContext)
       if round == 1 {
         #expect(sender.releaseContext() && !sender.hasContext)
@@ -197,7 +197,7 @@ import Testing
     #expect(sizes[1] < sizes[0] / 4 && sizes[2] == sizes[0] && sizes[3] == sizes[1])
   }
 
-  @Test("a context is not given back in the middle of a message", arguments: [true, false])
+  @Test("a context is not released in the middle of a message", arguments: [true, false])
   func midMessage(pooled: Bool) throws {
     let pool = pooled ? DeflatePool() : nil
     let (sender, receiver) = (Self.outbound(pool), Self.inbound(pool))
@@ -227,7 +227,7 @@ import Testing
     let prepared = try text.withUnsafeBytes { try OutboundDeflate.compressOnce($0, Self.settings) }
     let pooled = try text.withUnsafeBytes { try OutboundDeflate.compressOnce($0, Self.settings, pool: pool) }
     #expect(prepared == pooled && pool.idleContexts.outbound == 1)
-    // No more is held than the payload.
+    // Only the payload is held.
     #expect(prepared.storage?.byteCapacity == prepared.count)
     #expect(try Array(OutboundDeflate.compressOnce(.init(start: nil, count: 0), Self.settings)) == [0])
     for round in 0..<3 as Range<UInt64> {
@@ -235,13 +235,13 @@ import Testing
       #expect(try Self.inflate(receiver, Self.compress(sender, message)) == message)
       #expect(try Self.inflate(receiver, [UInt8](prepared)) == text)
       sender.restart()
-      // What refers to the message before the prepared one would now be read wrongly.
+      // A reference to the message before the prepared one would now be decoded wrongly.
       #expect(try Self.inflate(receiver, Self.compress(sender, message)) == message)
     }
   }
 
   @Test(
-    "a connection's transforms take contexts from the pool, beside other extensions too",
+    "a connection's transforms take contexts from the pool, also with other extensions",
     arguments: [false, true]
   )
   func transforms(hooks: Bool) throws {

@@ -5,7 +5,7 @@ import WSProto
 
 @Suite struct DeflateRoundTripTests {
   @Test(
-    "every window size, with and without takeover, comes back whatever the cuts",
+    "every window size, with and without takeover, round-trips however the data is split",
     arguments: 9...15,
     [true, false]
   )
@@ -48,7 +48,7 @@ import WSProto
     }
   }
 
-  @Test("random and damaged payloads give the same result whatever the chunks", arguments: 0..<8)
+  @Test("random and damaged payloads give the same result however they are split", arguments: 0..<8)
   func fuzz(seed: Int) throws {
     var generator = SeededGenerator(state: UInt64(seed))
     let history = try DeflateStream().message([.json(3_000, seed: 77)])
@@ -90,12 +90,12 @@ import WSProto
       )
       #expect(cut == whole, "\(payload)")
     }
-    // The inputs reach all three ends, or the test says little.
+    // The inputs must reach all three outcomes, or the test proves little.
     #expect(Set(seen.keys) == ["text", "invalid", "tooBig"] && seen.values.allSatisfy { $0 > 10 }, "\(seen)")
   }
 
   @Test(
-    "with a small window a peer that reaches too far gets its own data or an error",
+    "with a small window, a peer that refers too far back gets its own data or an error",
     arguments: [8, 9, 11]
   )
   func tooFarBack(windowBits: Int) throws {

@@ -50,7 +50,7 @@ import Testing
     #expect(try deflater.message("") == [0x00])
   }
 
-  @Test("an empty part has nothing to flush; at the end of a message it is one octet (RFC 7692 §7.2.3.6)")
+  @Test("an empty part flushes nothing; at the end of a message it is one octet (RFC 7692 §7.2.3.6)")
   func emptyParts() throws {
     let hello = Array("Hello".utf8)
     let flushed = Self.hello + [0x00, 0x00, 0xFF, 0xFF]
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test(
-    "D3: each part of a message carries its data, and only the message is without its tail (RFC 7692 §7.2.1)",
+    "D3: each part of a message carries its data, and only the end of the message omits its tail (RFC 7692 §7.2.1)",
     .requirement("7692-7.2.1-tail"),
     arguments: [-1, 0, 1, 9]
   )
@@ -72,7 +72,7 @@ import Testing
       let frames = try deflater.frames(parts)
       var seen = AssemblyBuffer()
       for (part, frame) in zip(parts, frames) {
-        // A peer that has this frame has all of this part.
+        // A peer that has received this frame has the whole part.
         try inflater.feed(frame, into: &seen, limit: .max)
         #expect([UInt8](seen.take()) == part, "\(sizes)")
       }
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  @Test("output is appended to what the buffer holds")
+  @Test("output is appended to the contents of the buffer")
   func appends() throws {
     var output = AssemblyBuffer()
     for byte in [1, 2, 3] as [UInt8] { output.append(byte) }
@@ -101,7 +101,7 @@ import Testing
     #expect(try stream.message("Hello") == Self.hello)
   }
 
-  @Test("parameters out of range are refused, 8 window bits among them", .requirement("7692-7.2.1-window"))
+  @Test("parameters out of range are refused, including 8 window bits", .requirement("7692-7.2.1-window"))
   func parameters() {
     for bits in [Int.min, -15, 0, 7, 8, 16, .max] {
       #expect(throws: DeflateError.unsupportedParameter) { try DeflateStream(windowBits: bits) }
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test("a copy goes its own way from the same history")
+  @Test("a copy continues independently with the same history")
   func copies() throws {
     let first = try DeflateStream()
     _ = try first.message("Hello")
@@ -125,11 +125,11 @@ import Testing
     let third = try first.copy()
     first.reset()
     #expect(try first.message("Hello") == Self.hello)
-    // The history of the copy is that of before: "Hello" is found in it.
+    // The copy has the earlier history: "Hello" is found in it.
     #expect(try third.message("Hello").count < Self.hello.count)
   }
 
-  @Test("a buffer that keeps its storage is not allocated again by later messages")
+  @Test("a buffer that keeps its storage is not reallocated by later messages")
   func steadyState() throws {
     let stream = try DeflateStream()
     var output = AssemblyBuffer()
@@ -144,14 +144,14 @@ import Testing
   }
 
   @Test(
-    "no message and no part becomes longer than the bound that is told before",
+    "no message and no part becomes longer than the bound computed before",
     arguments: [-1, 0, 1, 9],
     [(15, 8), (9, 1), (9, 9), (12, 5)]
   )
   func bound(level: Int, memory: (windowBits: Int, level: Int)) throws {
     let deflater = try Deflater(windowBits: memory.windowBits, level: level, memoryLevel: memory.level)
     let random = [UInt8].random(3 << 20, seed: 12)
-    // What could be stored, but that a match, or three, here and there makes the library try codes.
+    // Data that could be stored, except that a few matches make the library try codes.
     var mixed: [UInt8] = []
     for index in 0..<4_000 { mixed += random[(index * 61)..<(index * 61 + 61)] + [1, 2, 3, 4] }
     let inputs: [[UInt8]] = [random, mixed, .json(70_000, seed: 3)]
@@ -172,7 +172,7 @@ import Testing
     #expect(deflater.bound(.max) == .max && Deflater.bound(.max) == .max)
   }
 
-  @Test("incompressible input of every size about zlib's buffers survives, with every memory level")
+  @Test("incompressible input of every size around zlib's buffers round-trips, with every memory level")
   func incompressible() throws {
     let random = [UInt8].random(200_000, seed: 11)
     for memoryLevel in 1...9 {
@@ -188,7 +188,7 @@ import Testing
     }
   }
 
-  @Test("input of several slices comes back")
+  @Test("input of several slices round-trips")
   func manySlices() throws {
     let input = [UInt8].json(2 << 20, seed: 5) + [UInt8].random(100_001, seed: 6)
     let payload = try DeflateStream(level: 1).message([input])

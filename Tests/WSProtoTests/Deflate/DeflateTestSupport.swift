@@ -15,7 +15,7 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 extension MessageDeflater {
-  /// Compresses one message, given in parts, which are each what goes into a frame.
+  /// Compresses one message, given in parts, and returns the payload of each part's frame.
   func frames(_ parts: [[UInt8]]) throws -> [[UInt8]] {
     var frames: [[UInt8]] = []
     for (index, part) in parts.enumerated() {
@@ -31,7 +31,7 @@ extension MessageDeflater {
   func message(_ text: String) throws -> [UInt8] { try message([Array(text.utf8)]) }
 }
 
-/// The message is longer than it may be.
+/// The message is longer than the limit.
 struct TooBig: Error, Equatable {}
 
 extension MessageInflater {
@@ -47,8 +47,8 @@ extension MessageInflater {
     return [UInt8](output.take())
   }
 
-  /// Feeds a part of a message as a receiver does that may take `limit` bytes of it: beyond them it reads one byte, to see
-  /// that there is more.
+  /// Feeds a part of a message like a receiver that accepts `limit` bytes of it: it reads one byte beyond, to
+  /// see whether there is more.
   ///
   /// - Throws: `TooBig`, with `limit` bytes in `output`, or what the stream throws.
   func feed(_ chunk: [UInt8], into output: inout AssemblyBuffer, limit: Int) throws {
@@ -64,7 +64,7 @@ extension MessageInflater {
         failure = error
       }
     }
-    // What came out came before the error.
+    // The output came before the error.
     if output.count > limit {
       output.removeLast(output.count - limit)
       throw TooBig()
@@ -74,8 +74,7 @@ extension MessageInflater {
 }
 
 extension [UInt8] {
-  /// Cuts into pieces; `size` is given the number of bytes left and answers with the length of the next
-  /// piece.
+  /// Splits into pieces; `size` gets the number of bytes left and returns the length of the next piece.
   func cut(_ size: (Int) -> Int) -> [[UInt8]] {
     var pieces: [[UInt8]] = []
     var rest = self[...]

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// ISA-L against zlib: what the one writes the other reads.
+/// ISA-L against zlib: each reads what the other writes.
 @Suite struct ISALStreamTests {
   /// Messages of many kinds and sizes.
   static func text(_ kind: Int, _ size: Int, _ generator: inout SeededGenerator) -> [UInt8] {
@@ -22,7 +22,7 @@ import Testing
 
   static let sizes = [0, 1, 3, 5, 125, 126, 1_000, 0, 8_191, 16_384, 32_768, 70_000, 2, 140_000, 300_001]
 
-  /// Sends messages from one to the other; `overhead` is how many bytes may cost one more than they are.
+  /// Sends messages from one to the other; a message may grow by one byte per `overhead` bytes.
   private func cross<D, I>(
     _ deflater: MessageDeflater<D>,
     _ inflater: MessageInflater<I>,
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(
-    "what ISA-L compresses zlib inflates, in every window and at every level, whatever the cuts",
+    "zlib inflates what ISA-L compresses, in every window and at every level, however it is split",
     arguments: 9...15,
     [true, false]
   )
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "what zlib compresses ISA-L inflates, from every window and level, whatever the cuts",
+    "ISA-L inflates what zlib compresses, with every window and level, however it is split",
     arguments: 9...15,
     [true, false]
   )
@@ -88,7 +88,7 @@ import Testing
   }
 
   @Test(
-    "a window is kept to strictly: zlib, fed in single bytes, finds nothing that reaches beyond it",
+    "the window is never exceeded: zlib, fed in single bytes, finds nothing that refers beyond it",
     arguments: 9...15
   )
   func window(windowBits: Int) throws {
@@ -115,7 +115,7 @@ import Testing
     #expect(try deflater.message([[], [], []]) == [0x00])
   }
 
-  @Test("parameters out of range are refused, 8 window bits among them")
+  @Test("parameters out of range are refused, including 8 window bits")
   func parameters() {
     for bits in [Int.min, -15, 0, 7, 8, 16, .max] {
       #expect(throws: DeflateError.unsupportedParameter) { try ISALDeflateStream(windowBits: bits) }
@@ -141,7 +141,7 @@ import Testing
   }
 
   @Test(
-    "a copy goes its own way from the same history, also in the middle of a message",
+    "a copy continues independently with the same history, also in the middle of a message",
     arguments: [-1, 0, 7, 9]
   )
   func copies(level: Int) throws {
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test("the history is dropped now and then, between messages and within one, and nothing is lost")
+  @Test("the history is dropped from time to time, between messages and within one, and nothing is lost")
   func restarts() throws {
     let deflater = ISALDeflateStream(try ISALDeflate(DeflateSettings(), restartsAfter: 3 << 20))
     let inflater = try InflateStream()
@@ -182,7 +182,7 @@ import Testing
     case tooBig
   }
 
-  /// What comes out, in parts as a receiver gets it, and how it ends.
+  /// The output, in parts as a receiver gets it, and how it ends.
   private static func outcome<Backend>(
     _ stream: MessageInflater<Backend>,
     _ chunks: [[UInt8]],
@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test(
-    "damaged messages give the bytes that zlib gives, and its error, whatever the cuts",
+    "damaged messages give the same bytes and error as with zlib, however they are split",
     arguments: 0..<8
   )
   func damaged(seed: Int) throws {
@@ -239,7 +239,7 @@ import Testing
         #expect(found.text.count <= limit)
         if let first { #expect(first == found, "\(most)") } else { first = found }
         if found == expected { continue }
-        // The one difference that there is: incomplete codes, see ISALInflateStream. Never less than zlib gives.
+        // The only difference: incomplete codes, see ISALInflateStream. Never less output than zlib's.
         #expect(expected.ending == .failed(.invalid) && found.text.starts(with: expected.text), "\(most)")
         lenient += 1
       }
@@ -249,7 +249,7 @@ import Testing
   }
 
   @Test(
-    "codes that reach back before the first byte, and distances that don't exist, are refused and give nothing",
+    "codes that refer to before the first byte, and distances that don't exist, are refused and output nothing",
     arguments: [1, 2, 3, 5, 30, 31]
   )
   func noStrangersBytes(code: UInt8) throws {
@@ -262,7 +262,7 @@ import Testing
     append(0xC5, 8)
     append(Int(code), 5)
     append(0, 30)
-    // Enough behind it that ISA-L is in its fast loop.
+    // Followed by enough data that ISA-L is in its fast loop.
     bits += [Bool](repeating: false, count: 800)
     let payload = stride(from: 0, to: bits.count, by: 8).map { start in
       bits[start..<min(start + 8, bits.count)].enumerated()
@@ -270,7 +270,7 @@ import Testing
     }
     for most in [1, 7, 8, 50, payload.count] {
       let stream = try ISALInflateStream()
-      // What was there before the reset must not be seen.
+      // Data from before the reset must not be visible.
       _ = try stream.message(DeflateStream().message([[UInt8](repeating: 0x53, count: 70_000)]))
       stream.reset()
       let found = Self.outcome(stream, payload.cut { min($0, most) }, limit: 1_000)
@@ -285,7 +285,7 @@ import Testing
     }
   }
 
-  @Test("final blocks with a byte each, more than a window of them, keep the history")
+  @Test("final blocks of one byte each, more than fill a window, keep the history")
   func manyFinalBlocks() throws {
     let text = [UInt8].json(40_000, seed: 1)
     let deflater = try DeflateStream()
@@ -299,7 +299,7 @@ import Testing
     for most in [5, 1_000, flood.count] {
       #expect(try inflater.message(flood.cut { min($0, most) }) == expected)
     }
-    // All of the last 32 KB are the letter.
+    // The last 32 KB consist of this letter.
     let after = try DeflateStream()
     _ = try after.message([expected])
     #expect(try inflater.message(after.message([expected])) == expected)

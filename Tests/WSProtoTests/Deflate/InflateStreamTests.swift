@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-// With the trait ISAL these hold for its stream in zlib's place.
+// With the trait ISAL, these test ISA-L's stream instead of zlib's.
 @Suite struct InflateStreamTests {
   static let hello = Array("Hello".utf8)
 
@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test(
-    "RFC 7692 §7.2.3.2: a block that refers to the message before needs the context",
+    "RFC 7692 §7.2.3.2: a block that refers to the previous message needs the context",
     .requirement("7692-7.2.2-takeover")
   )
   func takeover() throws {
@@ -40,7 +40,7 @@ import Testing
     #expect(try stream.message(DeflateStreamTests.hello) == Self.hello)
   }
 
-  @Test("RFC 7692 §7.2.3.6: one zero octet is an empty message; no octet is taken as one too")
+  @Test("RFC 7692 §7.2.3.6: one zero octet is an empty message; so is an empty payload")
   func empty() throws {
     let stream = try Inflater()
     for _ in 0..<3 {
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test("RFC 7692 §7.2.3.4: the history stays across a final block", .requirement("7692-7.2.2-bfinal"))
+  @Test("RFC 7692 §7.2.3.4: the history is kept across a final block", .requirement("7692-7.2.2-bfinal"))
   func historyAcrossFinalBlock() throws {
     for final in [
       [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00], [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test(
-    "a message that ends inside a block, or is no DEFLATE, is refused at any chunking",
+    "a message that ends inside a block, or is not valid DEFLATE, is refused however it is split",
     arguments: [
       [0xF2, 0x48, 0xCD, 0xC9, 0xC9],  // cut in a block
       [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48],  // cut in a stored block: the tail would become data
@@ -120,10 +120,10 @@ import Testing
     }
   }
 
-  @Test("what came out before an error stays, so that events don't depend on the cuts")
+  @Test("output from before an error is kept, so that events don't depend on how the data was split")
   func outputOnError() throws {
     let bad: [UInt8] = DeflateStreamTests.hello + [0x00, 0x00, 0xFF, 0xFF, 0x07]
-    // In one go, and byte by byte: the error comes when all before it is out.
+    // In one go, and byte by byte: the error comes after all output before it.
     for atMost in [100, 1] {
       var output = AssemblyBuffer()
       for byte in [1, 2, 3] as [UInt8] { output.append(byte) }
@@ -142,7 +142,7 @@ import Testing
     }
   }
 
-  @Test("parameters out of 8...15 are refused; 8 decodes what 9 does")
+  @Test("parameters outside 8...15 are refused; 8 decodes what 9 does")
   func parameters() throws {
     for bits in [Int.min, -15, 0, 7, 16, .max] {
       #expect(throws: InflateError.unsupportedParameter) { try Inflater(windowBits: bits) }
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test(
-    "the limit is exact: as many bytes pass, one more doesn't",
+    "the limit is exact: that many bytes pass, one more doesn't",
     arguments: [0, 1, 100, 511, 512, 513, 70_000]
   )
   func limit(limit: Int) throws {
@@ -170,7 +170,7 @@ import Testing
     }
   }
 
-  @Test("room for nothing, or less, takes nothing; the greatest room doesn't trap")
+  @Test("with room for nothing, or less, nothing is taken; the greatest room doesn't trap")
   func oddRooms() throws {
     let stream = try Inflater()
     var output = AssemblyBuffer()
@@ -188,7 +188,7 @@ import Testing
   }
 
   @Test(
-    "a message comes in slices of any size: what is due waits for the next call, which may have no input",
+    "a message may arrive in slices of any size: pending output is given by the next call, which may have no input",
     arguments: [1, 2, 257, 258, 4_096, 65_536]
   )
   func slices(atMost: Int) throws {
@@ -210,7 +210,7 @@ import Testing
           while !rest.isEmpty || stream.mayHaveMore {
             let before = output.count
             try stream.inflate(&rest, into: &output, atMost: atMost)
-            // Less than it may is given only where that is all.
+            // Less than the limit is given only if that is all there is.
             #expect(output.count - before == atMost || (rest.isEmpty && !stream.mayHaveMore))
             calls += 1
           }
@@ -222,7 +222,7 @@ import Testing
     }
   }
 
-  @Test("a message that ends while bytes of it are due is not complete")
+  @Test("a message that ends while output is pending is not complete")
   func endsTooEarly() throws {
     let stream = try Inflater()
     var output = AssemblyBuffer()
@@ -235,7 +235,7 @@ import Testing
   }
 
   @Test(
-    "a 1000:1 bomb stops at the limit: neither bytes nor capacity go beyond it by much",
+    "a 1000:1 bomb stops at the limit: neither bytes nor capacity exceed it by much",
     .requirement("7692-8-bomb")
   )
   func bomb() throws {
@@ -260,7 +260,7 @@ import Testing
     }
   }
 
-  @Test("no byte that was not decoded is visible, whatever the buffer held before")
+  @Test("only decoded bytes are visible, whatever the buffer held before")
   func noStaleBytes() throws {
     let stream = try Inflater()
     var output = AssemblyBuffer()
@@ -276,7 +276,7 @@ import Testing
     }
   }
 
-  @Test("a buffer that keeps its storage is not allocated again by later messages")
+  @Test("a buffer that keeps its storage is not reallocated by later messages")
   func steadyState() throws {
     let deflater = try DeflateStream()
     let inflater = try Inflater()
@@ -287,13 +287,13 @@ import Testing
       let payload = try deflater.message([.json(16 << 10, seed: seed)])
       try inflater.feed(payload, into: &output, limit: 1 << 20)
       try inflater.finishMessage()
-      // The first one says how much is needed.
+      // The first message determines the required size.
       if seed > 0 { addresses.insert(output.base) }
     }
     #expect(addresses.count == 1)
   }
 
-  @Test("a storage that somebody holds is not written to, and not replaced by one of its size")
+  @Test("storage that somebody else holds is not written to, and not replaced by one of its size")
   func sharedStorage() throws {
     let stream = try Inflater()
     var output = AssemblyBuffer()
@@ -309,7 +309,7 @@ import Testing
     #expect([UInt8](held) == large)
   }
 
-  @Test("a copy goes its own way from the same history, also in the middle of a message")
+  @Test("a copy continues independently with the same history, also in the middle of a message")
   func copies() throws {
     let first = try Inflater()
     #expect(try first.message(DeflateStreamTests.hello) == Self.hello)
@@ -317,7 +317,7 @@ import Testing
     first.reset()
     #expect(try second.message([0xF2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
     #expect(throws: InflateError.invalid) { try first.message([0xF2, 0x00, 0x11, 0x00, 0x00]) }
-    // The error of one is not the other's.
+    // One's error doesn't affect the other.
     #expect(try second.message([0xF2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
 
     var begun = AssemblyBuffer()

@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Gives the bytes of a frame only when it is complete, in reverse.
+/// Outputs the bytes of a frame only when it is complete, in reverse.
 private struct Holding: Extension {
   var held: [UInt8] = []
   var name: String { "x-holding" }
@@ -35,7 +35,7 @@ private struct Holding: Extension {
   ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) { (rsv, data.reversed()) }
 }
 
-/// Refuses data frames from a certain byte on, and what it refuses is not to be seen.
+/// Refuses data frames at a certain byte, which must not be delivered.
 private struct Refusing: Extension {
   var byte: UInt8
   var code: CloseReason
@@ -70,7 +70,7 @@ private struct Doubling: Extension {
   }
 }
 
-/// Gives every other byte of a data frame.
+/// Outputs every other byte of a data frame.
 private struct Halving: Extension {
   var skips = false
   var name: String { "x-halving" }
@@ -92,7 +92,7 @@ private struct Halving: Extension {
   }
 }
 
-/// Notes the opcodes that its hooks are told.
+/// Records the opcodes passed to its hooks.
 private struct Noting: Extension {
   final class Notes: Hashable, @unchecked Sendable {
     // Used by one test, on one thread.
@@ -142,11 +142,11 @@ private struct Noting: Extension {
   }
 }
 
-/// Extensions beside each other (RFC 6455 §9.1).
+/// Combinations of extensions (RFC 6455 §9.1).
 @Suite struct ExtensionCompositionTests {
   static let hello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
 
-  /// What FrameProtocol gives.
+  /// The frames that FrameProtocol returns.
   private static func frames(
     _ pieces: [[UInt8]],
     _ role: ConnectionType,
@@ -167,7 +167,7 @@ private struct Noting: Extension {
           case (.ping, .bytes(let payload)): collector.control(.ping(Array(payload)))
           case (.close, .close(let code, let reason)): collector.end(code.rawValue, reason)
           case (_, .bytes(let payload)):
-            // A part of no bytes says nothing here.
+            // An empty part has no meaning here.
             if payload.isEmpty, !frame.frameFinished { continue }
             collector.message(
               text: false,
@@ -185,7 +185,7 @@ private struct Noting: Extension {
     return collector.finished
   }
 
-  /// That each way to receive a stream gives the same; what that is.
+  /// Checks that every way to receive a stream gives the same outcome, and returns it.
   private static func outcome(
     of stream: [UInt8],
     _ role: ConnectionType,
@@ -210,7 +210,7 @@ private struct Noting: Extension {
   }
 
   @Test(
-    "what a compressed message gives before it fails does not depend on the cuts, with other extensions or without",
+    "the output of a compressed message before it fails does not depend on how it was split, with or without other extensions",
     .fault("C9"),
     arguments: ConnectionType.allCases
   )
@@ -230,7 +230,7 @@ private struct Noting: Extension {
     }
   }
 
-  /// Sets of extensions, as a value that a test can name.
+  /// A set of extensions, as a value that a test can name.
   struct Case: CustomTestStringConvertible {
     var testDescription: String
     var extensions: @Sendable (PerMessageDeflate) -> [any Extension]
@@ -268,7 +268,7 @@ private struct Noting: Extension {
   ]
 
   @Test(
-    "events never depend on the cuts, with any set of extensions: messages, failures, limits",
+    "events never depend on how bytes were split, with any set of extensions: messages, failures, limits",
     .fault("C9"),
     arguments: cases
   )
@@ -280,7 +280,7 @@ private struct Noting: Extension {
       let ping = wireFrame(0x89, [0x6F, 1], to: role)
       let plain = Array("hello, hello".utf8)
       var streams: [[UInt8]] = []
-      // permessage-deflate alone leaves these to the header, which tells their size.
+      // permessage-deflate alone leaves these to the header, which gives their size.
       if extensions.count > 1 || !compresses {
         streams.append(wireFrame(0x82, plain, to: role) + ping)
         streams.append(wireFrame(0x82, Array(plain.prefix(4)), to: role) + ping)
@@ -310,13 +310,13 @@ private struct Noting: Extension {
           codes.insert(Self.outcome(of: stream, role, extensions, limits: limits).code)
         }
       }
-      // Both ends are reached, or the test says little.
+      // Both outcomes must occur, or the test proves little.
       #expect(codes.contains(1009) && codes.count > 1, "\(codes)")
     }
   }
 
   @Test(
-    "bytes that an extension gives at the end of a frame reach the extensions before it in the list (RFC 6455 §9.1)",
+    "bytes that an extension outputs at the end of a frame reach the extensions before it in the list (RFC 6455 §9.1)",
     .requirement("6455-9.1-order"),
     .fault("C10"),
     arguments: ConnectionType.allCases
@@ -324,7 +324,7 @@ private struct Noting: Extension {
   func atTheEnd(role: ConnectionType) throws {
     let deflate = try PerMessageDeflate.negotiated(role)
     let text = Array("Hello".utf8)
-    // What is sent with the list "deflate, holding" is compressed first; with the other, last.
+    // With the list "deflate, holding", sent data is compressed first; with the other, last.
     let inner = wireFrame(0xC2, Self.hello.reversed(), to: role)
     var expected = Outcome()
     expected.entries = [.init(.bytes(text))]
@@ -347,7 +347,7 @@ private struct Noting: Extension {
       try sender.send(Ping(payload: [1, 2, 3]), into: &wire)
       try sender.send(BytesMessage(data: Bytes(json[3_000...])), into: &wire)
       let outcome = Self.outcome(of: wire, role, extensions)
-      // A frame is the unit that is reversed: the parts come as they were sent.
+      // The unit that is reversed is a frame: the parts arrive as they were sent.
       #expect(outcome.entries.map(\.item) == [.ping([1, 2, 3]), .bytes(json)])
       #expect(outcome.code == nil)
     }
@@ -378,10 +378,10 @@ private struct Noting: Extension {
     }
   }
 
-  @Test("an extension that waits in a list for its turn is copied with its state: a copy goes its own way")
+  @Test("an extension that waits in a list is copied with its state, and the copy continues independently")
   func copies() throws {
     let deflate = try PerMessageDeflate.negotiated(.client)
-    // Two connections of one value, at the same time.
+    // Two connections that use one value at the same time.
     let connections = (0..<2).map { _ in Connection(.client, extensions: [deflate, PassiveExtension()]) }
     let back: [UInt8] = [0xF2, 0x00, 0x11, 0x00, 0x00]
     for connection in connections {
@@ -392,7 +392,7 @@ private struct Noting: Extension {
     for connection in connections {
       #expect(try Door().receive(wireFrame(0xC1, back, to: .client), on: connection).seen == [.text("Hello")])
     }
-    // One that knows nothing of what came before.
+    // A connection without the history.
     let later = Connection(.client, extensions: [deflate, PassiveExtension()])
     #expect(
       try Door().receive(wireFrame(0xC1, back, to: .client), on: later).seen

@@ -41,7 +41,7 @@ import Testing
     ("!#$%&'*+-.^_`|~09azAZ", [ExtensionHeader(name: "!#$%&'*+-.^_`|~09azAZ")]),
   ]
 
-  @Test("legal values come apart in order (RFC 6455 §9.1)", arguments: good)
+  @Test("legal values are parsed into their parts, in order (RFC 6455 §9.1)", arguments: good)
   func parsed(value: String, expected: [ExtensionHeader]) throws {
     #expect(try ExtensionHeader.parseList(value) == expected)
     let surrounded = Array("xx\(value)yy".utf8).dropFirst(2).dropLast(2)
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(
-    "what is written reads back the same (RFC 6455 §9.1)",
+    "what is written parses back to the same (RFC 6455 §9.1)",
     .requirement("6455-4.1-extensions"),
     arguments: good
   )
@@ -80,7 +80,7 @@ import Testing
   ]
 
   @Test(
-    "malformed values are refused, with the place (RFC 6455 §9.1, RFC 9110 §5.6)",
+    "malformed values are refused, with the offset (RFC 6455 §9.1, RFC 9110 §5.6)",
     .requirement("6455-9.1-grammar", "6455-9.1-quoted"),
     arguments: bad
   )
@@ -90,7 +90,7 @@ import Testing
     #expect(!error.description.isEmpty)
   }
 
-  @Test("the description quotes and escapes only what is no token (RFC 9110 §5.6.4)")
+  @Test("the description quotes and escapes only what is not a token (RFC 9110 §5.6.4)")
   func quoting() {
     let header = ExtensionHeader(
       name: "x",
@@ -102,7 +102,7 @@ import Testing
     #expect(header.description == "x; a=1; b; c=\"d e\"; f=\"\"; g=\"\\\"\\\\\"")
   }
 
-  @Test("extensions and parameters are bounded in number")
+  @Test("the number of extensions and parameters is limited")
   func bounded() throws {
     let most = Array(repeating: "a", count: 128)
     #expect(try ExtensionHeader.parseList(most.joined(separator: ",")).count == 128)
@@ -116,7 +116,7 @@ import Testing
   }
 
   @Test(
-    "the work is linear: a megabyte of each kind is read, which would take hours if every byte were looked at from the next",
+    "parsing is linear: a megabyte of each kind would take hours if every byte were visited again from the next",
     .threat(8),
     arguments: [
       ("b", " ", nil), ("b;a=\"", "\\c", .unterminatedQuotedString(offset: 4)),
@@ -137,7 +137,7 @@ import Testing
     #expect(found == error)
   }
 
-  @Test("no bytes at all can trap it, and what it reads, it writes legally (RFC 6455 §9.1)")
+  @Test("no bytes can trap the parser, and whatever it parses, it writes legally (RFC 6455 §9.1)")
   func randomBytes() {
     let alphabet = Array("ab;=,\" \\\t\u{1}é".utf8)
     var random = TestRandom(seed: 3)

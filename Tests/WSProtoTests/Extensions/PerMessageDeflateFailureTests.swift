@@ -15,7 +15,7 @@ import Testing
   // MARK: Bombs
 
   @Test(
-    "a message of the limit arrives, one byte more closes with 1009",
+    "a message exactly at the limit arrives, one byte more closes with 1009",
     .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(
-    "the memory that a bomb takes is bounded by the limit, not by the bomb",
+    "the memory for a bomb is bounded by the limit, not by the bomb",
     .threat(1),
     .requirement("7692-8-bomb"),
     arguments: Door.all
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test("the message limits 0 and 1 hold for compressed messages too", .threat(1), arguments: Door.all)
+  @Test("the message limits 0 and 1 apply to compressed messages too", .threat(1), arguments: Door.all)
   func tinyLimits(door: Door) throws {
     for (text, limit, fits) in [("", 0, true), ("a", 0, false), ("a", 1, true), ("ab", 1, false)] {
       let payload = try DeflateStream().message(text)
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test("the limit counts anew for each message", arguments: Door.all)
+  @Test("the limit applies to each message separately", arguments: Door.all)
   func limitPerMessage(door: Door) throws {
     let sender = try Door().connection(.client)
     var wire: [UInt8] = []
@@ -94,7 +94,8 @@ import Testing
 
   // MARK: Broken data
 
-  /// Payload of a compressed message, the limit, the code to fail with, and the text that arrives before.
+  /// The payload of a compressed message, the limit, the expected code, and the text delivered before the
+  /// failure.
   static let brokenMessages: [(payload: [UInt8], limit: Int, code: CloseReason, text: String)] = {
     // "é€" is five bytes, C3 A9 E2 82 AC.
     let bad: [UInt8] = [0x07]  // a block of the reserved type
@@ -102,16 +103,16 @@ import Testing
       (bad, 100, .invalidFramePayloadData, ""),
       (stored(Array("abc".utf8)) + bad, 100, .invalidFramePayloadData, "abc"),
       (stored(Array("abé".utf8)) + bad, 100, .invalidFramePayloadData, "abé"),
-      // An unfinished character before the broken data is never delivered, nor the reason.
+      // An unfinished character before the broken data is never delivered, nor is it the reason.
       (stored([0x61, 0xE2, 0x82]) + bad, 100, .invalidFramePayloadData, "a"),
       (stored([0xE2, 0x82]) + bad, 100, .invalidFramePayloadData, ""),
       (stored([0xC3]) + stored([0xA9, 0xE2]) + bad, 100, .invalidFramePayloadData, "é"),
-      // The limit inside a character: too big, not broken text.
+      // The limit lies inside a character: too big, not invalid text.
       (stored(Array("é€".utf8)) + [0], 4, .messageTooBig, "é"),
       (stored(Array("é€".utf8)) + [0], 3, .messageTooBig, "é"),
       (stored(Array("é€".utf8)) + [0], 1, .messageTooBig, ""),
       (stored(Array("é€".utf8)) + [0], 0, .messageTooBig, ""),
-      // Broken text first, the limit after it: the first in the message decides.
+      // Invalid text first, the limit after it: what comes first in the message decides.
       (stored([0x61, 0xFF] + Array("xyz".utf8)) + [0], 3, .invalidFramePayloadData, "a"),
       (stored([0xFF] + Array("xyz".utf8)) + [0], 3, .invalidFramePayloadData, ""),
       (stored(Array("xyz".utf8) + [0xFF]) + [0], 3, .messageTooBig, "xyz"),
@@ -123,7 +124,7 @@ import Testing
   }()
 
   @Test(
-    "what a broken message gives does not depend on how its bytes were cut",
+    "the output of a broken message does not depend on how its bytes were split",
     .requirement("7692-7.2.2-corrupt"),
     arguments: Door.all
   )
@@ -132,15 +133,15 @@ import Testing
       var limits = Limits()
       limits.maxMessageBytes = one.limit
       for role in ConnectionType.allCases {
-        // What follows in the same read must not be looked at.
+        // What follows in the same read must not be processed.
         let wire =
           wireFrame(0xC1, one.payload, to: role) + wireFrame(0x89, [9], to: role)
           + wireFrame(0xC1, [0], to: role)
         for chunk in 1...wire.count {
           let seen = try door.receive(wire, as: role, limits: limits, chunk: chunk).seen
           if door.hooks {
-            // A hook that fails gives nothing with it. So where broken text and too much of it come together, the
-            // cuts decide which of the two is seen.
+            // A hook that fails outputs nothing with its error. So if invalid text and an excess byte come
+            // together, the split decides which is reported.
             let codes: [Seen] = [.close(.invalidFramePayloadData), .close(.messageTooBig)]
             #expect(seen.last.map(codes.contains) == true, "case \(index), chunk \(chunk)")
             #expect(!seen.contains(.ping([9])))
@@ -155,7 +156,7 @@ import Testing
     }
   }
 
-  @Test("a failure is reported by the call that finds it, once", arguments: Door.direct)
+  @Test("a failure is reported once, by the call that finds it", arguments: Door.direct)
   func failsAtOnce(door: Door) throws {
     for one in Self.brokenMessages where one.code == .invalidFramePayloadData {
       let connection = try door.connection(.client)

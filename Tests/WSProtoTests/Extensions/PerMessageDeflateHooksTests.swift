@@ -41,7 +41,7 @@ import Testing
     var deflate = try PerMessageDeflate.negotiated(role)
     _ = try deflate.frameInboundHeader(first, opcode: .binary, rsv: Self.rsv1, payloadLength: 3)
     var data = try deflate.payload(first, Array(Self.compressed[..<3]))
-    // Before the first part was read to its end, too: the hook knows the frame by its opcode (C10).
+    // Also before the first part has been read completely: the hook recognises the frame by its opcode (C10).
     _ = try deflate.frameInboundHeader(ping, opcode: .ping, rsv: [], payloadLength: 2)
     #expect(try deflate.payload(ping, [1, 2]) == [1, 2])
     #expect(try deflate.complete(ping, fin: true) == [])
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    "errors carry the code to close with, and leave what came before; no more is given than one byte beyond the budget"
+    "errors carry the close code and keep earlier output; at most one byte beyond the budget is given"
   )
   func errors() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
@@ -97,10 +97,10 @@ import Testing
     } throws: { ($0 as? ParseFailed)?.code == .invalidFramePayloadData }
   }
 
-  /// That these bytes are ``text``, compressed.
+  /// Expects that these bytes are ``text``, compressed.
   private static func expectCompressed(_ data: [UInt8]) throws {
     #if ISAL
-    // Which of the many encodings is chosen is zlib's or ISA-L's affair.
+    // zlib and ISA-L may choose any of the many encodings.
     #expect(try InflateStream().message(data) == text && data.count < text.count)
     #else
     #expect(data == compressed)
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(
-    "frames go out compressed, RSV1 on the first; control frames as they are",
+    "data frames are sent compressed, with RSV1 on the first; control frames are unchanged",
     .requirement("7692-6-rsv1-first"),
     arguments: ConnectionType.allCases
   )
@@ -137,7 +137,7 @@ import Testing
   }
 
   @Test(
-    "without context takeover each message starts anew, with it the history stays",
+    "without context takeover each message starts over, with it the history stays",
     .requirement("7692-7.1.1.1-include"),
     arguments: [false, true]
   )
@@ -164,13 +164,13 @@ import Testing
     #expect(reset ? sizes[0] == sizes[1] : sizes[1] < sizes[0] / 4)
   }
 
-  @Test("a copy is a value of its own, in the middle of a message too")
+  @Test("a copy is an independent value, in the middle of a message too")
   func valueSemantics() throws {
     var one = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client, opcode: .text)
     _ = try one.frameOutbound(context, opcode: .text, rsv: [], data: Array("Hello".utf8), fin: true)
     var two = one
-    // Same history, so the same bytes from both, whoever goes first.
+    // The same history gives the same bytes from both, whichever goes first.
     for data in [Array("Hello".utf8), Array("world".utf8), Array("Hello world".utf8)] {
       let a = try one.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
       let b = try two.frameOutbound(context, opcode: .text, rsv: [], data: data, fin: true).data
@@ -179,7 +179,7 @@ import Testing
     _ = try one.frameInboundHeader(context, opcode: .text, rsv: Self.rsv1, payloadLength: 7)
     #expect(try one.payload(context, [0xF2, 0x48, 0xCD]).isEmpty == false)
     var three = one
-    // A copy that gets something else leaves the other alone.
+    // A copy that gets other data doesn't affect the other copy.
     #expect(try three.payload(context, [0xFF, 0xFF, 0xFF]).isEmpty == false)
     let rest = try one.payload(context, [0xC9, 0xC9, 0x07, 0x00])
     #expect(String(decoding: rest, as: UTF8.self).hasSuffix("lo"))
@@ -192,7 +192,7 @@ import Testing
     (deflate.hooks.inbound?.hasContext ?? false, deflate.hooks.outbound?.hasContext ?? false)
   }
 
-  @Test("nothing is allocated from zlib before the first compressed frame")
+  @Test("zlib allocates nothing before the first compressed frame")
   func laziness() throws {
     var deflate = try PerMessageDeflate.negotiated(.client)
     let context = FrameContext(role: .client, opcode: .text)

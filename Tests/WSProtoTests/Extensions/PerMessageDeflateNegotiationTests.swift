@@ -16,7 +16,7 @@ import WSProto
   // MARK: Settings
 
   @Test(
-    "windows of 9 to 15 bits, levels of -1 to 9, memory levels of 1 to 9; all else is refused",
+    "windows of 9 to 15 bits, levels of -1 to 9 and memory levels of 1 to 9 are accepted; everything else is refused",
     .requirement("7692-7.2.1-window")
   )
   func settings() throws {
@@ -95,7 +95,7 @@ import WSProto
       try Self.text(PerMessageDeflate(clientMaxWindowBits: .absent, serverMaxWindowBits: 15).offer())
         == "server_max_window_bits=15"
     )
-    // wsproto's.
+    // wsproto's offer.
     #expect(
       try Self.text(PerMessageDeflate(clientMaxWindowBits: 15, serverMaxWindowBits: 15).offer())
         == "client_max_window_bits=15; server_max_window_bits=15"
@@ -116,7 +116,7 @@ import WSProto
   }
 
   @Test(
-    "D1: the default offer is taken by servers that know the flags and client_max_window_bits only, and by all of ours",
+    "D1: the default offer is accepted by servers that know only the flags and client_max_window_bits, and by all of ours",
     .fault("D1"),
     arguments: ["", "client_max_window_bits=15", "server_no_context_takeover; client_no_context_takeover"]
   )
@@ -138,7 +138,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7: a client takes a legal answer",
+    "RFC 7692 §7: a client accepts a legal answer",
     arguments: [
       ("", false, 15, false, 15),
       ("client_no_context_takeover", true, 15, false, 15),
@@ -195,7 +195,7 @@ import WSProto
     arguments: malformedParameters
   )
   func malformed(parameters: String) throws {
-    // Cut by hand: some of it the grammar of RFC 6455 §9.1 refuses earlier.
+    // Split by hand, because the grammar of RFC 6455 §9.1 refuses some of it earlier.
     let pieces = parameters.split(separator: "; ").map { piece -> ExtensionParameter in
       guard let equals = piece.firstIndex(of: "=") else { return ExtensionParameter(name: String(piece)) }
       let value = piece[piece.index(after: equals)...].filter { $0 != "\"" }
@@ -213,7 +213,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7.1: a client fails an answer that its offer doesn't allow",
+    "RFC 7692 §7.1: a client refuses an answer that its offer doesn't allow",
     .requirement(
       "7692-5.1-client-fails",
       "7692-7.1.1.1-missing",
@@ -228,22 +228,22 @@ import WSProto
       #expect(throws: NegotiationError.self) { try changed.finalize(header) }
       return changed == client
     }
-    // A value is needed in an answer.
+    // An answer needs a value.
     #expect(try refuses(PerMessageDeflate(), "client_max_window_bits"))
-    // What was left out of the offer must not be in the answer.
+    // What the offer left out must not be in the answer.
     #expect(try refuses(PerMessageDeflate(clientMaxWindowBits: .absent), "client_max_window_bits=10"))
     // A server must keep to what was asked (§7.1.1.1, §7.1.2.1).
     #expect(try refuses(PerMessageDeflate(serverNoContextTakeover: true), "client_no_context_takeover"))
     #expect(try refuses(PerMessageDeflate(serverMaxWindowBits: 10), "server_max_window_bits=11"))
     #expect(try refuses(PerMessageDeflate(serverMaxWindowBits: 10), ""))
-    // A window for the client larger than the client has offered is no order to use it (§7.1.2.2).
+    // An answer with a larger window than the client offered does not force the client to use it (§7.1.2.2).
     var small = try PerMessageDeflate(clientNoContextTakeover: true, clientMaxWindowBits: 10)
     try small.finalize(Self.header("client_max_window_bits=12"))
     #expect(small.clientMaxWindowBits == 10 && small.clientNoContextTakeover)
   }
 
   @Test(
-    "RFC 7692 §7.1.2.2: client_max_window_bits in the answer needs an offer that has it; fallbacks count",
+    "RFC 7692 §7.1.2.2: client_max_window_bits in the answer requires an offer that has it; fallbacks count",
     .requirement("7692-7.1.2.2-unoffered")
   )
   func fallbackAnswers() throws {
@@ -281,7 +281,7 @@ import WSProto
       ("client_max_window_bits=8", "client_max_window_bits=8"),
       ("server_max_window_bits=9", "server_max_window_bits=9"),
       ("server_max_window_bits=15", "server_max_window_bits=15"),
-      // zlib has no window of 8 bits to compress with: what is sent is not compressed then.
+      // zlib can't compress with a window of 8 bits, so messages are then sent uncompressed.
       ("server_max_window_bits=8", "server_max_window_bits=8"),
       (
         "client_max_window_bits; server_max_window_bits=8",
@@ -303,7 +303,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 7692 §7.1: a server with settings of its own asks for them where it may",
+    "RFC 7692 §7.1: a server with its own settings asks for them if it may",
     .requirement("7692-7.1.2.1-use", "7692-7.1.2.2-unoffered", "7692-7.1.2.2-answer"),
     arguments: [
       ("", "client_no_context_takeover; server_no_context_takeover; server_max_window_bits=11", 15, 11),
@@ -367,7 +367,10 @@ import WSProto
 
   // MARK: Whole handshakes
 
-  @Test("a handshake settles both ends on the same parameters, and they talk", .requirement("7692-5-offer"))
+  @Test(
+    "a handshake gives both ends the same parameters, and they exchange messages",
+    .requirement("7692-5-offer")
+  )
   func handshake() throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-/// An enabled extension that does nothing: next to it, permessage-deflate works through its hooks.
+/// An enabled extension that does nothing: with it, permessage-deflate runs through its hooks.
 struct PassiveExtension: Extension {
   var name: String { "x-passive" }
   func enabled() -> Bool { true }
@@ -32,14 +32,14 @@ extension PerMessageDeflate {
 }
 
 extension Extension {
-  /// What a part of a payload becomes.
+  /// The result for a part of a payload.
   mutating func payload(_ context: FrameContext, _ data: [UInt8]) throws(ParseFailed) -> [UInt8] {
     var output: [UInt8] = []
     try frameInboundPayloadData(context, data, into: &output)
     return output
   }
 
-  /// What comes at the end of a frame.
+  /// The output at the end of a frame.
   mutating func complete(_ context: FrameContext, fin: Bool) throws(ParseFailed) -> [UInt8] {
     var output: [UInt8] = []
     try frameInboundComplete(context, fin: fin, into: &output)
@@ -47,11 +47,11 @@ extension Extension {
   }
 }
 
-/// What came out of a connection, the parts of a message joined.
+/// What a connection delivered, with the parts of a message joined.
 enum Seen: Equatable {
   case text(String)
   case bytes([UInt8])
-  /// What there was of a message when the events ended.
+  /// The part of a message that had arrived when the events ended.
   case partialText(String)
   case partialBytes([UInt8])
   case ping([UInt8])
@@ -72,7 +72,7 @@ struct Door: CustomTestStringConvertible {
       [false, true].map { Door(delivery: delivery, borrowed: borrowed, hooks: $0) }
     }
   }
-  /// Those of the fast path.
+  /// The ones that use the fast path.
   static let direct = all.filter { !$0.hooks }
 
   func connection(_ role: ConnectionType, limits: Limits = Limits()) throws -> Connection {
@@ -84,7 +84,7 @@ struct Door: CustomTestStringConvertible {
     )
   }
 
-  /// Feeds `wire` in chunks; what came out.
+  /// Feeds `wire` in chunks and returns what was delivered.
   func receive(_ wire: [UInt8], on connection: Connection, chunk: Int = .max) throws -> DeflateOutcome {
     var outcome = DeflateOutcome()
     for var piece in wire.cut({ min(chunk, $0) }) {
@@ -133,12 +133,12 @@ struct Door: CustomTestStringConvertible {
 
 struct DeflateOutcome {
   var seen: [Seen] = []
-  /// The largest buffer for inflated bytes; it is still there after a failure.
+  /// The size of the largest buffer for inflated bytes; it still exists after a failure.
   var peak = 0
   private var text: String?
   private var bytes: [UInt8]?
 
-  /// What was delivered, in bytes.
+  /// The number of bytes delivered.
   var size: Int {
     seen.reduce(0) { sum, one in
       switch one {
@@ -168,7 +168,7 @@ struct DeflateOutcome {
   }
 
   mutating func finish() {
-    // A failure comes after what there was of the message.
+    // A failure comes after the part of the message that arrived.
     let close = seen.last.flatMap { if case .close = $0 { $0 } else { nil } }
     if close != nil { seen.removeLast() }
     if let text, !text.isEmpty { seen.append(.partialText(text)) }

@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Receiving
 
-  /// §7.2.3, as opcode-and-payload frames, and the messages they carry.
+  /// §7.2.3, as frames of opcode and payload, and the messages they carry.
   static let examples: [(frames: [(UInt8, [UInt8])], seen: [Seen])] = [
     ([(0xC1, hello)], [.text("Hello")]),
     ([(0x41, [0xF2, 0x48, 0xCD]), (0x80, [0xC9, 0xC9, 0x07, 0x00])], [.text("Hello")]),
@@ -39,13 +39,13 @@ import Testing
       ],
       [.ping([1, 2]), .ping([]), .text("Hello")]
     ),
-    // The final frame is empty, or has the last octet alone.
+    // The final frame is empty, or contains only the last octet.
     ([(0x41, hello), (0x80, [])], [.text("Hello")]),
     ([(0x41, []), (0x00, Array(hello.dropLast())), (0x80, [0x00])], [.text("Hello")]),
   ]
 
   @Test(
-    "RFC 7692 §7.2.3: the examples arrive, however the bytes are cut",
+    "RFC 7692 §7.2.3: the examples arrive, however the bytes are split",
     .requirement(
       "7692-6.1-fragments",
       "7692-6.2-mixed",
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "RSV1 is legal on the first frame of a data message if negotiated, no other bit ever (RFC 7692 §6)",
+    "RSV1 is legal on the first frame of a data message if negotiated; no other bit ever is (RFC 7692 §6)",
     .threat(7),
     .requirement(
       "7692-6-rsv1-first",
@@ -92,7 +92,7 @@ import Testing
             let connection = Connection(role, extensions: extensions)
             if opcode == .continuation { try connection.receiveData(wireFrame(0x02, [], to: role)) }
             _ = Array(connection.events())
-            // The header alone decides: of the payload of one byte nothing has come.
+            // The header alone decides: the one-byte payload has not arrived.
             let header = wireFrame(0x80 | rsv << 4 | opcode.rawValue, [0], to: role).dropLast()
             try connection.receiveData(header)
             let events = Array(connection.events())
@@ -121,7 +121,8 @@ import Testing
     #expect(try server.send(TextMessage(data: "Hello")) == first)
     let second = try server.send(TextMessage(data: "Hello"))
     #if ISAL
-    // The example is one of several encodings; ISA-L's has the history, too, if it is no longer.
+    // The example is one of several encodings; that of ISA-L is accepted if it uses the history and is no
+    // longer.
     #expect(takeover ? second.count <= first.count : second == first)
     #else
     #expect(second == (takeover ? [0xC1, 0x05, 0xF2, 0x00, 0x11, 0x00, 0x00] : first))
@@ -141,7 +142,7 @@ import Testing
   }
 
   @Test(
-    "a message that must not be compressed goes out as it is, RSV1 clear",
+    "a message marked not to be compressed is sent unchanged, with RSV1 clear",
     .threat(20),
     .requirement("7692-6.1-uncompressed", "7692-8-secrets", "7692-6.2-mixed"),
     arguments: [false, true]
@@ -172,7 +173,7 @@ import Testing
   }
 
   @Test(
-    "each part of a compressed message can be read as soon as its frame is there (RFC 7692 §7.2.1)",
+    "each part of a compressed message can be read as soon as its frame arrives (RFC 7692 §7.2.1)",
     .requirement("7692-6.1-fragments"),
     .fault("D3"),
     arguments: Door.all
@@ -199,7 +200,7 @@ import Testing
   }
 
   @Test(
-    "a whole message of fewer bytes than the threshold goes out as it is; one in parts doesn't (RFC 7692 §6)",
+    "a whole message below the threshold is sent uncompressed; one in parts is compressed (RFC 7692 §6)",
     .requirement("7692-6.1-uncompressed"),
     .fault("D4"),
     arguments: [false, true]
@@ -235,7 +236,7 @@ import Testing
   }
 
   @Test(
-    "every window, with takeover and without, both ways, in parts and whole",
+    "every window works, with takeover and without, in both directions, in parts and whole",
     .requirement("7692-6.1-fragments"),
     arguments: 9...15
   )
@@ -275,7 +276,7 @@ import Testing
     }
   }
 
-  @Test("a peer that keeps to 8 bits is understood (RFC 7692 §7.1.2)")
+  @Test("a peer that compresses with 8 bits is understood (RFC 7692 §7.1.2)")
   func eightBits() throws {
     var server = PerMessageDeflate()
     let offer = ExtensionHeader(
@@ -302,7 +303,7 @@ import Testing
     }
   }
 
-  @Test("the hooks put the same bytes on the wire as the direct path")
+  @Test("the hooks send the same bytes as the direct path")
   func hooksSendTheSame() throws {
     let direct = try Door().connection(.server)
     let hooked = try Door(hooks: true).connection(.server)
@@ -313,7 +314,7 @@ import Testing
     }
   }
 
-  @Test("zlib's contexts are made by the first message that is compressed, not before")
+  @Test("zlib's contexts are created by the first compressed message, not before")
   func laziness() throws {
     let client = try Door().connection(.client)
     let server = try Door().connection(.server)

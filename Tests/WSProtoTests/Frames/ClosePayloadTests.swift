@@ -10,7 +10,7 @@ import WSProtoTestSupport
     try payload.withUnsafeBytes { try ClosePayload.parse($0) }
   }
 
-  /// RFC 6455 §7.4 and the IANA registry, written down apart from the library.
+  /// RFC 6455 §7.4 and the IANA registry, written down independently of the library.
   static func isLegal(_ code: Int) -> Bool {
     [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].contains(code)
       || (code >= 3000 && code < 5000)
@@ -81,7 +81,7 @@ import WSProtoTestSupport
     #expect(error?.code == .invalidFramePayloadData)
   }
 
-  @Test("a reason without a code is refused; an empty one is none")
+  @Test("a reason without a code is refused; an empty one counts as none")
   func reasonWithoutCode() throws {
     for code in [nil, CloseReason.noStatusRcvd] {
       let error = #expect(throws: LocalProtocolError.self) { try ClosePayload.make(code: code, reason: "x") }
@@ -92,14 +92,14 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "reasons are cut to 123 bytes at a character's end (RFC 6455 §5.5)",
+    "reasons are cut to 123 bytes between characters (RFC 6455 §5.5)",
     .requirement("6455-5.5-length", "6455-5.5.1-reason"),
     arguments: ["a", "é", "€", "😎"],
     [119, 120, 121, 122, 123, 124, 125, 200]
   )
   func cut(character: String, count: Int) throws {
     let width = character.utf8.count
-    // An offset of one byte, so that every width meets the cut at every place.
+    // An offset of one byte, so that every character width is cut at every position.
     for lead in ["", "x", "xy", "xyz"] {
       let reason = lead + String(repeating: character, count: count / width)
       let payload = try ClosePayload.make(code: 1000, reason: reason)

@@ -46,7 +46,7 @@ import WSProtoTestSupport
   static let allSizes = [0, 1, 2, 7, 8, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537]
 
   @Test(
-    "RFC 6455 §5.2: frames of all sizes about the boundaries come out, whole, byte by byte, with trailing data",
+    "RFC 6455 §5.2: frames of all sizes around the boundaries are decoded, whole, byte by byte, with trailing data",
     .requirement("6455-6.2-unmask"),
     arguments: [true, false],
     allSizes
@@ -131,7 +131,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a frame longer than the limit is refused at the header alone",
+    "a frame longer than the limit is refused when its header is read",
     .threat(3, 5),
     .requirement("6455-10.4-limits"),
     arguments: [0, 10, 70000]
@@ -144,13 +144,13 @@ import WSProtoTestSupport
     let header = WireFrame(2, declaredLength: UInt64(limit) + 1).header
     #expect(Self.run(client: true, [header], limits: limits).1?.code == .messageTooBig)
     #expect(Self.run(client: true, header.map { [$0] }, limits: limits).1?.code == .messageTooBig)
-    // Control frames have a bound of their own.
+    // Control frames have their own limit.
     #expect(
       Self.run(client: true, [WireFrame(9, [UInt8](repeating: 1, count: 125)).bytes], limits: limits).1 == nil
     )
   }
 
-  @Test("data comes as it arrives, control frames come whole, an empty frame comes too")
+  @Test("data is returned as it arrives, control frames are returned whole, and so is an empty frame")
   func parts() throws {
     let decoder = FrameDecoder(client: true)
     decoder.receiveBytes([0x82, 0x03, 0x01] as [UInt8])
@@ -175,7 +175,7 @@ import WSProtoTestSupport
     #expect(empty == Frame(opcode: .binary, payload: .bytes([]), frameFinished: true, messageFinished: false))
   }
 
-  @Test("a failure stays, and nothing behind it is read (RFC 6455 §7.1.7)", .requirement("6455-7.1.7-stop"))
+  @Test("a failure persists, and nothing after it is read (RFC 6455 §7.1.7)", .requirement("6455-7.1.7-stop"))
   func failureStays() {
     let decoder = FrameDecoder(client: true)
     decoder.receiveBytes([0xC2, 0x01, 0x01] as [UInt8])
@@ -184,7 +184,7 @@ import WSProtoTestSupport
     #expect(throws: ParseFailed.self) { try decoder.processBuffer() }
   }
 
-  @Test("nothing is allocated on the word of a declared length", .threat(4))
+  @Test("nothing is allocated just because a length is declared", .threat(4))
   func noReservation() throws {
     var limits = Limits()
     limits.maxFramePayload = .max

@@ -36,7 +36,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.7: 256 bytes and 64 KiB take the headers of the section",
+    "RFC 6455 §5.7: 256 bytes and 64 KiB get the headers from the section",
     .requirement("6455-5.2-byte-order", "6455-5.2-minimal-send")
   )
   func longExamples() throws {
@@ -49,7 +49,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.2: every size takes the shortest form and is what a plain builder writes",
+    "RFC 6455 §5.2: every size takes the shortest form and equals what a plain builder writes",
     .requirement("6455-5.1-client-masks", "6455-5.1-server-unmasked", "6455-5.2-minimal-send"),
     arguments: [true, false],
     FrameDecoderTests.allSizes
@@ -62,7 +62,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.2: FIN and the reserved bits go where they belong",
+    "RFC 6455 §5.2: FIN and the reserved bits are in the right places",
     arguments: Opcode.allCases,
     UInt8(0)...7
   )
@@ -99,7 +99,7 @@ import WSProtoTestSupport
     #expect(output.count == 1 + 6 + 125)
   }
 
-  @Test("a frame is appended to what the buffer holds, without growing a buffer that has the room")
+  @Test("a frame is appended to the contents of the buffer, which doesn't grow if it has room")
   func appends() throws {
     var encoder = FrameEncoder(client: true)
     var output: [UInt8] = [1, 2, 3]
@@ -116,7 +116,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "header and mask apart give the frame that encode gives (RFC 6455 §5.3)",
+    "header and mask separately give the same frame as encode (RFC 6455 §5.3)",
     .requirement("6455-5.3-transform"),
     arguments: [0, 5, 126, 65536]
   )
@@ -138,7 +138,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.3: masking keys are unique but for chance, and no bit of them is biased",
+    "RFC 6455 §5.3: masking keys repeat only by chance, and no bit of them is biased",
     .threat(15),
     .requirement("6455-5.3-fresh", "6455-5.3-unpredictable")
   )

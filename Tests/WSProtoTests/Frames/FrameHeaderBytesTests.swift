@@ -9,7 +9,7 @@ import WSProtoTestSupport
   static let lengths = [0, 1, 125, 126, 127, 255, 256, 65535, 65536, 1 << 32, Int.max]
 
   @Test(
-    "FrameHeaderBytes are the bytes of RFC 6455 §5.2, each index of them",
+    "FrameHeaderBytes has the bytes of RFC 6455 §5.2 at each index",
     arguments: lengths,
     [true, false]
   )
@@ -22,7 +22,7 @@ import WSProtoTestSupport
     #expect(header.maskingKey == (masked ? 0x0403_0201 : 0))
   }
 
-  @Test("headers are equal where their bytes are")
+  @Test("headers are equal if their bytes are")
   func equality() {
     let one = FrameHeaderBytes(firstByte: 0x81, length: 5, masked: false, key: 0)
     #expect(one == FrameHeaderBytes(firstByte: 0x81, length: 5, masked: false, key: 77))
@@ -30,7 +30,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "header and payload are written as they go on the wire, and not a byte beyond",
+    "header and payload are written as on the wire, and nothing beyond them",
     arguments: [false, true]
   )
   func write(masked: Bool) {

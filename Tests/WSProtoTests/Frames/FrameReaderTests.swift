@@ -10,7 +10,7 @@ import WSProtoTestSupport
     var header: Header?
     var headerSize = 0
     var failure: ParseFailed?
-    /// How many bytes were taken when the header was complete or the failure thrown.
+    /// How many bytes had been taken when the header was complete or the failure was thrown.
     var taken = 0
   }
 
@@ -46,7 +46,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "RFC 6455 §5.2: every length in its form is read, whole, byte by byte, and with trailing data",
+    "RFC 6455 §5.2: every length is read in its form, whole, byte by byte, and with trailing data",
     .requirement("6455-5.2-byte-order"),
     arguments: ConnectionType.allCases,
     someLengths
@@ -86,7 +86,7 @@ import WSProtoTestSupport
     for pieces in [[frame.header], frame.header.map { [$0] }, [frame.header + [1, 2, 3]]] {
       #expect(Self.read(role, pieces).failure?.code == .protocolError)
     }
-    // At once with the length: neither the key nor a byte of the payload is waited for.
+    // As soon as the length is read: it waits neither for the key nor for a byte of the payload.
     #expect(Self.read(role, [Array(frame.header.prefix(needed))]).failure?.code == .protocolError)
     #expect(Self.read(role, [Array(frame.header.prefix(needed - 1))]).failure == nil)
   }
@@ -108,7 +108,7 @@ import WSProtoTestSupport
     default:
       #expect(result.failure?.code == .protocolError)
       #expect(result.header == nil)
-      // Two bytes of the header are enough: the length that follows them isn't waited for.
+      // Two bytes of the header are enough: it doesn't wait for the length that follows.
       #expect(Self.read(.client, [[(fin ? 0x80 : 0) | opcode, 127]]).failure?.code == .protocolError)
     }
   }
@@ -120,7 +120,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RFC 6455 §5.1: a mask that is missing or too much is refused with the second byte, before any payload",
+    "RFC 6455 §5.1: a missing or an unexpected mask is refused with the second byte, before any payload",
     .threat(14),
     .requirement("6455-5.1-server-refuses", "6455-5.1-client-refuses"),
     arguments: ConnectionType.allCases
@@ -148,7 +148,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("no more is unmasked than there is or than the frame has, and the key rotates (RFC 6455 §5.3)")
+  @Test("no more is unmasked than the window or the frame has, and the key rotates (RFC 6455 §5.3)")
   func payload() {
     var reader = FrameReader(role: .server)
     var header = WireFrame(2, Array(repeating: 0, count: 7), mask: [1, 2, 3, 4]).header

@@ -4,7 +4,7 @@ import Testing
 import WSProto
 
 @Suite struct FrameTests {
-  @Test("frames and headers are values: equal where all fields are")
+  @Test("frames and headers are values: they are equal if all fields are")
   func equality() {
     let frame = Frame(opcode: .text, payload: .text("a"), frameFinished: true, messageFinished: true)
     var other = frame

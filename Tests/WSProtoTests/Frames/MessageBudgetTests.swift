@@ -25,7 +25,7 @@ import Testing
     #expect(error?.code == .policyViolation)
   }
 
-  @Test("headers of further frames are charged to the message", .threat(2))
+  @Test("headers of later frames are charged to the message", .threat(2))
   func overhead() throws {
     var limits = Limits()
     limits.maxMessageWireBytes = 100
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(
-    "the message limit holds for the first frame as for the sum",
+    "the message limit applies to the first frame as well as to the sum",
     .threat(3),
     arguments: [101, 1 << 40, (1 << 63) - 1] as [UInt64]
   )
@@ -69,7 +69,7 @@ import Testing
     #expect(throws: ParseFailed.self) { try budget.checkFrame(header) }
   }
 
-  @Test("a frame's size is checked on its header, control frames apart", .threat(5))
+  @Test("a frame's size is checked with its header, except for control frames", .threat(5))
   func frameSize() throws {
     var limits = Limits()
     limits.maxFramePayload = 10

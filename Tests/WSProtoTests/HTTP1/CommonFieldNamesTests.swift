@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct CommonFieldNamesTests {
   @Test(
-    "a name found is spelled as it was asked for, other names are not found",
+    "names are found only in their exact spelling; other names are not found",
     arguments: ["User-Agent", "Cookie", "Origin", "Host", "Accept", "X-Nothing", "", "user-agent", "COOKIE"]
   )
   func names(spelling: String) {
@@ -17,7 +17,7 @@ import Testing
     if spelling == "X-Nothing" || spelling.isEmpty { #expect(found == nil) }
   }
 
-  @Test("of the usual names some are found")
+  @Test("some of the usual names are found")
   func someFound() {
     let usual = ["User-Agent", "Cookie", "Origin", "Host", "Accept-Language", "Cache-Control"]
     let found = usual.filter { CommonFieldNames.name(spelled: Array($0.utf8).span, 0..<$0.utf8.count) != nil }

@@ -58,7 +58,7 @@ import Testing
     return whole
   }
 
-  @Test("Content-Length counts, and what follows is left (RFC 9112 §6.2)")
+  @Test("Content-Length is respected, and what follows is left (RFC 9112 §6.2)")
   func counted() {
     #expect(
       read("hello, rest", .contentLength(5))
@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test(
-    "chunks come apart, with extensions and trailers dropped (RFC 9112 §7.1)",
+    "chunks are parsed, with extensions and trailers dropped (RFC 9112 §7.1)",
     arguments: [
       "5\r\nhello\r\n0\r\n\r\n", "005\r\nhello\r\n000\r\n\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
       "5;a\r\nhello\r\n0;b=c\r\n\r\n", "5 \t;a=\"x;\\\"y\\\\\"\r\nhello\r\n0\r\n\r\n",
@@ -136,7 +136,7 @@ import Testing
     #expect(read(text, .chunked).error == error)
   }
 
-  @Test("an error stays (RFC 9112 §7.1)")
+  @Test("an error persists (RFC 9112 §7.1)")
   func errorStays() {
     var reader = HTTP1BodyReader(.chunked)
     var input: ArraySlice<UInt8> = [0x67, 0x35, 0x0d, 0x0a]
@@ -145,12 +145,12 @@ import Testing
     #expect(throws: HTTP1Error.invalidChunkSize) { try reader.endOfStream() }
   }
 
-  @Test("the largest chunk size is read without overflow, and counts down (RFC 9112 §7.1)")
+  @Test("the largest chunk size is read and counted down without overflow (RFC 9112 §7.1)")
   func largestChunk() {
     #expect(read("7FFFFFFFFFFFFFFF\r\nabc", .chunked) == Outcome(data: Array("abc".utf8)))
   }
 
-  @Test("extensions are bounded over all chunks together, trailers too (RFC 9112 §7.1.1)")
+  @Test("chunk extensions are limited over all chunks together, and so are trailers (RFC 9112 §7.1.1)")
   func overheadIsBounded() {
     let limits = HTTP1Limits(maxHeadBytes: 100, maxFieldCount: 3)
     let chunk = Array("1;0123456789\r\nx\r\n".utf8)
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test(
-    "H7: where a response has no body, its framing fields are not looked at (RFC 9112 §6.3, rule 1)",
+    "H7: if a response has no body, its framing fields are ignored (RFC 9112 §6.3, rule 1)",
     .fault("H7"),
     arguments: [100, 101, 103, 204, 304],
     [
@@ -233,7 +233,7 @@ import Testing
     #expect(throws: error) { try HTTP1Framing(ofResponse: head) }
   }
 
-  @Test("mutated bodies give the same whole and byte by byte, and never trap")
+  @Test("mutated bodies give the same result whole and byte by byte, and never trap")
   func mutatedBodies() {
     let original = Array("5;a=b\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\nrest".utf8)
     var random = TestRandom(seed: 77)

@@ -5,7 +5,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct HTTP1HeadLimitTests {
-  @Test("a head of exactly the limit is read, one byte more is refused", .threat(10))
+  @Test("a head of exactly the limit is accepted, one byte more is refused", .threat(10))
   func exactLimit() {
     let bytes = Array(browserRequest.utf8)
     for pieces in [1, 7, Int.max] {
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(
-    "a head of up to 20 MB fed a byte at a time is refused at the limit, and no byte is searched twice",
+    "a head of up to 20 MB, fed byte by byte, is refused at the limit, and no byte is searched twice",
     .threat(9),
     arguments: ["a", "\r\n", "a: b\r\n", "\r", "a: \t"]
   )
@@ -55,7 +55,7 @@ import Testing
       if refusedAt != nil || ended { continue }
       do {
         ended = try reader.next() != nil
-        // The next search begins where this one has ended: behind all that is there.
+        // The next search begins where this one ended: after everything that has arrived.
         if !ended, reader.searched != reader.bufferedCount { Issue.record("byte \(index) is searched again") }
       } catch {
         refusedAt = index
@@ -66,7 +66,7 @@ import Testing
     #expect(reader.bufferedCount <= (ended ? 200_000 : 0))
   }
 
-  @Test("a 20 MB head that comes at once is looked at up to the limit only", .threat(9))
+  @Test("a 20 MB head that arrives at once is examined only up to the limit", .threat(9))
   func twentyMegabytesAtOnce() {
     var reader = HTTP1HeadReader(.request)
     reader.receive(Array("GET / HTTP/1.1\r\n".utf8) + [UInt8](repeating: 0x61, count: 20_000_000))
@@ -85,7 +85,7 @@ import Testing
     #expect(reader.takeTrailingBytes() == [])
   }
 
-  @Test("limits that make no sense are brought into range instead of trapping")
+  @Test("limits that make no sense are clamped instead of trapping")
   func senselessLimits() {
     let bytes = Array(browserRequest.utf8)
     let negative = HTTP1Limits(maxHeadBytes: -1, maxFieldCount: .min)
@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(
-    "mutated heads give the same whole, byte by byte and in pieces, and never trap",
+    "mutated heads give the same result whole, byte by byte and in pieces, and never trap",
     .requirement("6455-10.7-validate")
   )
   func mutatedHeads() {
@@ -127,7 +127,7 @@ import Testing
         #expect(whole.result == pieces.result && whole.trailing == pieces.trailing)
         if case .failure = whole.result { refused += 1 }
         if case .success(let head) = whole.result {
-          // But for the line ends of folds, which became spaces.
+          // Except for the line ends of folds, which became spaces.
           let kept = head.bytes + whole.trailing
           #expect(kept.count == bytes.count && zip(kept, bytes).allSatisfy { $0 == $1 || $0 == 0x20 })
           if kind == .request { #expect(kept == bytes) }

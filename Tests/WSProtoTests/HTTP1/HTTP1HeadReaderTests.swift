@@ -5,7 +5,7 @@ import Testing
 
 @testable import WSProto
 
-/// A head, or what it violates; nil where the bytes end before the head does.
+/// A head, or what it violates; `nil` if the bytes end before the head does.
 typealias HeadResult = Result<HTTP1Head, HTTP1Error>
 
 /// Feeds `bytes` in pieces of `size`, asking for the head after each of them.
@@ -54,7 +54,7 @@ let browserRequest = """
   """
 
 @Suite struct HTTP1HeadReaderTests {
-  @Test("a browser's request comes apart into its parts (RFC 9112 §3, §5)")
+  @Test("a browser's request is parsed into its parts (RFC 9112 §3, §5)")
   func browser() throws {
     let head = try #require(try readHead(browserRequest, as: .request)?.get())
     #expect(head.method.text == "GET")
@@ -70,7 +70,7 @@ let browserRequest = """
     #expect(head.lines(of: .secWebSocketAccept) == .none)
   }
 
-  @Test("every known field is recognised in any case, and nothing else is", arguments: HTTP1FieldID.allCases)
+  @Test("every known field is recognised in any case, and no other name is", arguments: HTTP1FieldID.allCases)
   func recognition(id: HTTP1FieldID) throws {
     guard id != .other else { return try unknownNames() }
     let name = id.name.description
@@ -95,7 +95,7 @@ let browserRequest = """
     #expect(HTTP1FieldID(canonicalName: "cookie") == .other)
   }
 
-  @Test("repeated fields keep their order, and are the lines of one field (RFC 9110 §5.3)")
+  @Test("repeated fields keep their order, and are lines of one field (RFC 9110 §5.3)")
   func repeated() throws {
     let head = try #require(
       try readHead(
@@ -112,7 +112,7 @@ let browserRequest = """
     #expect(headers.map(\.value) == ["1", "a", "2", "b"])
   }
 
-  @Test("whitespace around a value is no part of it, whitespace within is (RFC 9112 §5.1)")
+  @Test("whitespace around a value is not part of it, whitespace inside is (RFC 9112 §5.1)")
   func optionalWhitespace() throws {
     let head = try #require(
       try readHead("GET / HTTP/1.1\r\nA:\t x \t y\t \r\nB:\r\nC: \t \r\nD:z\r\n\r\n", as: .request)?.get()
@@ -131,7 +131,7 @@ let browserRequest = """
     #expect(kept == [0x80, 0xff, 0xc3, 0xa9])
   }
 
-  @Test("one empty line before a request is passed over (RFC 9112 §2.2)")
+  @Test("one empty line before a request is skipped (RFC 9112 §2.2)")
   func leadingEmptyLine() throws {
     let head = try #require(try readHead("\r\nGET /x HTTP/1.1\r\n\r\n", as: .request)?.get())
     #expect(head.target.text == "/x")
@@ -139,7 +139,7 @@ let browserRequest = """
     #expect(readHead("\r\nHTTP/1.1 200 OK\r\n\r\n", as: .response) == .failure(.malformedStatusLine))
   }
 
-  @Test("what follows the head is handed over, and a second head can be read (RFC 9112 §9.3)")
+  @Test("what follows the head is returned, and a second head can be read (RFC 9112 §9.3)")
   func trailingBytes() throws {
     var reader = HTTP1HeadReader(.response)
     reader.receive(
@@ -158,7 +158,7 @@ let browserRequest = """
   }
 
   @Test(
-    "a status line without a reason is read (RFC 9112 §4)",
+    "a status line without a reason is accepted (RFC 9112 §4)",
     arguments: ["HTTP/1.1 204 ", "HTTP/1.1 204"]
   )
   func noReason(line: String) throws {
@@ -181,7 +181,7 @@ let browserRequest = """
   ]
 
   @Test(
-    "H5: a fold in a response becomes spaces, wherever it stands and however it is cut (RFC 9112 §5.2)",
+    "H5: a fold in a response becomes spaces, wherever it is and however it is split (RFC 9112 §5.2)",
     .fault("H5"),
     arguments: folds
   )
@@ -201,7 +201,7 @@ let browserRequest = """
   }
 
   @Test(
-    "H5: a fold hides nothing: what it folds is checked, and before the first field there is none to fold",
+    "H5: a fold hides nothing: its content is checked, and there must be a field before it",
     .fault("H5"),
     arguments: [
       ("X-A: a\r\n b\u{0}c", HTTP1Error.invalidFieldValue), ("X-A: a\r\n b\rc", .bareCarriageReturn),
@@ -224,7 +224,10 @@ let browserRequest = """
     #expect(Set(HTTP1Error.allCases.map(\.description)).count == HTTP1Error.allCases.count)
   }
 
-  @Test("an unfinished head gives nothing yet, and says that it is inside", arguments: [1, 5, 16, 17, 40])
+  @Test(
+    "an unfinished head gives nothing yet, and the reader says that it is inside one",
+    arguments: [1, 5, 16, 17, 40]
+  )
   func unfinished(count: Int) throws {
     var reader = HTTP1HeadReader(.request)
     #expect(!reader.isInsideHead)

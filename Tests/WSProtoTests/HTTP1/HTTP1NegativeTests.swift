@@ -14,7 +14,7 @@ import Testing
 
     init(_ section: String, _ text: String, _ error: HTTP1Error) {
       self.section = section
-      // Each scalar stands for the byte of its number.
+      // Each scalar stands for the byte with that number.
       self.text = text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
       self.error = error
     }
@@ -95,7 +95,8 @@ import Testing
     Row("§6.1 odd byte in the coding", "Transfer-Encoding: \u{b}chunked\r\n\r\n", .invalidFieldValue),
   ]
 
-  /// For requests alone: a response's fold is read (§5.2), and its status counts whatever its framing (§6.3).
+  /// Only for requests: a fold in a response is accepted (§5.2), and its status counts whatever its framing
+  /// (§6.3).
   static let requestFields: [Row] = [
     Row("§5.2 folding", "A: b\r\n c\r\n\r\n", .obsoleteLineFolding),
     Row("§5.2 folding with a tab", "A: b\r\n\tc\r\n\r\n", .obsoleteLineFolding),
@@ -139,14 +140,14 @@ import Testing
     #expect(readHead(bytes, as: kind, pieces: 1).result == .failure(row.error))
   }
 
-  @Test("request lines that RFC 9112 §2 and §3 forbid", .threat(12), arguments: requestLines)
+  @Test("request lines that RFC 9112 §2 and §3 forbid are refused", .threat(12), arguments: requestLines)
   func requestLine(row: Row) { expect(row, row.text, as: .request) }
 
-  @Test("status lines that RFC 9112 §4 forbids", arguments: statusLines)
+  @Test("status lines that RFC 9112 §4 forbids are refused", arguments: statusLines)
   func statusLine(row: Row) { expect(row, row.text, as: .response) }
 
   @Test(
-    "fields that RFC 9112 §5 forbids, in a request and in a response",
+    "fields that RFC 9112 §5 forbids are refused in a request and in a response",
     .threat(12),
     arguments: fields
   )
@@ -155,11 +156,15 @@ import Testing
     expect(row, Array("HTTP/1.1 403 Forbidden\r\n".utf8) + row.text, as: .response)
   }
 
-  @Test("fields that RFC 9112 §5.2 and §6 forbid in a request", .threat(12), arguments: requestFields)
+  @Test(
+    "fields that RFC 9112 §5.2 and §6 forbid are refused in a request",
+    .threat(12),
+    arguments: requestFields
+  )
   func requestField(row: Row) { expect(row, Array("GET / HTTP/1.1\r\n".utf8) + row.text, as: .request) }
 
   @Test(
-    "H6: any three digits are a status (RFC 9112 §4, RFC 9110 §15)",
+    "H6: any three digits are accepted as a status (RFC 9112 §4, RFC 9110 §15)",
     .fault("H6"),
     arguments: [0, 99, 100, 599, 600, 999]
   )
@@ -169,7 +174,7 @@ import Testing
   }
 
   @Test(
-    "every byte in a name, a value, a method and a target is judged by its class (RFC 9110 §5.1, §5.5)",
+    "every byte in a name, a value, a method and a target is accepted or refused by its class (RFC 9110 §5.1, §5.5)",
     .threat(10)
   )
   func everyByte() {

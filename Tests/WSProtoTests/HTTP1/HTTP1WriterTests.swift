@@ -8,7 +8,7 @@ import Testing
 private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
 @Suite struct HTTP1HeadWriterTests {
-  @Test("a request goes out as RFC 9112 §3 writes it, fields in order")
+  @Test("a request is written as RFC 9112 §3 says, with its fields in order")
   func request() throws {
     var out: [UInt8] = []
     try HTTP1HeadWriter.appendRequestLine(target: "/chat?x=%20", to: &out)
@@ -23,7 +23,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
   }
 
   @Test(
-    "status codes bring their registered reason (RFC 9110 §15)",
+    "status codes get their registered reason (RFC 9110 §15)",
     arguments: [
       (101, "Switching Protocols"), (200, "OK"), (400, "Bad Request"), (403, "Forbidden"),
       (426, "Upgrade Required"), (431, "Request Header Fields Too Large"),
@@ -37,7 +37,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     #expect(text(out) == "HTTP/1.1 \(code) \(reason)\r\n")
   }
 
-  @Test("a reason of one's own replaces the registered one (RFC 9112 §4)")
+  @Test("a custom reason replaces the registered one (RFC 9112 §4)")
   func ownReason() throws {
     var out: [UInt8] = []
     try HTTP1HeadWriter.appendStatusLine(403, reason: "No entry", to: &out)
@@ -55,7 +55,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     )
   }
 
-  @Test("what cannot go out is refused, and nothing of it is written (RFC 9112 §2.2)")
+  @Test("what must not be sent is refused, and nothing of it is written (RFC 9112 §2.2)")
   func refused() {
     var out: [UInt8] = [1]
     #expect(throws: HTTP1WriteError.invalidTarget("/a b")) {
@@ -92,7 +92,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
   }
 
   @Test(
-    "no CR, LF or NUL ever leaves that is not the writer's own, whatever is asked for (RFC 9112 §11.1)",
+    "the only CR, LF or NUL ever written are the writer's own, whatever is requested (RFC 9112 §11.1)",
     .threat(11)
   )
   func nothingIsInjected() {
@@ -139,7 +139,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     #expect(written > 10_000)
   }
 
-  @Test("fields go out all or none (RFC 9112 §5)")
+  @Test("either all fields are written or none (RFC 9112 §5)")
   func allOrNone() {
     var headers: Headers = [.cookie: "fine"]
     headers.append(HTTPField(name: .accept, lenientValue: [0x61, 0x01]))
@@ -152,7 +152,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
 }
 
 @Suite struct HTTP1BodyWriterTests {
-  @Test("Content-Length is kept: neither more nor less goes out (RFC 9112 §6.2)")
+  @Test("exactly as many bytes as Content-Length says can be written (RFC 9112 §6.2)")
   func counted() throws {
     var out: [UInt8] = []
     var writer = HTTP1BodyWriter(.contentLength(5))
@@ -171,7 +171,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     }
   }
 
-  @Test("chunks are written so that they read back (RFC 9112 §7.1)")
+  @Test("written chunks can be read back (RFC 9112 §7.1)")
   func chunked() throws {
     var out: [UInt8] = []
     var writer = HTTP1BodyWriter(.chunked)
@@ -187,7 +187,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     #expect(input.isEmpty)
   }
 
-  @Test("an empty chunked body is its last chunk alone (RFC 9112 §7.1)")
+  @Test("an empty chunked body is only its last chunk (RFC 9112 §7.1)")
   func emptyChunked() throws {
     var out: [UInt8] = []
     var writer = HTTP1BodyWriter(.chunked)
@@ -195,7 +195,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
     #expect(text(out) == "0\r\n\r\n")
   }
 
-  @Test("until the close nothing frames the body, and no body means none (RFC 9112 §6.3)")
+  @Test("a body until the close has no framing, and no body means none (RFC 9112 §6.3)")
   func plain() throws {
     var out: [UInt8] = []
     var writer = HTTP1BodyWriter(.untilClose)

@@ -14,7 +14,7 @@ import WSProto
   }
 
   @Test(
-    "splitCommaHeader gives trimmed elements and leaves quoted commas alone (RFC 9110 §5.6.1)",
+    "splitCommaHeader returns trimmed elements and doesn't split at quoted commas (RFC 9110 §5.6.1)",
     arguments: [
       ("", []), (" ", []), ("a", ["a"]), ("a,b", ["a", "b"]), (" a ,\tb\t", ["a", "b"]),
       (",a,, ,b,", ["a", "b"]), ("a;b=\"x,y\", c", ["a;b=\"x,y\"", "c"]),

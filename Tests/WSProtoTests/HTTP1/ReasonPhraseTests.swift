@@ -5,7 +5,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct ReasonPhraseTests {
-  @Test("registered codes have their phrase, others none (RFC 9110 §15)")
+  @Test("registered codes have their phrase, others have none (RFC 9110 §15)")
   func phrases() {
     let some = [
       101: "Switching Protocols", 200: "OK", 400: "Bad Request", 403: "Forbidden", 426: "Upgrade Required",

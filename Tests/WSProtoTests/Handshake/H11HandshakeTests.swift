@@ -43,7 +43,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "a server refuses with a hint of its own, whole and byte by byte, and reads nothing more (RFC 6455 §4.2.1)",
+    "a server refuses with a specific hint, whole and byte by byte, and reads nothing more (RFC 6455 §4.2.1)",
     .threat(10, 12),
     .requirement(
       "6455-4.2.1-get",
@@ -95,7 +95,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "what RFC 6455 §4.2.1 allows is taken, whole and byte by byte",
+    "what RFC 6455 §4.2.1 allows is accepted, whole and byte by byte",
     .requirement("6455-4.2.1-upgrade", "6455-4.2.1-connection", "6455-4.2.2-accept"),
     arguments: accepted,
     [true, false]
@@ -115,7 +115,7 @@ import WSProtoTestSupport
     #expect(handshake.connection?.state == .open && handshake.state == .open)
   }
 
-  @Test("a request's fields come with it, in order, but for those that have a place of their own")
+  @Test("a request's fields are in its event, in order, except those that have their own property")
   func extraHeaders() throws {
     let handshake = H11Handshake(.server)
     try handshake.receiveData(upgradeRequest(extra: "X-A: 1\r\nOrigin: http://o\r\nX-A: 2\r\n").utf8)
@@ -227,7 +227,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a client's request holds what RFC 6455 §4.1 asks for, and its nonce is fresh",
+    "a client's request contains what RFC 6455 §4.1 requires, and its nonce is fresh",
     .requirement(
       "6455-4.1-get",
       "6455-4.1-target",
@@ -271,7 +271,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "a request that must not go out is refused; state and output stay, and a good one can follow",
+    "a request that must not be sent is refused; state and output are unchanged, and a correct one can follow",
     .requirement("6455-4.1-target", "6455-4.1-subprotocols"),
     arguments: badRequests.indices
   )
@@ -313,7 +313,7 @@ import WSProtoTestSupport
     #expect(handshake.state == .connecting)
   }
 
-  @Test("an end of stream inside the handshake is the peer's error (RFC 9112 §8)")
+  @Test("the end of the stream inside the handshake is the peer's error (RFC 9112 §8)")
   func endOfStream() throws {
     let client = H11Handshake(.client)
     _ = try client.send(Request(host: "h", target: "/"))
@@ -354,7 +354,7 @@ import WSProtoTestSupport
     return headers
   }
 
-  /// Whether the head is lines without CR, LF or NUL inside, ended by one empty line, as many as wanted at most.
+  /// Whether the head consists of at most `most` lines without CR, LF or NUL inside, ended by one empty line.
   private static func isClean(_ head: [UInt8], most: Int) -> Bool {
     guard !head.contains(0) else { return false }
     let lines = String(decoding: head, as: Unicode.ASCII.self).unicodeScalars.split(
@@ -370,7 +370,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "no CR, LF or NUL leaves in a head that is not the writer's own, whatever the events hold",
+    "the only CR, LF or NUL sent in a head are the writer's own, whatever the events contain",
     .threat(11)
   )
   func injection() throws {

@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// What the documentation of the handshake promises, kept by every call.
+/// What the documentation of the handshake promises, tested for every call.
 @Suite struct HandshakeContractTests {
   // MARK: Early bytes
 
@@ -25,7 +25,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C1: a head with a frame of 70,000 bytes behind it is accepted and read, however the bytes are cut",
+    "C1: a head followed by a frame of 70,000 bytes is accepted and read, however the bytes are split",
     .fault("C1"),
     arguments: [1, 100, 4096, 65_536, 65_700, Int.max]
   )
@@ -48,7 +48,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C1: whoever decides late is bounded: the limit is held against what had piled up before a read",
+    "C1: a late decision is limited: what had accumulated before a read is checked against the limit",
     .fault("C1")
   )
   func late() throws {
@@ -66,7 +66,7 @@ import WSProtoTestSupport
         Issue.record("\(String(describing: error))")
         return
       }
-      // What had come is given up, and the request with it.
+      // What had arrived is dropped, and the request with it.
       #expect(server.reader.bufferedCount == 0)
       #expect(throws: LocalProtocolError.self) { try server.send(AcceptConnection()) }
       #expect(try server.send(hint).starts(with: "HTTP/1.1 400 ".utf8))
@@ -137,7 +137,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C3: receiveData of a handshake that is over throws, and holds nothing",
+    "C3: receiveData throws after the handshake is over, and holds nothing",
     .fault("C3"),
     arguments: ConnectionType.allCases
   )
@@ -178,7 +178,7 @@ import WSProtoTestSupport
 
   // MARK: Code of others
 
-  /// Calls back into the handshake that it works for, and notes what that says.
+  /// Calls back into its own handshake, and records the result.
   final class Caller: @unchecked Sendable {
     var handshake: H11Handshake?
     private(set) var errors: [LocalProtocolError.Violation] = []
@@ -276,11 +276,11 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a head that has no room in a span changes nothing, and says how much it needs",
+    "a head too large for a span changes nothing, and the error says how much room it needs",
     arguments: ConnectionType.allCases
   )
   func room(role: ConnectionType) throws {
-    // An answer longer than any bound that could be known before.
+    // An answer longer than any bound that could be computed before.
     struct Verbose: Extension {
       var name: String { "x" }
       func accept(_ offer: ExtensionHeader) -> [ExtensionParameter]? {
@@ -318,7 +318,10 @@ import WSProtoTestSupport
 
   // MARK: Memory
 
-  @Test("M6: the head goes when the handshake is over, and when the events that share it go", .fault("M6"))
+  @Test(
+    "M6: the head is released when the handshake is over and the events that share it are gone",
+    .fault("M6")
+  )
   func head() throws {
     for accepts in [true, false] {
       let server = H11Handshake(.server)
@@ -345,7 +348,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("M6: so it is with a client, accepted, refused and failed", .fault("M6"))
+  @Test("M6: the same for a client, accepted, refused and failed", .fault("M6"))
   func clientHead() throws {
     for answer in 0..<3 {
       let client = H11Handshake(.client)
@@ -377,7 +380,7 @@ import WSProtoTestSupport
   // MARK: A relay
 
   @Test(
-    "what followed the handshake can be had as bytes, once, in place of a connection",
+    "what followed the handshake can be taken as bytes, once, instead of a connection",
     arguments: [true, false]
   )
   func trailingBytes(late: Bool) throws {
@@ -411,7 +414,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C11: a relay sends on what it has received, both ways, and the ends agree on their extensions",
+    "C11: a relay forwards what it has received, in both directions, and the ends agree on their extensions",
     .fault("C11")
   )
   func relay() throws {
@@ -468,7 +471,10 @@ import WSProtoTestSupport
     #expect(text == .textMessage(TextMessage(data: String(repeating: "a", count: 100))))
   }
 
-  @Test("C11: of a received request only what concerns one hop stays behind (RFC 9110 §7.6.1)", .fault("C11"))
+  @Test(
+    "C11: only what concerns a single hop is removed from a received request (RFC 9110 §7.6.1)",
+    .fault("C11")
+  )
   func leftOut() throws {
     let server = H11Handshake(.server)
     try server.receiveData(
@@ -493,7 +499,7 @@ import WSProtoTestSupport
     ]
     #expect(lines(try H11Handshake(.client).send(request)) == expected.map { $0[...] })
     #expect(try ClientNegotiation(upgrade: request).fields.map(\.name.rawName) == ["X-End", "Origin"])
-    // What the proxy adds is its own: sent, or refused if it is the handshake's.
+    // What the proxy adds is its own: it is sent, or refused if it is a field of the handshake.
     request.extraHeaders[hop] = "mine"
     #expect(lines(try H11Handshake(.client).send(request)).contains("X-Hop: mine"))
     for own in [
@@ -510,7 +516,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "C11: a received acceptance can be sent on, without what an odd server had put into it",
+    "C11: a received acceptance can be forwarded, without what an odd server had put into it",
     .fault("C11")
   )
   func acceptanceSentOn() throws {

@@ -4,10 +4,11 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// What heads of programs in use have shown to be wrong here once, as a server, by every way that a request can come.
+/// Heads of real programs that were once handled wrongly, for a server, in every way that a request can
+/// arrive.
 @Suite struct ServerHeadTests {
   @Test(
-    "H1: a whole URI for a target has the host and the path; its Host field is ignored (RFC 9112 §3.2.2)",
+    "H1: a whole URI as the target determines host and path; its Host field is ignored (RFC 9112 §3.2.2)",
     .fault("H1"),
     arguments: [
       ("http://other.example:8080/ws?x=1", "other.example:8080", "/ws?x=1"),
@@ -22,7 +23,7 @@ import WSProto
   }
 
   @Test(
-    "H1: a Host field that is missing, repeated or illegal is refused beside a whole URI too (RFC 9112 §3.2)",
+    "H1: a missing, repeated or illegal Host field is refused even with a whole URI (RFC 9112 §3.2)",
     .fault("H1")
   )
   func absoluteFormNeedsHost() {
@@ -42,7 +43,7 @@ import WSProto
   ]
 
   @Test(
-    "H2: what is neither a path nor a whole URI is refused with 400, and quoted (RFC 9112 §3.2, RFC 6455 §3)",
+    "H2: a target that is neither a path nor a whole URI is refused with 400, and quoted (RFC 9112 §3.2, RFC 6455 §3)",
     .fault("H2"),
     arguments: badTargets,
     ServerDoor.allCases
@@ -56,7 +57,7 @@ import WSProto
   }
 
   @Test(
-    "H2: what browsers leave unencoded is taken as it is (WHATWG URL), and what RFC 3986 allows",
+    "H2: what browsers leave unencoded is accepted (WHATWG URL), and what RFC 3986 allows",
     .fault("H2"),
     arguments: [
       "/", "//", "/a|b[c]^d", "/%zz%", "/?q=[a]{b}|c\\d^e`f", "/x?y?z", "/a;b=c,d'(e)*!$&+:@~_.-",
@@ -107,7 +108,7 @@ import WSProto
     let server = H11Handshake(.server)
     try server.receiveData(upgradeRequest().utf8)
     let wire = try server.send(RejectConnection(statusCode: status, headers: headers))
-    // A 426 always says what to upgrade to.
+    // A 426 always names the protocol to upgrade to.
     if status == 403 || row.upgrade {
       #expect(fieldValue("Connection", in: wire) == row.value)
     } else {
@@ -118,7 +119,7 @@ import WSProto
   }
 
   @Test(
-    "H9: fields of one name are one list, empty elements are passed over, and an empty list is none (RFC 9110 §5.6.1)",
+    "H9: fields with one name are one list, empty elements are skipped, and an empty list counts as absent (RFC 9110 §5.6.1)",
     .fault("H9"),
     arguments: [
       ("Sec-WebSocket-Extensions: a; b=1\r\nSec-WebSocket-Extensions:", ["a; b=1"]),
@@ -133,7 +134,11 @@ import WSProto
     #expect(request.extensions.compactMap { ($0 as? OfferedExtension)?.header.description } == row.offers)
   }
 
-  @Test("H9: so with subprotocols, each of which is told once", .fault("H9"), arguments: ServerDoor.allCases)
+  @Test(
+    "H9: the same for subprotocols, each of which is listed once",
+    .fault("H9"),
+    arguments: ServerDoor.allCases
+  )
   func emptySubprotocols(door: ServerDoor) throws {
     let extra =
       "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: a, ,b\r\nSec-WebSocket-Protocol: ,a,c\r\n"
@@ -222,7 +227,7 @@ import WSProto
   ]
 
   @Test(
-    "H11: each cause is told by its name, with the value, and its section once",
+    "H11: each cause is named, with the value, and cites its section once",
     .fault("H11"),
     arguments: causes.indices,
     [ServerDoor.whole, .values]
@@ -250,7 +255,7 @@ import WSProto
   }
 }
 
-/// Whether no section of a standard is printed twice.
+/// Whether no section of a standard is cited twice.
 func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   let words = error.description.split { !($0.isLetter || $0.isNumber || $0 == "§" || $0 == "." || $0 == " ") }
   var seen: Set<String> = []
@@ -265,7 +270,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   return true
 }
 
-/// The same for a client, by every way that a response can come.
+/// The same for a client, in every way that a response can arrive.
 @Suite struct ClientHeadTests {
   static let badHosts: [(String, String)] = [
     ("::1", "brackets"), ("user@h", "user information"), ("u:p@h", "user information"), ("h/x", "alone"),
@@ -310,7 +315,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(Self.errors(Request(host: "h", target: target)).first??.message.contains(why) == true)
   }
 
-  /// What is thrown by each way to send a request.
+  /// The errors thrown by each way to send a request.
   private static func errors(_ request: Request) -> [LocalProtocolError?] {
     func error(_ body: () throws(LocalProtocolError) -> Void) -> LocalProtocolError? {
       do throws(LocalProtocolError) {
@@ -329,7 +334,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     ]
   }
 
-  @Test("H3: what a client sends, a server takes, and the other way round (one set of rules)", .fault("H3"))
+  @Test("H3: what a client sends, a server accepts, and vice versa (one set of rules)", .fault("H3"))
   func sameRules() throws {
     let hosts = ["h", "h:80", "h:", "[::1]", "[::1]:8", "%41", "::1", "h:x", "", "a@b", "h/", "a,b", "a_b"]
     let targets = [
@@ -354,7 +359,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H5: a field folded onto a second line is read, in a 101 and in a refusal (RFC 9112 §5.2)",
+    "H5: a field folded onto a second line is accepted, in a 101 and in a refusal (RFC 9112 §5.2)",
     .fault("H5"),
     arguments: [ClientDoor.whole, .byteByByte]
   )
@@ -376,7 +381,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H6: a status above 599, or below 100, is a refusal with its status (RFC 9110 §15)",
+    "H6: a status above 599, or below 100, is a refusal with that status (RFC 9110 §15)",
     .fault("H6"),
     arguments: [600, 999, 99],
     ClientDoor.allCases
@@ -392,7 +397,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H7: the head of a 101 ends at its empty line, whatever frames its body, and so does a 100's (RFC 9112 §6.3)",
+    "H7: the head of a 101 ends at its empty line, whatever its framing fields say, and so does that of a 100 (RFC 9112 §6.3)",
     .fault("H7"),
     arguments: [
       "Transfer-Encoding: identity", "Transfer-Encoding: chunked\r\nContent-Length: 0", "Content-Length: abc",
@@ -417,7 +422,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H8: a refusal's status comes first, then its body in the codings that are left (RFC 9112 §6.3)",
+    "H8: a refusal's status comes first, then its body with the remaining codings (RFC 9112 §6.3)",
     .fault("H8"),
     arguments: [
       ("Transfer-Encoding: gzip, chunked", "3\r\n\u{1}\u{2}\u{3}\r\n0\r\n\r\n", true),
@@ -444,7 +449,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H8: where the framing is not legal the refusal comes first, then the error that names it (RFC 9112 §6.3)",
+    "H8: if the framing is not legal, the refusal comes first, then the error that names it (RFC 9112 §6.3)",
     .fault("H8"),
     arguments: [
       ("Transfer-Encoding: chunked\r\nContent-Length: 3", "Content-Length beside Transfer-Encoding"),
@@ -462,7 +467,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(error?.message == "Bad HTTP message" && error?.detail?.contains(row.why) == true)
   }
 
-  @Test("H8: by the borrowing calls too the refusal comes first, then the error", .fault("H8"))
+  @Test("H8: with borrowed events, too, the refusal comes first, then the error", .fault("H8"))
   func badFramingBorrowed() throws {
     let client = WSConnection(.client)
     _ = try client.send(Request(host: "h", target: "/"))
@@ -480,7 +485,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   }
 
   @Test(
-    "H9: an answer's fields of one name are one list, and an empty list is none (RFC 9110 §5.3, §5.6.1)",
+    "H9: an answer's fields with one name are one list, and an empty list counts as absent (RFC 9110 §5.3, §5.6.1)",
     .fault("H9"),
     arguments: [
       "Sec-WebSocket-Extensions: x-tagging\r\nSec-WebSocket-Extensions:\r\n",
@@ -558,7 +563,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
   ]
 
   @Test(
-    "H11: each cause is told by its name, with the value, and its section once",
+    "H11: each cause is named, with the value, and cites its section once",
     .fault("H11"),
     arguments: causes.indices,
     ClientDoor.allCases
@@ -573,7 +578,7 @@ func sectionsAreTold(once error: RemoteProtocolError) -> Bool {
     #expect(error.map { sectionsAreTold(once: $0) } == true)
   }
 
-  @Test("H11: what a server names is cut and escaped, in messages too", .fault("H11"))
+  @Test("H11: values from a server are shortened and escaped, in messages too", .fault("H11"))
   func bounded() throws {
     let long = String(repeating: "z", count: 5000)
     for field in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Upgrade"] {

@@ -14,7 +14,7 @@ import WSProto
     )
   }
 
-  /// The error that a server has for these bytes, and whether it gives a request.
+  /// The error that a server reports for these bytes, and the request it delivers, if any.
   private static func serve(_ bytes: [UInt8]) -> (error: RemoteProtocolError?, request: Request?) {
     let server = WSConnection(.server)
     do throws(ProtocolError) {
@@ -56,7 +56,7 @@ import WSProto
   }
 
   @Test(
-    "RFC 9110 §7.2: what is no host with a port is refused with 400",
+    "RFC 9110 §7.2: a value that is not a host with a port is refused with 400",
     arguments: [
       "", ":80", "a:b", "a:80:80", "a:-1", "user@a", "a/b", "a?b", "a#b", "a b", "a, b", "[", "[]", "[::1",
       "::1",
@@ -108,7 +108,7 @@ import WSProto
     #expect(flooded.state == .closed)
   }
 
-  @Test("what comes before the decision is kept, and read after it")
+  @Test("what arrives before the decision is kept, and read after it")
   func earlyBytes() throws {
     // An empty ping, masked with a key of zeros.
     let ping: [UInt8] = [0x89, 0x80, 0, 0, 0, 0]
@@ -129,7 +129,7 @@ import WSProto
     #expect(pings == 10_922)
   }
 
-  @Test("the properties of a received request are its own: changed, copied, compared, they stay right")
+  @Test("the properties of a received request stay right when changed, copied and compared")
   func receivedRequest() throws {
     let extra =
       "Origin: http://example.com\r\nX-Odd: 1\r\nSec-WebSocket-Protocol: a, b\r\n"

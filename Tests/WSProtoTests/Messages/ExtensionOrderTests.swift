@@ -3,7 +3,7 @@
 import Testing
 import WSProto
 
-/// Puts its mark behind each data frame, and takes it off again.
+/// Appends its mark to each data frame, and removes it again.
 private struct Marking: Extension {
   var mark: UInt8
   var name: String { "x-mark-\(mark)" }
@@ -29,7 +29,7 @@ private struct Marking: Extension {
 
 @Suite struct ExtensionOrderTests {
   @Test(
-    "RFC 6455 §9.1: of the extensions \"1, 2\" the first works on what is sent first, on what arrives last",
+    "RFC 6455 §9.1: of the extensions \"1, 2\" the first processes sent data first and received data last",
     .requirement("6455-9.1-order")
   )
   func order() throws {

@@ -6,7 +6,7 @@ import WSProtoTestSupport
 
 @Suite struct FrameProtocolTests {
   @Test(
-    "what one end sends the other reads, whole and byte by byte",
+    "what one end sends the other receives, whole and byte by byte",
     arguments: [true, false],
     [true, false]
   )
@@ -74,7 +74,7 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "each violation is thrown with its code, whole and byte by byte, and stays",
+    "each violation is thrown with its code, whole and byte by byte, and persists",
     .requirement("6455-5.4-first", "6455-5.4-continuation", "6455-5.4-control-whole", "6455-5.5.1-reason"),
     arguments: bad.indices
   )
@@ -109,7 +109,7 @@ import WSProtoTestSupport
     #expect(throws: LocalProtocolError.self) { try sender.sendData("c") }
   }
 
-  @Test("a control payload of 125 bytes is sent, one of 126 refused (RFC 6455 §5.5)")
+  @Test("a control payload of 125 bytes is sent, one of 126 is refused (RFC 6455 §5.5)")
   func controlSizes() throws {
     let sender = FrameProtocol(client: false)
     let most = Bytes([UInt8](repeating: 1, count: 125))
@@ -126,7 +126,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("the limits of the configuration hold at a frame's header", .threat(3, 5))
+  @Test("the limits of the configuration are applied to a frame's header", .threat(3, 5))
   func limits() {
     let receiver = FrameProtocol(
       client: true,
@@ -137,7 +137,7 @@ import WSProtoTestSupport
     #expect(error?.code == .messageTooBig)
   }
 
-  @Test("what it sends is not checked against a Close: it is the low-level door")
+  @Test("sending is not checked against a Close")
   func afterClose() throws {
     let sender = FrameProtocol(client: false)
     #expect(try sender.close(code: nil) == [0x88, 0])
@@ -147,7 +147,7 @@ import WSProtoTestSupport
 
   @Test("RFC 6455 §5.4: a message inside another fails with its header, whatever its payload inflates to")
   func orderBeforePayload() throws {
-    // The second frame has RSV1 of its message unset, so its byte would go to the inflater of the first.
+    // The second frame doesn't have RSV1 set, so its byte would go to the first message's inflater.
     let wire: [UInt8] = [0x42, 0x05, 0x7a, 0x36, 0x7d, 0xe9, 0xb3, 0x00, 0x02, 0x39, 0x6b, 0x81, 0x01, 0x91]
     for pieces in [[wire], wire.map { [$0] }] {
       var deflate = PerMessageDeflate()

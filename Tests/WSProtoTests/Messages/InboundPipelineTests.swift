@@ -57,14 +57,14 @@ import WSProtoTestSupport
   ]
 
   @Test(
-    "invalid UTF-8 fails with 1007 at the first byte that proves it, with the text before it delivered (RFC 6455 §8.1)",
+    "invalid UTF-8 fails with 1007 at the first byte that proves it, after the text before it is delivered (RFC 6455 §8.1)",
     .requirement("6455-8.1-invalid"),
     arguments: badText.indices,
     ConnectionType.allCases
   )
   func earlyFailure(index: Int, role: ConnectionType) {
     let (name, bytes, valid) = Self.badText[index]
-    // A frame that promises more: nothing is waited for.
+    // A frame that declares more: nothing waits for it.
     let frame = WireFrame(to: role, 1, bytes + [UInt8](repeating: 0x61, count: 100), fin: false)
     let start = frame.header.count
     let stream = frame.bytes
@@ -92,7 +92,7 @@ import WSProtoTestSupport
     #expect(outcome.code == 1007 && outcome.partial == (valid.isEmpty ? nil : .text(valid)), "\(name)")
   }
 
-  /// Whether no bytes behind these can make them valid.
+  /// Whether no continuation can make these bytes valid.
   private func isDead(_ bytes: ArraySlice<UInt8>) -> Bool {
     for tail: [UInt8] in [[0x80], [0xBF], [0xA0], [0x9F], [0x90], [0x8F]] {
       for more in 0...2 {
@@ -104,7 +104,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a message that ends inside a character is 1007; so is one whose frames all do (RFC 6455 §8.1)",
+    "a message that ends inside a character is 1007, even if all its frames do (RFC 6455 §8.1)",
     .requirement("6455-5.6-utf8", "6455-8.1-invalid")
   )
   func unfinishedCharacter() {
@@ -137,7 +137,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "endless empty continuations end with 1008 at the limit, however they come",
+    "endless empty continuations end with 1008 at the limit, however they arrive",
     .threat(2),
     arguments: [1, 2, 100]
   )
@@ -152,7 +152,7 @@ import WSProtoTestSupport
     #expect(outcome.code == 1008 && outcome.partial == .bytes([7]))
   }
 
-  @Test("the defaults end an endless run of empty fragments, and hold nothing meanwhile", .threat(2))
+  @Test("the defaults end an endless run of empty fragments, and nothing is held in the meantime", .threat(2))
   func endless() throws {
     let connection = Connection(.client)
     try connection.receiveData(WireFrame(1, [], fin: false).bytes)
@@ -176,7 +176,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "message limits hold at the header of the frame that goes beyond them",
+    "message limits are applied to the header of the frame that exceeds them",
     .threat(3, 5),
     .requirement("6455-10.4-limits")
   )
@@ -197,7 +197,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "RSV1 only where permessage-deflate was negotiated, on the first data frame only (RFC 7692 §6)",
+    "RSV1 is legal only if permessage-deflate was negotiated, and only on the first data frame (RFC 7692 §6)",
     .threat(7),
     .requirement("6455-5.2-rsv-receive", "7692-6-rsv1-unnegotiated", "7692-6-rsv1-not-others"),
     arguments: [true, false],
@@ -210,7 +210,7 @@ import WSProtoTestSupport
         if opcode == .continuation {
           try connection.receiveData(WireFrame(to: role, 1, [], fin: false).bytes)
         }
-        // An empty DEFLATE message is one zero byte; a Close of no payload is legal.
+        // An empty DEFLATE message is one zero byte; a Close without a payload is legal.
         let payload: [UInt8] = rsv == 4 && !opcode.isControl ? [0] : []
         try connection.receiveData(WireFrame(to: role, opcode.rawValue, payload, rsv: rsv).bytes)
         let last = Array(connection.events()).last
@@ -225,7 +225,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "whole messages equal the chunks joined, of every size and cut",
+    "whole messages equal the joined chunks, for every size and split",
     .requirement("6455-5.4-order", "6455-5.4-receive-both"),
     arguments: [0, 1, 2, 63, 64, 65, 126, 1000, 70000]
   )
@@ -249,7 +249,7 @@ import WSProtoTestSupport
     }
   }
 
-  @Test("large buffers are given back when no message is under way")
+  @Test("large buffers are released between messages")
   func trims() throws {
     let connection = Connection(.client, configuration: Configuration(delivery: .wholeMessages))
     let payload = [UInt8](repeating: 3, count: 200_000)

@@ -9,7 +9,7 @@ import WSProto
   }
 
   @Test(
-    "each frame comes back with the type of its message (RFC 6455 §5.4)",
+    "each frame is returned with the type of its message (RFC 6455 §5.4)",
     arguments: [Opcode.text, .binary]
   )
   func types(type: Opcode) throws {
@@ -24,7 +24,7 @@ import WSProto
     }
   }
 
-  @Test("a part of the last frame doesn't end the message before the frame is complete (RFC 6455 §5.4)")
+  @Test("a part of the last frame doesn't end the message until the frame is complete (RFC 6455 §5.4)")
   func partOfLastFrame() throws {
     var decoder = MessageDecoder()
     let part = try decoder.processFrame(Self.frame(.binary, [1], frame: false, fin: true))
@@ -49,7 +49,7 @@ import WSProto
   }
 
   @Test(
-    "control frames, and payloads that aren't bytes, are no part of a message",
+    "control frames, and payloads that aren't bytes, are not part of a message",
     arguments: [Opcode.close, .ping, .pong]
   )
   func control(opcode: Opcode) {
@@ -59,7 +59,7 @@ import WSProto
     #expect(throws: ParseFailed.self) { try decoder.processFrame(text) }
   }
 
-  @Test("text is cut at a character's end, wherever the frames are cut (RFC 6455 §5.6)")
+  @Test("text is cut between characters, wherever the frames are split (RFC 6455 §5.6)")
   func splitText() throws {
     let text = "aé€😎\u{10FFFF}z"
     let bytes = Array(text.utf8)
@@ -86,7 +86,7 @@ import WSProto
   }
 
   @Test(
-    "text that is not UTF-8 is 1007, also where the message ends inside a character (RFC 6455 §8.1)",
+    "text that is not UTF-8 is 1007, also if the message ends inside a character (RFC 6455 §8.1)",
     arguments: [
       [0x80], [0xC0, 0xAF], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xF4, 0x90], [0xF0, 0x9F, 0x98],
     ] as [[UInt8]]

@@ -7,7 +7,7 @@ import WSProtoTestSupport
 
 @Suite struct OutboundPipelineTests {
   @Test(
-    "a message in parts is a first frame, continuations and FIN (RFC 6455 §5.4)",
+    "a message in parts is sent as a first frame, continuations and FIN (RFC 6455 §5.4)",
     .requirement("6455-6.1-frames", "6455-5.4-type")
   )
   func parts() throws {
@@ -19,7 +19,7 @@ import WSProtoTestSupport
     #expect(wire == [0x01, 1, 0x61, 0x00, 0, 0x80, 1, 0x62, 0x82, 1, 9])
   }
 
-  @Test("a refused part leaves the message under way as it was (RFC 6455 §5.4)")
+  @Test("a refused part leaves the current message unchanged (RFC 6455 §5.4)")
   func refused() throws {
     let server = Connection(.server)
     var wire = try server.send(BytesMessage(data: [1], messageFinished: false))
@@ -81,7 +81,7 @@ import WSProtoTestSupport
     #expect(try send(&pipeline, "b", fin: true, compress: true) == [0x80, 1, 0x62])
   }
 
-  @Test("an extension's bits and bytes go out, through its hook (RFC 6455 §9)")
+  @Test("an extension's hook sets the bits and bytes that are sent (RFC 6455 §9)")
   func hooks() throws {
     let server = Connection(.server, extensions: [TaggingExtension(isOn: true)])
     var wire = try server.send(TextMessage(data: "a", messageFinished: false))

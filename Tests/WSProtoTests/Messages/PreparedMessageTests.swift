@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// Messages that are encoded once for many connections, and output into memory of the caller's.
+/// Messages that are encoded once for many connections, and output into the caller's memory.
 @Suite struct PreparedMessageTests {
   /// A pair that has negotiated permessage-deflate, with takeover or without.
   static func pair(takeover: Bool) throws -> (client: Connection, server: Connection) {
@@ -45,11 +45,11 @@ import WSProtoTestSupport
       try exchange(from.sendText(Self.text + "\(round)"), Self.text + "\(round)")
       try exchange(from.sendText(Self.text + "\(round)"), Self.text + "\(round)")
     }
-    // The history is used between ordinary messages, and starts afresh behind a prepared one.
+    // The history is used between ordinary messages, and starts afresh after a prepared one.
     if takeover { #expect(sizes[3] < sizes[2] && sizes[6] > sizes[3]) }
   }
 
-  @Test("what is compressed is compressed once for all connections with the same parameters")
+  @Test("a message is compressed once for all connections with the same parameters")
   func once() throws {
     let prepared = PreparedMessage(bytes: Bytes(Self.text))
     let servers = try (0..<3).map { _ in try Self.pair(takeover: true).server }
@@ -59,12 +59,12 @@ import WSProtoTestSupport
     let settings = DeflateSettings(windowBits: 15, level: -1, memoryLevel: 8)
     let first = try prepared.compressed(settings)
     let second = try prepared.compressed(settings)
-    // The same memory: nothing was compressed anew.
+    // The same memory: nothing was compressed again.
     #expect(first.withUnsafeBytes { $0.baseAddress } == second.withUnsafeBytes { $0.baseAddress })
   }
 
   @Test(
-    "a client masks each copy with a key of its own (RFC 6455 §5.3); without compression it is as it was given"
+    "a client masks each copy with its own key (RFC 6455 §5.3); without compression the payload is unchanged"
   )
   func masks() throws {
     let prepared = PreparedMessage(bytes: [1, 2, 3, 4, 5, 6, 7, 8])
@@ -93,7 +93,7 @@ import WSProtoTestSupport
     #expect(try !server.send(PreparedMessage(text: "b")).isEmpty)
   }
 
-  @Test("with the extensions of others it goes through their hooks")
+  @Test("with custom extensions a prepared message goes through their hooks")
   func hooks() throws {
     let server = Connection(.server, extensions: [TaggingExtension(isOn: true)])
     #expect(try server.send(PreparedMessage(text: "a")) == [0x91, 1, 0x62])
@@ -101,7 +101,7 @@ import WSProtoTestSupport
 
   // MARK: Memory of the caller's
 
-  /// Sends into memory of `room` bytes; what was written.
+  /// Sends into memory of `room` bytes and returns what was written.
   static func written(
     _ room: Int,
     _ send: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
@@ -119,7 +119,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "what is written to a span is what is appended to an array, for every event; the size told before is enough",
+    "for every event, a span gets the same bytes as an array, and the size computed before is enough",
     arguments: [false, true],
     [0, 1, 125, 126, 65535, 65536]
   )
@@ -147,7 +147,7 @@ import WSProtoTestSupport
     #expect(one.state == two.state && one.state == .localClosing)
   }
 
-  @Test("text, bytes and prepared messages go to a span too")
+  @Test("text, bytes and prepared messages can be written to a span too")
   func spanForms() throws {
     let server = Connection(.server)
     let bytes: [UInt8] = [1, 2, 3]
@@ -170,7 +170,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "too little room is an error that tells how much is needed, and the message can be sent again",
+    "too little room is an error that says how much is needed, and the message can be sent again",
     arguments: [false, true]
   )
   func noRoom(compresses: Bool) throws {
@@ -188,7 +188,7 @@ import WSProtoTestSupport
     #expect(client.nextEvent() == event)
   }
 
-  @Test("the handshake goes to a span as well")
+  @Test("the handshake can be written to a span as well")
   func handshake() throws {
     let (client, server) = (WSConnection(.client), WSConnection(.server))
     let request = Event.request(
@@ -246,9 +246,9 @@ import WSProtoTestSupport
       }
     }
     #expect(seen.first?.0 == whole.header.count && seen.first?.1 == [1, 2, 3])
-    // Unmasked where it lies.
+    // Unmasked in place.
     #expect(Array(chunk[whole.header.count..<whole.bytes.count]) == [1, 2, 3])
-    // Put together from two frames: elsewhere.
+    // Assembled from two frames: elsewhere.
     #expect(seen.last?.0 == nil && seen.last?.1 == Array("€a".utf8))
   }
 }

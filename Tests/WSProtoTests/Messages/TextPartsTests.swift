@@ -6,7 +6,7 @@ import WSProto
 @Suite struct TextPartsTests {
   private static let text = "aé€😎z😎€é"
 
-  /// The parts of a message that comes in reads of `size` bytes.
+  /// The parts of a message that arrives in reads of `size` bytes.
   private func parts(_ size: Int, _ wire: [UInt8], _ server: Connection) throws -> [String] {
     var parts: [String] = []
     var finished = false
@@ -27,12 +27,15 @@ import WSProto
     return parts
   }
 
-  @Test("RFC 6455 §5.6: parts of a text end at characters, however the reads cut it", arguments: 1...12)
+  @Test(
+    "RFC 6455 §5.6: parts of a text end between characters, however the reads split it",
+    arguments: 1...12
+  )
   func cut(size: Int) throws {
     let client = Connection(.client)
     let server = Connection(.server, configuration: Configuration(delivery: .chunks))
     let wire = try client.send(TextMessage(data: Self.text))
-    // Twice: what the first message left behind is used again.
+    // Twice, because the second message reuses what the first has left.
     for _ in 0..<2 { #expect(try parts(size, wire, server).joined() == Self.text) }
   }
 

@@ -21,7 +21,7 @@ import Testing
     #expect(generateAcceptToken("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
   }
 
-  @Test("a key of 24 bytes takes the short way to the same token as the general hash (RFC 6455 §4.2.2)")
+  @Test("a key of 24 bytes takes a faster path to the same token as the general hash (RFC 6455 §4.2.2)")
   func shortWayEqualsGeneralHash() {
     var random = TestRandom(seed: 11)
     for _ in 0..<500 {
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test("keys of other lengths are hashed as they are (RFC 6455 §4.2.2)", arguments: [0, 1, 23, 25, 100])
+  @Test("keys of other lengths are hashed unchanged (RFC 6455 §4.2.2)", arguments: [0, 1, 23, 25, 100])
   func otherLengths(count: Int) {
     let key = String(repeating: "k", count: count)
     let slow = Base64.encode(
@@ -143,7 +143,7 @@ import Testing
     #expect(!isKey(key.utf8))
   }
 
-  @Test("pad bits in a key are not looked at (RFC 4648 §3.5)")
+  @Test("pad bits in a key are ignored (RFC 4648 §3.5)")
   func padBits() {
     #expect(isKey("dGhlIHNhbXBsZSBub25jZR==".utf8))
   }

@@ -9,7 +9,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   HTTPField(name: HTTPField.Name(name) ?? .accept, value: value)
 }
 
-/// The handshake over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), which are one in values.
+/// The handshake over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), which is the same as values.
 @Suite struct ExtendedConnectTests {
   static func request(_ change: (inout HTTPRequest) -> Void = { _ in }) -> HTTPRequest {
     var request = HTTPRequest(
@@ -24,7 +24,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     return request
   }
 
-  @Test("the example of RFC 8441 §5.1 is taken, accepted with 200, and carries messages")
+  @Test("the example of RFC 8441 §5.1 is accepted with 200, and carries messages")
   func example() throws {
     let request = Self.request {
       $0.headerFields[.secWebSocketProtocol] = "chat, superchat"
@@ -45,7 +45,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(connection.nextEvent() == .closeConnection(CloseConnection(code: .abnormalClosure)))
   }
 
-  @Test("a client and a server shake hands, with compression", arguments: [true, false])
+  @Test("a client and a server complete the handshake, with compression", arguments: [true, false])
   func pair(isSecure: Bool) throws {
     var client = try ClientNegotiation(
       extendedConnect: Request(
@@ -109,7 +109,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   ]
 
   @Test(
-    "THREATS 18: what is no extended CONNECT for a WebSocket is refused by a server",
+    "THREATS 18: a server refuses what is not an extended CONNECT for a WebSocket",
     .threat(18),
     arguments: refused.indices
   )
@@ -125,7 +125,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   }
 
   @Test(
-    "THREATS 18: without the announced setting nothing is taken, and nothing sent (RFC 8441 §3, §4)",
+    "THREATS 18: without the announced setting nothing is accepted, and nothing sent (RFC 8441 §3, §4)",
     .threat(18)
   )
   func setting() {
@@ -139,7 +139,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(local?.violation == .head)
   }
 
-  @Test("key and accept token are not looked at, repeated or malformed (RFC 8441 §5)")
+  @Test("key and accept token are ignored, even if repeated or malformed (RFC 8441 §5)")
   func ignored() throws {
     let request = Self.request {
       $0.headerFields.append(HTTPField(name: .secWebSocketKey, value: "x"))
@@ -166,7 +166,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     }
   }
 
-  @Test("a client takes any 2xx, and no other status for an acceptance (RFC 8441 §5)")
+  @Test("a client takes any 2xx, and no other status, as an acceptance (RFC 8441 §5)")
   func statuses() throws {
     for status in [200, 201, 204, 299] {
       var client = try Self.client()
@@ -222,7 +222,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     ),
   ]
 
-  @Test("THREATS 18: an answer that is not legal fails a client", .threat(18), arguments: badAnswers.indices)
+  @Test("THREATS 18: an illegal answer fails a client", .threat(18), arguments: badAnswers.indices)
   func badAnswer(index: Int) throws {
     let (name, response) = Self.badAnswers[index]
     var client = try Self.client()
@@ -230,7 +230,10 @@ private func field(_ name: String, _ value: String) -> HTTPField {
     #expect(error?.eventHint == nil)
   }
 
-  @Test("THREATS 18: nothing that belongs to a connection of HTTP/1.1 is sent (RFC 9113 §8.2.2)", .threat(18))
+  @Test(
+    "THREATS 18: nothing that is specific to an HTTP/1.1 connection is sent (RFC 9113 §8.2.2)",
+    .threat(18)
+  )
   func sent() throws {
     let server = try ServerNegotiation(extendedConnect: Self.request(), enableConnectProtocol: true)
     for one in [
@@ -258,7 +261,7 @@ private func field(_ name: String, _ value: String) -> HTTPField {
   }
 
   @Test(
-    "C11: a request crosses from one version of HTTP to the other, without what belongs to a hop",
+    "C11: a request can be forwarded from one version of HTTP to the other, without what concerns a single hop",
     .fault("C11")
   )
   func crossing() throws {

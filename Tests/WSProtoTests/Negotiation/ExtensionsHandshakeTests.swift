@@ -20,7 +20,7 @@ import WSProto
     #expect(supported[0].enabled())
   }
 
-  @Test("nothing accepted is no field at all", .requirement("6455-4.2.2-extensions"))
+  @Test("if nothing is accepted, no field is sent", .requirement("6455-4.2.2-extensions"))
   func nothing() throws {
     var supported: [any Extension] = [TaggingExtension()]
     #expect(try serverExtensionsHandshake([], &supported) == nil)
@@ -31,7 +31,7 @@ import WSProto
   }
 
   @Test(
-    "a client takes what it offered, once, with legal parameters (RFC 6455 §9.1)",
+    "a client accepts what it offered, once, with legal parameters (RFC 6455 §9.1)",
     .requirement("6455-4.1-bad-extension")
   )
   func client() throws {

@@ -4,7 +4,7 @@ import HTTPTypes
 import Testing
 import WSProto
 
-/// The code of the documentation of the negotiation: letter for letter what stands there, compiled and run.
+/// The code in the documentation of the negotiation, copied verbatim, compiled and run.
 @Suite struct NegotiationSnippetTests {
   // ServerNegotiation
   func serve(_ request: HTTPRequest, minorVersion: Int) throws -> (HTTPResponse, Connection?) {
@@ -88,7 +88,7 @@ import WSProto
     return (answer + Array(try back.takeTrailingBytes()), Array(try front.takeTrailingBytes()))
   }
 
-  @Test("the server of the documentation accepts, refuses and answers an illegal request")
+  @Test("the documentation's server accepts, refuses and answers an illegal request")
   func server() throws {
     for target in ["/chat", "/other", "*"] {
       let client = try ClientNegotiation(
@@ -111,7 +111,7 @@ import WSProto
     )
   }
 
-  @Test("the clients of the documentation open a stream, and take a refusal")
+  @Test("the documentation's clients open a stream, and handle a refusal")
   func client() throws {
     let request = Request(host: "h", target: "/chat")
     for status in [200, 403] {
@@ -132,7 +132,7 @@ import WSProto
     }
   }
 
-  @Test("the relay of the documentation joins two ends")
+  @Test("the documentation's relay joins two ends")
   func relay() throws {
     let (client, front) = (H11Handshake(.client), H11Handshake(.server))
     let (back, server) = (H11Handshake(.client), H11Handshake(.server))

@@ -7,7 +7,7 @@ import Testing
 
 private let host = HTTPField.Name("Host") ?? .accept
 
-/// The handshake of HTTP/1.1 in values. Its rules are those of bytes; the tests of heads go through both.
+/// The HTTP/1.1 handshake as values. It has the same rules as for bytes; the tests of heads cover both.
 @Suite struct UpgradeNegotiationTests {
   static func request(_ fields: Headers = [:], without name: HTTPField.Name? = nil) -> HTTPRequest {
     var headers: Headers = [
@@ -25,7 +25,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     )
   }
 
-  @Test("a server's request, acceptance and connection in values (RFC 6455 §1.3, §4.2.2)")
+  @Test("a server gets a request, an acceptance and a connection as values (RFC 6455 §1.3, §4.2.2)")
   func server() throws {
     let negotiation = try ServerNegotiation(
       upgrade: Self.request([
@@ -54,7 +54,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(connection.extensions.map { $0.enabled() } == [true])
   }
 
-  @Test("what the values have lost is told: a request of HTTP/1.0 is answered with 505 (RFC 6455 §4.2.1)")
+  @Test("the version is an argument: a request of HTTP/1.0 is answered with 505 (RFC 6455 §4.2.1)")
   func http10() {
     let error = #expect(throws: RemoteProtocolError.self) {
       try ServerNegotiation(upgrade: Self.request(), minorVersion: 0)
@@ -62,7 +62,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(error?.response.status == 505)
   }
 
-  @Test("an acceptance that is not legal changes nothing; another one can follow (RFC 6455 §4.2.2)")
+  @Test("an illegal acceptance changes nothing; another one can follow (RFC 6455 §4.2.2)")
   func badAccept() throws {
     let negotiation = try ServerNegotiation(upgrade: Self.request(), minorVersion: 1)
     for accept in [
@@ -80,7 +80,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(try negotiation.accept().response.status == .switchingProtocols)
   }
 
-  @Test("a refusal in values has its status and fields, and leaves the connection to the framework")
+  @Test("a refusal as a value has its status and fields, and leaves the connection to the framework")
   func reject() throws {
     let negotiation = try ServerNegotiation(upgrade: Self.request(), minorVersion: 1)
     let refused = try negotiation.reject(RejectConnection(statusCode: 403, headers: [.server: "s"]))
@@ -95,7 +95,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     }
   }
 
-  @Test("the host comes from the authority, or from the field where a framework leaves it (RFC 9112 §3.2)")
+  @Test("the host comes from the authority, or from the field if a framework keeps it there (RFC 9112 §3.2)")
   func authority() throws {
     var request = Self.request([host: "field.example"])
     #expect(try ServerNegotiation(upgrade: request, minorVersion: 1).request.host == "example.com")
@@ -110,7 +110,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(throws: RemoteProtocolError.self) { try ServerNegotiation(upgrade: request, minorVersion: 1) }
   }
 
-  @Test("a client and a server shake hands in values, and talk")
+  @Test("a client and a server complete the handshake with values, and exchange messages")
   func pair() throws {
     var client = try ClientNegotiation(
       upgrade: Request(
@@ -140,7 +140,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(other.nextEvent() == .textMessage(TextMessage(data: "hello, hello, hello")))
   }
 
-  @Test("a client reads 1xx responses in values, but not without end, and a refusal (RFC 9110 §15.2)")
+  @Test("a client accepts 1xx responses as values, up to a limit, and a refusal (RFC 9110 §15.2)")
   func responses() throws {
     var client = try ClientNegotiation(upgrade: Request(host: "h", target: "/"))
     for _ in 0..<16 {
@@ -160,7 +160,7 @@ private let host = HTTPField.Name("Host") ?? .accept
       return
     }
     #expect(reject == RejectConnection(statusCode: 404, headers: [.server: "s"], hasBody: true))
-    // 200 opens nothing but an extended CONNECT.
+    // 200 only opens an extended CONNECT.
     guard case .rejected = try client.receive(HTTPResponse(status: .ok)) else {
       Issue.record("200 is no upgrade")
       return
@@ -177,7 +177,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     }
   }
 
-  @Test("the key is drawn from the source of the configuration, once for each request (RFC 6455 §4.1)")
+  @Test("the key is drawn from the configured source, once for each request (RFC 6455 §4.1)")
   func key() throws {
     let zeros = RandomSource { $0.initializeMemory(as: UInt8.self, repeating: 0) }
     let client = try ClientNegotiation(
@@ -189,7 +189,7 @@ private let host = HTTPField.Name("Host") ?? .accept
     #expect(other.httpRequest == other.httpRequest && other.httpRequest != client.httpRequest)
   }
 
-  @Test("no CR, LF or NUL leaves in values, whatever the events hold (THREATS 11)", .threat(11))
+  @Test("no CR, LF or NUL gets into the values, whatever the events contain (THREATS 11)", .threat(11))
   func injection() throws {
     let odd = ["a\r\nb: c", "a\nb", "a\0b", "a\rb", "\u{85}", "é"]
     for text in odd {

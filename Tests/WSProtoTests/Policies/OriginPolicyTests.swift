@@ -3,14 +3,14 @@
 import Testing
 import WSProto
 
-/// Which requests a server lets in by their Origin (RFC 6455 §4.2.2, §10.2).
+/// Which requests a server allows by their Origin (RFC 6455 §4.2.2, §10.2).
 @Suite struct OriginPolicyTests {
   /// The ways by which a request reaches a server.
   enum Door: CaseIterable {
     case owned, borrowed, reading, parsed
   }
 
-  /// A request as a server receives it; with a refusal it is answered with it.
+  /// A request as a server receives it; a refusal is sent as its answer.
   static func request(host: String, origins: [String], by door: Door = .owned) throws -> (
     Request, WSConnection
   ) {
@@ -73,7 +73,7 @@ import WSProto
 
   // MARK: A list
 
-  @Test("a list lets in its origins, and nothing that looks like them", .threat(13))
+  @Test("a list allows its origins, and nothing that looks like them", .threat(13))
   func list() throws {
     let policy = try OriginPolicy.list(
       parsing: [
@@ -111,7 +111,7 @@ import WSProto
     }
   }
 
-  @Test("null and a missing origin are let in by name only", .threat(13))
+  @Test("null and a missing origin are allowed only explicitly", .threat(13))
   func byName() throws {
     let page = try Self.origin("https://example.com")
     #expect(try Self.check(.list([page], missing: .refused), "null") == .notAllowed(.opaque))
@@ -133,7 +133,7 @@ import WSProto
     }
   }
 
-  @Test("a list of texts says which one is no origin")
+  @Test("a list of texts reports which one is not an origin")
   func invalidList() throws {
     #expect(throws: InvalidOrigin(text: "https://example.com/")) {
       try OriginPolicy.list(parsing: ["https://a.example", "https://example.com/", "*"], missing: .refused)
@@ -185,7 +185,7 @@ import WSProto
     }
   }
 
-  @Test("the same host is that whichever of https and http the page came by")
+  @Test("sameHost allows the page over either https or http")
   func sameHost() throws {
     for (host, origin) in [
       ("example.com", "https://example.com"), ("example.com", "http://example.com"),
@@ -208,7 +208,7 @@ import WSProto
   }
 
   @Test(
-    "a server's own pages and programs that are no browsers are let in; a Host that no page can have lets none in"
+    "a server's own pages and programs that aren't browsers are allowed; a Host that no page can have allows none"
   )
   func missingAndHost() throws {
     for policy in [OriginPolicy.sameHost, .sameOrigin(secure: true), .sameOrigin(secure: false)] {
@@ -225,7 +225,7 @@ import WSProto
 
   // MARK: Any
 
-  @Test("any origin, or none, or what is none, passes the policy that says so")
+  @Test("any origin, none, and an illegal one are allowed by the policy any")
   func any() throws {
     for origins in [[], ["null"], ["https://evil.example"], ["rubbish/"], ["a", "b"], [""]] {
       let (request, _) = try Self.request(host: "example.com", origins: origins)
@@ -237,7 +237,7 @@ import WSProto
   // MARK: Answers
 
   @Test(
-    "a refusal is a 403 that says nothing of why, by every door (RFC 6455 §4.2.2)",
+    "a refusal is a 403 that doesn't say why, however the request was received (RFC 6455 §4.2.2)",
     arguments: Door.allCases
   )
   func answers(door: Door) throws {
@@ -260,7 +260,7 @@ import WSProto
     #expect(server.state == .connecting)
   }
 
-  @Test("a refusal in words quotes the peer's value, cut and escaped")
+  @Test("a refusal in words quotes the peer's value, shortened and escaped")
   func words() {
     let long = String(repeating: "x", count: 10_000) + "\r\n"
     let causes: [OriginRefusal.Cause] = [

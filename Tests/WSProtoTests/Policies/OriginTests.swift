@@ -3,10 +3,10 @@
 import Testing
 import WSProto
 
-/// The text of an origin, and what it says (RFC 6454 §4, §6, §7).
+/// Parsing and comparing origins (RFC 6454 §4, §6, §7).
 @Suite struct OriginTests {
   @Test(
-    "an origin is scheme, host and port, the port of the scheme where there is none (RFC 6454 §4)",
+    "an origin is scheme, host and port; without a port, the scheme's default (RFC 6454 §4)",
     arguments: [
       ("https://example.com", "https", "example.com", 443),
       ("http://example.com", "http", "example.com", 80),
@@ -36,11 +36,11 @@ import WSProto
     #expect(tuple.scheme == scheme && tuple.host == host && tuple.port == port)
     #expect(tuple.isSecure == ["https", "wss"].contains(scheme))
     #expect(Origin.Tuple(text) == tuple)
-    // What is written is read as the same.
+    // What is written parses to the same.
     #expect(Origin(origin.description) == origin)
   }
 
-  @Test("null is an origin of its own, in lower case only (RFC 6454 §7.1)")
+  @Test("null is a separate origin, in lower case only (RFC 6454 §7.1)")
   func opaque() {
     #expect(Origin("null") == .opaque)
     #expect(Origin.opaque.description == "null")
@@ -51,7 +51,7 @@ import WSProto
   }
 
   @Test(
-    "what is no single serialised origin is none (RFC 6454 §7.1)",
+    "what is not a single serialised origin is not parsed (RFC 6454 §7.1)",
     arguments: [
       "", " ", "example.com", "//example.com", "https:", "https:/", "https://", "https:///",
       "https//example.com",
@@ -75,7 +75,7 @@ import WSProto
     #expect(Origin.Tuple(text) == nil)
   }
 
-  @Test("origins are the same if scheme, host and port are, whatever their case (RFC 6454 §5)")
+  @Test("origins are equal if scheme, host and port are, whatever their case (RFC 6454 §5)")
   func sameness() {
     let same = [
       "https://example.com", "https://EXAMPLE.com", "HTTPS://example.com:443", "https://example.com:00443",
@@ -90,7 +90,7 @@ import WSProto
   }
 
   @Test(
-    "an origin is written as browsers write it: lower case, no port where it is the scheme's (RFC 6454 §6.2)"
+    "an origin is written as browsers write it: lower case, without the scheme's default port (RFC 6454 §6.2)"
   )
   func written() {
     #expect(Origin("HTTPS://Example.com:443")?.description == "https://example.com")

@@ -3,10 +3,10 @@
 import Testing
 import WSProto
 
-/// Which of the subprotocols that a client asks for a server speaks (RFC 6455 §1.9, §4.2.2).
+/// Choosing among the subprotocols that client and server support (RFC 6455 §1.9, §4.2.2).
 @Suite struct SubprotocolChoiceTests {
   @Test(
-    "the first in the order of the server, or of the client, that both have; none without one (RFC 6455 §4.2.2)",
+    "the first common one in the order of the server, or of the client; none if there is none (RFC 6455 §4.2.2)",
     arguments: [
       (["a", "b"], ["b", "a"], "b", "a"),
       (["a", "b", "c"], ["x", "c", "b"], "c", "b"),
@@ -28,7 +28,7 @@ import WSProto
     #expect(request.subprotocol(from: supported, preferring: .client) == client)
   }
 
-  @Test("what is chosen can be accepted with, and arrives", arguments: ConnectionType.allCases)
+  @Test("the chosen subprotocol can be accepted with, and arrives", arguments: ConnectionType.allCases)
   func accepted(role: ConnectionType) throws {
     let client = WSConnection(.client)
     let server = WSConnection(.server)

@@ -3,7 +3,7 @@
 import HTTPTypes
 import WSProto
 
-/// The head of a message in the parts that a framework hands out.
+/// The parts of a message's head, as a framework passes them.
 struct HeadValues {
   var line: [String]
   var fields = Headers()
@@ -31,7 +31,7 @@ enum ServerDoor: CaseIterable {
 
   /// The request that a server has to decide on.
   ///
-  /// - Parameter head: a legal one but for what is tested, with nothing behind it.
+  /// - Parameter head: legal except for what is tested, with nothing after it.
   func open(_ head: String) throws(ProtocolError) -> Request {
     let server = H11Handshake(.server)
     let parts = HeadValues(head)
@@ -67,7 +67,7 @@ enum ServerDoor: CaseIterable {
     return request
   }
 
-  /// What a server refuses a request with.
+  /// The error with which a server refuses a request.
   func refusal(of head: String) -> RemoteProtocolError? {
     do throws(ProtocolError) {
       _ = try open(head)

@@ -50,7 +50,7 @@ func switchingProtocols(
   return text + extra + "\r\n"
 }
 
-/// A list of one field; of none if the name is no token.
+/// A list with one field; empty if the name is not a token.
 func fields(_ name: String, _ value: String) -> Headers {
   var fields = Headers()
   if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }

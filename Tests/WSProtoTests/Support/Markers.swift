@@ -2,10 +2,10 @@
 
 import Testing
 
-/// Names the rows that a test proves: it fails when one of them doesn't hold.
+/// Names the rows that a test proves: the test must fail if one of them doesn't hold.
 ///
-/// `Conformance/matrix` reads the markers from the sources. While tests run they do nothing. Another test target takes
-/// this file by a symbolic link.
+/// `Conformance/matrix` reads the markers from the sources. They do nothing while tests run. Another test
+/// target uses this file through a symbolic link.
 struct Marker: TestTrait {
   var rows: [String]
 }
@@ -14,7 +14,7 @@ extension Trait where Self == Marker {
   /// Rows of `Conformance/requirements.tsv`: rules of the RFCs.
   static func requirement(_ ids: String...) -> Self { Marker(rows: ids) }
 
-  /// Rows of `Conformance/faults.tsv`: faults that were found, and are not to come back.
+  /// Rows of `Conformance/faults.tsv`: faults that were found and must not come back.
   static func fault(_ ids: String...) -> Self { Marker(rows: ids) }
 
   /// Rows of `Conformance/threats.tsv`: what hostile peers do.

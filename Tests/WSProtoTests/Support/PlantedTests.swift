@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Faults for the sanitizers to find: `Conformance/sanitize --plant` runs each of these by itself and fails unless it is
-// reported. No other build has them.
+// Faults for the sanitizers to find: `Conformance/sanitize --plant` runs each of these separately and fails
+// unless it is reported. No other build contains them.
 #if PLANTED && canImport(Glibc)
 
 import CWSProtoKernels
@@ -12,7 +12,7 @@ import Testing
 @testable import WSProto
 
 @Suite struct PlantedTests {
-  /// Bytes on the heap that several threads may get at.
+  /// Bytes on the heap that several threads can access.
   private struct Room: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
 
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func racesInSwift() {
-    // A plain load and a plain store: those of the standard library's functions ThreadSanitizer doesn't see.
+    // A plain load and a plain store: ThreadSanitizer doesn't see those in the standard library's functions.
     let counter = Counter()
     race { counter.count &+= 1 }
   }
@@ -56,7 +56,7 @@ import Testing
   @Test func racesInC() {
     let room = Room(1000)
     defer { room.bytes.deallocate() }
-    // The version of 16 bytes: more at once ThreadSanitizer doesn't look at.
+    // The 16-byte version: ThreadSanitizer doesn't check wider accesses.
     race { _ = cwsproto_mask_at_level(0, room.bytes.baseAddress, room.bytes.baseAddress, 1000, 1) }
   }
 

@@ -9,10 +9,10 @@ import WSProtoTestSupport
 struct ForbiddenFrames: Sendable, CustomTestStringConvertible {
   let rule: String
   let what: String
-  /// What the connection is closed with.
+  /// The code that the connection is closed with.
   let code: CloseReason
   private let setup: [String]
-  /// First byte, length and payload of each.
+  /// The first byte, the length and the payload of each frame.
   private let frames: [[[UInt8]]]
 
   static let all: [ForbiddenFrames] = lines(of: "frames.tsv").compactMap(ForbiddenFrames.init)
@@ -88,13 +88,13 @@ struct ForbiddenFrames: Sendable, CustomTestStringConvertible {
     return limits
   }
 
-  /// To be negotiated.
+  /// The extensions to negotiate.
   var extensions: [any Extension] {
     if setup.contains("deflate") { return [PerMessageDeflate()] }
     return setup.contains("hooks") ? [PerMessageDeflate(), UnchangingExtension()] : []
   }
 
-  /// As they are after a negotiation.
+  /// The extensions as they are after a negotiation.
   func extensionsInUse(_ role: ConnectionType) throws -> [any Extension] {
     var inUse = extensions
     for index in inUse.indices {
@@ -111,7 +111,7 @@ struct ForbiddenFrames: Sendable, CustomTestStringConvertible {
 /// A line of `Conformance/support/rules/handshakes.tsv`: a field that violates a rule.
 struct ForbiddenField: Sendable, CustomTestStringConvertible {
   let rule: String
-  /// Of the receiver.
+  /// The role of the receiver.
   let role: ConnectionType
   let name: String
   let value: String
@@ -128,7 +128,7 @@ struct ForbiddenField: Sendable, CustomTestStringConvertible {
     value = cells[3]
   }
 
-  /// Whether this is the error that the field must lead to.
+  /// Whether this is the error that the field must cause.
   func isRefused(by error: RemoteProtocolError?) -> Bool {
     guard let error, error.message == "Bad header, '\(name)'" else { return false }
     guard role == .server else { return true }
@@ -136,7 +136,7 @@ struct ForbiddenField: Sendable, CustomTestStringConvertible {
     return reject.statusCode == 400
   }
 
-  /// The head that a server gets, or a client as an answer to this request: in one piece, and byte by byte.
+  /// The head for a server, or the answer to this request for a client: in one piece, and byte by byte.
   func ways(answering request: [UInt8] = []) -> [[[UInt8]]] {
     let line = "\(name): \(value)\r\n"
     let head =
@@ -174,7 +174,7 @@ struct ForbiddenField: Sendable, CustomTestStringConvertible {
     return request
   }
 
-  /// The answer that opens the connection of this request, but for the field.
+  /// An answer that would open the connection of this request, if it weren't for the field.
   func response(to request: HTTPRequest) -> HTTPResponse {
     let own = WSProtoTests.fields(name, value)
     guard let key = request.headerFields[.secWebSocketKey] else {
@@ -187,7 +187,7 @@ struct ForbiddenField: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// Gives every frame out as it came, but makes its connection run the hooks.
+/// Passes every frame on unchanged, but makes its connection run the hooks.
 struct UnchangingExtension: Extension {
   private var isInUse = false
   var name: String { "x-unchanging" }

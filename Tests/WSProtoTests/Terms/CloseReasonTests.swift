@@ -31,7 +31,7 @@ import WSProto
     }
   }
 
-  @Test("a number can be written where a reason is meant")
+  @Test("an integer literal can be used as a reason")
   func literal() {
     let code: CloseReason = 4001
     #expect(code.rawValue == 4001)

@@ -5,7 +5,7 @@ import WSProto
 
 @Suite struct OpcodeTests {
   @Test(
-    "the six opcodes of RFC 6455 §11.8 exist, the reserved ones cannot be written down",
+    "the six opcodes of RFC 6455 §11.8 exist, the reserved ones cannot be represented",
     arguments: UInt8.min...255
   )
   func rawValues(value: UInt8) {

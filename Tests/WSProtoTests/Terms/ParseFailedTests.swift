@@ -4,7 +4,7 @@ import Testing
 import WSProto
 
 @Suite struct ParseFailedTests {
-  @Test("a failure is 1002 unless stated, and reads as its message (RFC 6455 §7.4.1)")
+  @Test("a failure is 1002 by default, and its description is its message (RFC 6455 §7.4.1)")
   func values() {
     let plain = ParseFailed("a rule")
     #expect(plain.code == .protocolError)

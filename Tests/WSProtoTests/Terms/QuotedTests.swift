@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct QuotedTests {
   @Test(
-    "a quoted value is visible ASCII in one line, whatever it holds",
+    "a quoted value is visible ASCII on one line, whatever it contains",
     arguments: [
       ("", "\"\""),
       ("https://example.com", "\"https://example.com\""),

@@ -5,11 +5,11 @@ import WSProto
 
 /// What `SECURITY.md` promises about limits.
 @Suite struct SecurityPageTests {
-  /// As the page writes it.
+  /// The format that the page uses.
   static func written(_ value: Int) -> String {
     if value % (1 << 20) == 0 { return "\(value >> 20) MiB" }
     if value % 1024 == 0, value != 1 << 17 { return "\(value >> 10) KiB" }
-    // With three digits behind the comma.
+    // With three digits after the comma.
     return value < 1000 ? "\(value)" : "\(value / 1000),\("\(1000 + value % 1000)".dropFirst())"
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-/// Every deadline by a clock that the test moves.
+/// Every deadline, with a clock that the test moves.
 @Suite struct DeadlinesTests {
   static let timeouts = Timeouts(
     opening: .seconds(10),
@@ -29,7 +29,8 @@ import Testing
 
   // MARK: Absolute deadlines
 
-  /// A way through a connection's life, a second a step, the deadline that runs at its end, and how long that is.
+  /// A path through a connection's life, one second per step, the deadline that runs at its end, and its
+  /// length.
   struct Path: Sendable, CustomTestStringConvertible {
     var states: [ConnectionState]
     var cause: Deadlines.Cause
@@ -65,7 +66,7 @@ import Testing
       ),
     ]
 
-    /// The deadlines at the end of the way, when they end, and the last state.
+    /// The deadlines at the end of the path, when they end, and the last state.
     func walk(from start: Duration) throws -> (deadlines: Deadlines, end: Duration, state: ConnectionState) {
       var deadlines = Deadlines(at: start, timeouts: DeadlinesTests.timeouts)
       for (step, state) in states.enumerated() {
@@ -82,7 +83,7 @@ import Testing
   }
 
   @Test(
-    "a deadline passes at its very time, neither a nanosecond before nor after it is looked at late",
+    "a deadline passes at its exact time, not a nanosecond early, and also if it is checked late",
     .threat(17),
     arguments: Path.all,
     [Duration.zero, .seconds(-5), .seconds(1_000_000_000)]
@@ -95,7 +96,7 @@ import Testing
       #expect(deadlines.advance(to: end - Self.nanosecond, state: state) == nil)
       #expect(deadlines.nextDeadline == end)
       #expect(deadlines.advance(to: end + lateness, state: state) == .dropTransport(cause: path.cause))
-      // That was the last of it.
+      // There are no more deadlines.
       #expect(deadlines.nextDeadline == nil)
       for state in ConnectionState.allCases {
         #expect(deadlines.advance(to: end + .seconds(1000), state: state) == nil)
@@ -103,7 +104,7 @@ import Testing
     }
   }
 
-  @Test("a byte a second, or a pong, puts no absolute deadline off", .threat(17), arguments: Path.all)
+  @Test("neither single bytes nor a pong extend an absolute deadline", .threat(17), arguments: Path.all)
   func dripping(path: Path) throws {
     var (deadlines, end, state) = try path.walk(from: .zero)
     var now = end - .milliseconds(2999)
@@ -118,7 +119,7 @@ import Testing
     #expect(deadlines.advance(to: end, state: state) == .dropTransport(cause: path.cause))
   }
 
-  @Test("a deadline that is switched off never passes, and those that follow it still do")
+  @Test("a disabled deadline never passes, and later ones still do")
   func switchedOff() {
     let never = Duration.seconds(1_000_000_000)
     var deadlines = Deadlines(
@@ -150,7 +151,7 @@ import Testing
 
   // MARK: Odd clocks
 
-  @Test("time that goes back is taken for the latest that was seen")
+  @Test("a time that goes back is treated as the latest one seen")
   func backwards() throws {
     var deadlines = Deadlines(at: .seconds(5), timeouts: Self.timeouts)
     #expect(deadlines.advance(to: .seconds(12), state: .connecting) == nil)
@@ -162,7 +163,7 @@ import Testing
     #expect(deadlines.receivedPong(ping.response(), at: .seconds(31)) == .zero)
     #expect(deadlines.advance(to: .seconds(40), state: .localClosing) == nil)
     deadlines.receivedBytes(at: .seconds(46))
-    // It is 46 already, so 47 is a second away whatever the caller says.
+    // The latest time is 46, so 47 is a second away whatever the caller says.
     #expect(deadlines.advance(to: .zero, state: .localClosing) == nil)
     #expect(deadlines.nextDeadline == .seconds(47))
     deadlines.receivedBytes(at: .seconds(47))
@@ -172,7 +173,7 @@ import Testing
     )
   }
 
-  @Test("no length and no time traps: the longest, the shortest, none, negative ones")
+  @Test("no duration and no time traps: the longest, the shortest, none, negative ones")
   func extremes() throws {
     let lengths = [
       Duration(attoseconds: .max), Duration(attoseconds: .min), .seconds(Int64.max), .seconds(Int64.min),
@@ -230,7 +231,7 @@ import Testing
   }
 
   @Test(
-    "in any order of calls: nextDeadline is when something is due, and receiving never brings it nearer",
+    "in any order of calls, nextDeadline is when something is due, and receiving never moves it earlier",
     arguments: 0..<20
   )
   func anyOrder(seed: Int) {
@@ -286,7 +287,9 @@ import Testing
     }
   }
 
-  @Test("a deadline costs no allocation: the value is plain bits, of a size that idle connections can bear")
+  @Test(
+    "a deadline costs no allocation: the value is bitwise copyable, and small enough for idle connections"
+  )
   func plainBits() {
     func size<T: BitwiseCopyable>(_: T.Type) -> Int { MemoryLayout<T>.size }
     #expect(size(Deadlines.self) <= 320)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WSProto
 
-/// Pings, signs of life and round trips by a clock that the test moves.
+/// Pings, signs of life and round trips, with a clock that the test moves.
 @Suite struct KeepaliveTests {
   static let nanosecond = DeadlinesTests.nanosecond
 
@@ -16,7 +16,7 @@ import Testing
     DeadlinesTests.ping(&deadlines, at: time)
   }
 
-  @Test("pings go out at their interval while the connection is open, and never else (RFC 6455 §5.5.2)")
+  @Test("pings are sent at their interval while the connection is open, and only then (RFC 6455 §5.5.2)")
   func pings() throws {
     var deadlines = Deadlines(at: .zero, timeouts: DeadlinesTests.timeouts)
     #expect(deadlines.advance(to: .seconds(4), state: .open) == nil)
@@ -36,7 +36,7 @@ import Testing
     #expect(deadlines.nextDeadline == .seconds(20_017))
   }
 
-  @Test("a caller that was held up sends one ping, and the next an interval later")
+  @Test("a delayed caller sends one ping, and the next an interval later")
   func noBurst() {
     var deadlines = Self.open()
     #expect(Self.ping(&deadlines, at: .seconds(1000)) != nil)
@@ -51,7 +51,7 @@ import Testing
   func silence() throws {
     for arrival in [nil, Duration.seconds(20) - Self.nanosecond] {
       var deadlines = Self.open()
-      // What came before the ping doesn't count.
+      // What arrived before the ping doesn't count.
       if let arrival { deadlines.receivedBytes(at: arrival) }
       #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
       #expect(deadlines.nextDeadline == .seconds(25))
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test("anything that comes after a ping is a sign of life, until the next one asks for another")
+  @Test("anything that arrives after a ping is a sign of life, until the next ping")
   func signOfLife() {
     for arrival in [Duration.seconds(20), .seconds(21), .seconds(25) - Self.nanosecond] {
       var deadlines = Self.open()
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test("a pong is a sign of life without receivedBytes(at:), also one that nobody asked for")
+  @Test("a pong is a sign of life without receivedBytes(at:), even an unsolicited one")
   func pongIsSignOfLife() throws {
     for answers in [true, false] {
       var deadlines = Self.open()
@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test("of several pings without an answer the first counts")
+  @Test("of several unanswered pings the first counts")
   func firstPingCounts() {
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(2), pongTimeout: .seconds(5))
     var deadlines = Self.open(Timeouts(keepalive: keepalive))
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  @Test("an interval as long as the limit: the Close comes, not one more ping")
+  @Test("if the interval equals the limit, the Close is sent instead of one more ping")
   func closeBeforePing() {
     var deadlines = Self.open(Timeouts())
     #expect(Self.ping(&deadlines, at: .seconds(20)) != nil)
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test("without a limit for the pong pings go on unanswered")
+  @Test("without a limit for the pong, pings continue unanswered")
   func noLimit() {
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: nil)
     var deadlines = Self.open(Timeouts(keepalive: keepalive))
@@ -134,7 +134,7 @@ import Testing
     #expect(deadlines.roundTripTime == nil)
   }
 
-  @Test("an interval of less than a millisecond is one: the loop over actions ends")
+  @Test("an interval of less than a millisecond is treated as one: the loop over actions ends")
   func shortestInterval() {
     for interval in [Duration.zero, .seconds(-1), .microseconds(999), Duration(attoseconds: .min)] {
       var keepalive = Timeouts.Keepalive(pingInterval: interval, pongTimeout: nil)
@@ -151,7 +151,7 @@ import Testing
   // MARK: Round trips
 
   @Test(
-    "a pong gives the time since its ping, once; by both doors (RFC 6455 §5.5.3)",
+    "a pong gives the time since its ping, once, whether owned or borrowed (RFC 6455 §5.5.3)",
     arguments: [true, false]
   )
   func roundTrip(borrowed: Bool) throws {
@@ -171,7 +171,7 @@ import Testing
     #expect(deadlines.roundTripTime == .zero)
   }
 
-  @Test("a pong that answers no ping gives no round trip (RFC 6455 §5.5.3)")
+  @Test("a pong that answers no ping gives no round-trip time (RFC 6455 §5.5.3)")
   func unsolicited() throws {
     var first = Self.open()
     let payload = Array(try #require(Self.ping(&first, at: .seconds(20))).payload)
@@ -189,7 +189,7 @@ import Testing
       #expect(first.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(21)) == nil)
     }
     #expect(first.roundTripTime == nil)
-    // Before its ping was sent a pong is nobody's answer, and doesn't become one.
+    // A pong that arrives before its ping was sent answers nothing, and doesn't become an answer later.
     var second = Self.open()
     #expect(second.receivedPong(Pong(payload: Bytes(payload)), at: .seconds(1)) == nil)
     let ping = try #require(Self.ping(&second, at: .seconds(20)))
@@ -198,12 +198,14 @@ import Testing
     #expect(second.receivedPong(ping.response(), at: .seconds(22)) == .seconds(2))
   }
 
-  @Test("a pong for a later ping answers the earlier ones; theirs give nothing any more (RFC 6455 §5.5.3)")
+  @Test(
+    "a pong for a later ping answers the earlier ones, whose own pongs then give nothing (RFC 6455 §5.5.3)"
+  )
   func coalesced() throws {
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
     var deadlines = Self.open(Timeouts(keepalive: keepalive))
     let pings = try (1...6).map { try #require(Self.ping(&deadlines, at: .seconds($0))) }
-    // The first two of six are known, but when they were sent no longer is: answers without a round trip.
+    // The first two of six are known, but not when they were sent: answers without a round-trip time.
     #expect(deadlines.receivedPong(pings[0].response(), at: .seconds(6.5)) == nil)
     #expect(deadlines.receivedPong(pings[1].response(), at: .seconds(6.5)) == nil)
     #expect(deadlines.receivedPong(pings[2].response(), at: .seconds(6.5)) == .seconds(3.5))
@@ -215,7 +217,7 @@ import Testing
     #expect(deadlines.nextDeadline == .seconds(7))
   }
 
-  @Test("a round trip of several intervals is measured all the same")
+  @Test("a round trip of several intervals is measured too")
   func longRoundTrip() throws {
     let keepalive = Timeouts.Keepalive(pingInterval: .seconds(1), pongTimeout: .seconds(60))
     var deadlines = Self.open(Timeouts(keepalive: keepalive))
@@ -228,7 +230,7 @@ import Testing
     }
   }
 
-  @Test("what comes once the connection is closing gives no round trip")
+  @Test("a pong that arrives once the connection is closing gives no round-trip time")
   func pongWhileClosing() throws {
     var deadlines = Self.open()
     let ping = try #require(Self.ping(&deadlines, at: .seconds(20)))

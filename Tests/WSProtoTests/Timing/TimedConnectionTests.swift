@@ -4,7 +4,8 @@ import Testing
 import WSProto
 import WSProtoTestSupport
 
-/// Deadlines beside real connections, in both roles and by both doors, with peers that drip, stall and fall silent.
+/// Deadlines with real connections, in both roles, with owned and borrowed events, and with peers that send
+/// slowly, stall and fall silent.
 @Suite struct TimedConnectionTests {
   static let timeouts = Timeouts(
     opening: .seconds(10),
@@ -18,7 +19,7 @@ import WSProtoTestSupport
 
   struct NotOpen: Error {}
 
-  /// An end that has opened at zero, with a peer to make bytes with.
+  /// An end that opened at zero, with a peer that makes bytes for it.
   static func open(_ role: ConnectionType, borrowed: Bool) throws -> (end: TimedEnd, peer: WSConnection) {
     let end = TimedEnd(role, borrowed: borrowed, timeouts: timeouts)
     let peer = WSConnection(role == .client ? .server : .client)
@@ -34,11 +35,11 @@ import WSProtoTestSupport
     return (end, peer)
   }
 
-  /// Feeds one byte a second, the first at `start`, until the end drops its transport.
+  /// Feeds one byte per second, the first at `start`, until the end drops its transport.
   static func drip(_ bytes: [UInt8], to end: TimedEnd, from start: Duration) throws {
     var now = start
     for byte in bytes {
-      // Bounded: a deadline that never passes fails here, and does not hang.
+      // Bounded, so that a deadline that never passes fails instead of hanging.
       for _ in 0..<8 {
         guard let next = end.deadlines.nextDeadline, next <= now else { break }
         _ = try end.advance(to: next)
@@ -52,7 +53,7 @@ import WSProtoTestSupport
   // MARK: Opening
 
   @Test(
-    "a request that comes a byte a second is dropped at the limit",
+    "a request that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -65,7 +66,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "an answer that comes a byte a second is dropped at the limit",
+    "an answer that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -79,7 +80,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "the body of a refusal that comes a byte a second is dropped at the limit",
+    "the body of a refusal that arrives one byte per second is dropped at the limit",
     .threat(17),
     arguments: [true, false]
   )
@@ -94,7 +95,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a server that does not decide, and a client that is not answered, drop the transport",
+    "a server that does not decide, and a client that gets no answer, drop the transport",
     arguments: ends
   )
   func undecided(role: ConnectionType, borrowed: Bool) throws {
@@ -110,7 +111,7 @@ import WSProtoTestSupport
     #expect(end.drop?.cause == .opening(limit: .seconds(10)))
   }
 
-  @Test("a handshake that ends in time leaves the deadline of the opening behind", arguments: ends)
+  @Test("a handshake that ends in time cancels the deadline of the opening", arguments: ends)
   func openInTime(role: ConnectionType, borrowed: Bool) throws {
     let (end, _) = try Self.open(role, borrowed: borrowed)
     _ = try end.advance(to: .seconds(10))
@@ -120,7 +121,7 @@ import WSProtoTestSupport
   // MARK: Closing
 
   @Test(
-    "a peer that sends a byte a second instead of its Close is dropped at the limit",
+    "a peer that sends one byte per second instead of its Close is dropped at the limit",
     .threat(17),
     arguments: ends
   )
@@ -132,12 +133,12 @@ import WSProtoTestSupport
     try Self.drip(message, to: end, from: .seconds(2.5))
     #expect(end.drop?.time == .seconds(9))
     #expect(end.drop?.cause == .closing(limit: .seconds(7)))
-    // The last event tells that the end was not clean (RFC 6455 §7.1.5).
+    // The last event shows that the end was not clean (RFC 6455 §7.1.5).
     #expect(end.connection.nextEvent() == .closeConnection(CloseConnection(code: .abnormalClosure)))
     #expect(end.connection.state == .closed)
   }
 
-  @Test("an end that does not answer a Close drops the transport at the limit", arguments: ends)
+  @Test("an unanswered Close drops the transport at the limit", arguments: ends)
   func unansweredClose(role: ConnectionType, borrowed: Bool) throws {
     let (end, peer) = try Self.open(role, borrowed: borrowed)
     end.answersClose = false
@@ -149,7 +150,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer that does not end the transport, a byte a second or not, is dropped at the limit",
+    "a peer that does not end the transport is dropped at the limit, even if it sends one byte per second",
     .threat(17),
     arguments: ends
   )
@@ -170,7 +171,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "after a violation of the peer the closing deadline runs, then that of the transport",
+    "after a violation by the peer the closing deadline runs, then that of the transport",
     arguments: ends
   )
   func violation(role: ConnectionType, borrowed: Bool) throws {
@@ -182,7 +183,10 @@ import WSProtoTestSupport
 
   // MARK: Keepalive
 
-  @Test("the round trip is that of the wire, in both roles and by both doors", arguments: [true, false])
+  @Test(
+    "the round-trip time is that of the wire, in both roles, with owned and borrowed events",
+    arguments: [true, false]
+  )
   func roundTrips(borrowed: Bool) throws {
     for latency in [Duration.zero, .nanoseconds(1), .milliseconds(35), .seconds(2)] {
       var link = try TimedLink(borrowed: borrowed, latency: latency, timeouts: Self.timeouts)
@@ -197,7 +201,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a conversation from the opening to the end has pings for its only actions",
+    "a conversation from the opening to the end has only pings as actions",
     arguments: ConnectionType.allCases
   )
   func wholeLife(closer: ConnectionType) throws {
@@ -236,7 +240,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer that is slow in a long message is alive, without a pong in between (RFC 6455 §5.4)",
+    "a peer that is slow in a long message is alive, even without a pong (RFC 6455 §5.4)",
     arguments: ends
   )
   func longMessage(role: ConnectionType, borrowed: Bool) throws {
@@ -245,7 +249,7 @@ import WSProtoTestSupport
     try Self.drip(message, to: end, from: .seconds(1))
     #expect(end.connection.state == .open && end.drop == nil && end.roundTrips.isEmpty)
     let last = Duration.seconds(message.count)
-    // Silence is found out an interval and a limit later at most.
+    // Silence is detected after at most an interval and a limit.
     while end.connection.state == .open, let next = end.deadlines.nextDeadline {
       _ = try end.advance(to: next)
     }
@@ -255,7 +259,7 @@ import WSProtoTestSupport
   }
 
   @Test(
-    "a peer may answer only the newest of several pings, whose ever it is (RFC 6455 §5.5.3)",
+    "a peer may answer only the newest of several pings, including the caller's own (RFC 6455 §5.5.3)",
     arguments: ends
   )
   func coalescedPongs(role: ConnectionType, borrowed: Bool) throws {
@@ -278,7 +282,7 @@ import WSProtoTestSupport
 }
 
 extension WSConnection {
-  /// Takes bytes and forgets what they say.
+  /// Receives bytes and ignores their events.
   fileprivate func receive(_ bytes: [UInt8]) {
     try? receiveData(bytes)
     for _ in events() {}

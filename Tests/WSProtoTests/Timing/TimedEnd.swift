@@ -2,17 +2,17 @@
 
 import WSProto
 
-/// One end of a connection with its deadlines, as a caller drives them: by the owning or the borrowing door.
+/// One end of a connection with its deadlines, driven as a caller would: with owned or borrowed events.
 final class TimedEnd {
   let connection: WSConnection
   private(set) var deadlines: Deadlines
   /// What was due, in order.
   private(set) var actions: [(time: Duration, action: Deadlines.Action)] = []
-  /// The end of the connection that was told last.
+  /// The last reported end of the connection.
   private(set) var closeCode: CloseReason?
   private(set) var roundTrips: [Duration] = []
 
-  /// Duties that an end may forget.
+  /// Duties that an end can neglect.
   var decides = true
   var answersPings = true
   var answersClose = true
@@ -31,7 +31,7 @@ final class TimedEnd {
     return nil
   }
 
-  /// Takes what has come; gives what is to be sent.
+  /// Receives bytes; returns what to send.
   func receive(_ bytes: [UInt8], at now: Duration) throws -> [UInt8] {
     var output: [UInt8] = []
     deadlines.receivedBytes(at: now)
@@ -56,7 +56,7 @@ final class TimedEnd {
     return output + (try advance(to: now))
   }
 
-  /// Does what is due; gives what is to be sent.
+  /// Does what is due; returns what to send.
   func advance(to now: Duration) throws -> [UInt8] {
     var output: [UInt8] = []
     while actions.count < 1000, let action = deadlines.advance(to: now, state: connection.state) {
@@ -70,7 +70,7 @@ final class TimedEnd {
     return output
   }
 
-  /// Sends by itself.
+  /// Sends on its own initiative.
   func send(_ event: some EventConvertible, at now: Duration) throws -> [UInt8] {
     try connection.send(event) + (try advance(to: now))
   }
@@ -92,7 +92,7 @@ final class TimedEnd {
   }
 }
 
-/// Two ends and the time that bytes take between them, by a clock that jumps to whatever is next.
+/// Two ends and the time that bytes take between them, with a clock that jumps to whatever is next.
 struct TimedLink {
   let client: TimedEnd
   let server: TimedEnd
@@ -117,9 +117,9 @@ struct TimedLink {
     carry(try end(role).send(event, at: now), from: role)
   }
 
-  /// Runs until `time`, what is due then included.
+  /// Runs until `time`, including what is due then.
   mutating func run(until time: Duration) throws {
-    // Bounded: a deadline that never passes fails the test, and does not hang it.
+    // Bounded, so that a deadline that never passes fails the test instead of hanging it.
     for _ in 0..<10_000 {
       let times = [underWay.first?.arrival, client.deadlines.nextDeadline, server.deadlines.nextDeadline]
       guard let next = times.compactMap({ $0 }).min(), next <= time else { break }

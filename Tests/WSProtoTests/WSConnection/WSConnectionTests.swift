@@ -6,7 +6,7 @@ import WSProto
 
 @Suite struct WSConnectionTests {
   @Test(
-    "a client and a server shake hands and talk",
+    "a client and a server complete the handshake and exchange messages",
     .requirement(
       "6455-5.5.1-answer",
       "6455-5.5.1-echo",
@@ -48,7 +48,7 @@ import WSProto
     #expect(server.state == .closed)
   }
 
-  @Test("RFC 6455 §7.1.7: the failure of the connection behind the handshake is told, a Close is none")
+  @Test("RFC 6455 §7.1.7: a failure after the handshake is reported, a Close isn't one")
   func failure() throws {
     let streams: [(wire: [UInt8], code: CloseReason?)] = [
       ([0x88, 0x80, 0, 0, 0, 0], nil), ([0x81, 0], .protocolError),
@@ -107,7 +107,7 @@ import WSProto
   }
 
   @Test(
-    "a rejection with a body arrives piece by piece, in all three framings",
+    "a rejection with a body arrives in pieces, in all three framings",
     .requirement("6455-4.1-other-status")
   )
   func rejection() throws {
