@@ -48,10 +48,17 @@ let package = Package(
       swiftSettings: instrumented
     ),
     .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], swiftSettings: instrumented),
+    .systemLibrary(name: "CWSProto"),
+    .target(
+      name: "WSProtoC",
+      dependencies: ["WSProto", "CWSProto", .product(name: "HTTPTypes", package: "swift-http-types")],
+      swiftSettings: instrumented
+    ),
     .executableTarget(
       name: "WSProtoFuzz",
       dependencies: [
-        "CFuzzer", "WSProto", "WSProtoTestSupport", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "CFuzzer", "CWSProto", "WSProto", "WSProtoC", "WSProtoTestSupport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: instrumented,
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]

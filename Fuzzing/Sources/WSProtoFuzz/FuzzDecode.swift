@@ -207,17 +207,6 @@ enum FuzzDecode {
     return collector.finished
   }
 
-  /// A block of memory of just this size, so that the sanitizer sees any access beside it.
-  private static func withExactCopy(
-    of piece: ArraySlice<UInt8>,
-    _ body: (UnsafeMutableRawBufferPointer) -> Void
-  ) {
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 1)
-    defer { chunk.deallocate() }
-    chunk.copyBytes(from: piece)
-    body(chunk)
-  }
-
   // MARK: Seeds
 
   static func seeds() -> [[UInt8]] {

@@ -33,5 +33,11 @@ let status =
   case .utf8: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzUTF8.run) }
   case .handshake: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzHandshake.run) }
   case .extensions: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzExtensions.run) }
+  case .connection: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzConnection.run) }
+  case .lowlevel: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzLowLevel.run) }
+  case .body: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzBody.run) }
+  case .negotiation: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzNegotiation.run) }
+  case .combinations: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzCombinations.run) }
+  case .c: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzC.run) }
   }
 exit(status)

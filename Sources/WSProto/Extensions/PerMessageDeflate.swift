@@ -302,6 +302,28 @@ public struct PerMessageDeflate: Extension {
       return deflate
     }
   }
+
+  /// Gives back the contexts in a list of a connection that the next message can do without; whether none is left.
+  static func releaseContexts(in extensions: inout [any Extension]) -> Bool {
+    var isFree = true
+    for index in extensions.indices {
+      guard var deflate = ExtensionsInUse.deflate(extensions[index]) else { continue }
+      // Out of the list, so that there is one copy only: a context that another holds too stays as it is.
+      extensions[index] = PerMessageDeflate()
+      defer { extensions[index] = deflate }
+      if isKnownUniquelyReferenced(&deflate.hooks.outbound) {
+        isFree = deflate.hooks.outbound?.releaseContext() != false && isFree
+      } else {
+        isFree = deflate.hooks.outbound == nil && isFree
+      }
+      if isKnownUniquelyReferenced(&deflate.hooks.inbound) {
+        isFree = deflate.hooks.inbound?.releaseContext() != false && isFree
+      } else {
+        isFree = deflate.hooks.inbound == nil && isFree
+      }
+    }
+    return isFree
+  }
 }
 
 extension PerMessageDeflate {

@@ -19,6 +19,15 @@ enum InboundTransform {
     if case .hooks = self { true } else { false }
   }
 
+  /// Gives back what the next message can do without; whether no context is held any more.
+  func releaseContexts() -> Bool {
+    switch self {
+    case .none: true
+    case .deflate(let deflate): deflate.releaseContext()
+    case .hooks(let hooks): hooks.releaseContexts()
+    }
+  }
+
   /// The reserved bits that may be set on this frame (RFC 6455 §5.2).
   func checkReservedBits(_ header: Header) throws(ParseFailed) {
     let allowed: RsvBits
@@ -114,4 +123,7 @@ final class InboundHooks {
     data.withUnsafeBytes { output.append($0) }
     if let failure { throw failure }
   }
+
+  /// See ``PerMessageDeflate/releaseContexts(in:)``.
+  func releaseContexts() -> Bool { PerMessageDeflate.releaseContexts(in: &extensions) }
 }

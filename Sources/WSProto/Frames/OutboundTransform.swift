@@ -14,6 +14,15 @@ enum OutboundTransform {
     case .hooks(let list): self = .hooks(OutboundHooks(role: role, extensions: list, pool: pool))
     }
   }
+
+  /// Gives back what the next message can do without; whether no context is held any more.
+  func releaseContexts() -> Bool {
+    switch self {
+    case .none: true
+    case .deflate(let deflate): deflate.releaseContext()
+    case .hooks(let hooks): hooks.releaseContexts()
+    }
+  }
 }
 
 /// Runs the outbound hooks of a list of extensions, in order: the first is closest to the application
@@ -47,4 +56,7 @@ final class OutboundHooks {
     }
     return (rsv, data)
   }
+
+  /// See ``PerMessageDeflate/releaseContexts(in:)``.
+  func releaseContexts() -> Bool { PerMessageDeflate.releaseContexts(in: &extensions) }
 }
