@@ -82,7 +82,9 @@ struct CScript {
     case 6: receive(head(&input), end)
     case 7: parts(end, input.byte())
     case 8:
-      if choice & 0x70 == 0 { call { error in wsproto_endpoint_receive_end_of_stream(endpoints[end], error) } }
+      if choice & 0x70 == 0 {
+        call { error in wsproto_endpoint_receive_end_of_stream(endpoints[end], error) }
+      }
     case 9: upgrade(&input, end)
     case 10: frames(&input)
     case 11: decode(&input)
@@ -112,14 +114,19 @@ struct CScript {
     let code = wsproto_error_code(error)
     let isLegal =
       switch kind {
-      case WSPROTO_ERROR_LOCAL: WSPROTO_VIOLATION_STATE...WSPROTO_VIOLATION_REENTRANCE ~= violation && code == 0
+      case WSPROTO_ERROR_LOCAL:
+        WSPROTO_VIOLATION_STATE...WSPROTO_VIOLATION_REENTRANCE ~= violation && code == 0
       case WSPROTO_ERROR_REMOTE: violation == 0 && code == 0
       case WSPROTO_ERROR_PARSE_FAILED: violation == 0 && code > 0
       default: false
       }
-    if !isLegal || read(wsproto_error_message(error)).isEmpty { disagree("an error", [("kind", kind), ("violation", violation), ("code", code)]) }
+    if !isLegal || read(wsproto_error_message(error)).isEmpty {
+      disagree("an error", [("kind", kind), ("violation", violation), ("code", code)])
+    }
     // The calls of callbacks are refused, those of the script never.
-    if kind == WSPROTO_ERROR_LOCAL, violation == WSPROTO_VIOLATION_REENTRANCE { fatalError("not inside of a callback") }
+    if kind == WSPROTO_ERROR_LOCAL, violation == WSPROTO_VIOLATION_REENTRANCE {
+      fatalError("not inside of a callback")
+    }
     touch(wsproto_error_detail(error))
     if let hint = wsproto_error_event_hint(error) { read(hint.pointee) }
     var head = wsproto_head()
@@ -169,7 +176,9 @@ struct CScript {
     CEvent.with(&input, kind: Int32(kind & 15), payload, flags, extensions) { event in
       var event = event
       var output = wsproto_bytes()
-      if call({ error in wsproto_endpoint_send(endpoints[end], &event, &output, error) }) { sent = read(output) }
+      if call({ error in wsproto_endpoint_send(endpoints[end], &event, &output, error) }) {
+        sent = read(output)
+      }
     }
     if let sent, let other { receive(sent, other) }
   }
@@ -195,7 +204,13 @@ struct CScript {
   private func upgrade(_ input: inout Input, _ end: Int) {
     CEvent.with(&input, kind: 1, [], 0xFF, []) { event in
       _ = call { error in
-        wsproto_endpoint_initiate_upgrade(endpoints[end], event.fields, event.field_count, event.target, error)
+        wsproto_endpoint_initiate_upgrade(
+          endpoints[end],
+          event.fields,
+          event.field_count,
+          event.target,
+          error
+        )
       }
     }
   }
@@ -205,18 +220,27 @@ struct CScript {
     let bytes = grammars[1].frame(&input)
     if choice & 1 == 0 {
       _ = withExactCopy(of: bytes) { chunk in
-        wsproto_frame_protocol_receive(protocols, chunk.assumingMemoryBound(to: UInt8.self).baseAddress, chunk.count)
+        wsproto_frame_protocol_receive(
+          protocols,
+          chunk.assumingMemoryBound(to: UInt8.self).baseAddress,
+          chunk.count
+        )
       }
       var frame: UnsafePointer<wsproto_frame>?
       for _ in 0..<8 {
-        guard call({ error in wsproto_frame_protocol_next_frame(protocols, &frame, error) }), let found = frame else { break }
+        guard call({ error in wsproto_frame_protocol_next_frame(protocols, &frame, error) }),
+          let found = frame
+        else { break }
         touch(found.pointee.data)
       }
       return
     }
     var output = wsproto_bytes()
     let done = withExactCopy(of: bytes) { chunk in
-      let payload = wsproto_bytes(data: UnsafePointer(chunk.assumingMemoryBound(to: UInt8.self).baseAddress), count: chunk.count)
+      let payload = wsproto_bytes(
+        data: UnsafePointer(chunk.assumingMemoryBound(to: UInt8.self).baseAddress),
+        count: chunk.count
+      )
       return call { error in
         choice & 2 == 0
           ? wsproto_frame_protocol_send(protocols, choice >> 4, payload, choice & 4 == 0, &output, error)
@@ -229,16 +253,23 @@ struct CScript {
   private mutating func decode(_ input: inout Input) {
     let bytes = grammars[0].frame(&input)
     _ = withExactCopy(of: bytes) { chunk in
-      wsproto_frame_decoder_receive(decoder, chunk.assumingMemoryBound(to: UInt8.self).baseAddress, chunk.count)
+      wsproto_frame_decoder_receive(
+        decoder,
+        chunk.assumingMemoryBound(to: UInt8.self).baseAddress,
+        chunk.count
+      )
     }
     for _ in 0..<8 {
       var frame: UnsafePointer<wsproto_frame>?
-      guard call({ error in wsproto_frame_decoder_next_frame(decoder, &frame, error) }), let found = frame else { return }
+      guard call({ error in wsproto_frame_decoder_next_frame(decoder, &frame, error) }), let found = frame
+      else { return }
       touch(found.pointee.data)
       var result: UnsafePointer<wsproto_frame>?
       let done = call { error in wsproto_message_decoder_process(messages, found, &result, error) }
       if done, let result { touch(result.pointee.data) }
-      if ![0, 1, 2].contains(wsproto_message_decoder_opcode(messages)) { fatalError("a message of another type") }
+      if ![0, 1, 2].contains(wsproto_message_decoder_opcode(messages)) {
+        fatalError("a message of another type")
+      }
     }
   }
 
@@ -247,28 +278,44 @@ struct CScript {
     let choice = input.byte()
     var output = wsproto_bytes()
     var rsv = choice >> 4 & 7
-    let text = Array(input.pick(["permessage-deflate", "x-c-0; a=b", "permessage-deflate; server_max_window_bits=9", ",", ""]).utf8)
+    let text = Array(
+      input.pick([
+        "permessage-deflate", "x-c-0; a=b", "permessage-deflate; server_max_window_bits=9", ",", "",
+      ]).utf8
+    )
     text.withUnsafeBufferPointer { text in
       let header = wsproto_bytes(data: text.baseAddress, count: text.count)
       switch choice & 7 {
       case 0: if wsproto_extension_accept(one, header, &output) { touch(output) }
       case 1: call { error in wsproto_extension_finalize(one, header, error) }
       case 2: if wsproto_extension_offer(one, &output) { touch(output) }
-      case 3: call { error in wsproto_extension_frame_inbound_header(one, roles[0], choice >> 4, &rsv, 5, error) }
+      case 3:
+        call { error in wsproto_extension_frame_inbound_header(one, roles[0], choice >> 4, &rsv, 5, error) }
       case 4:
-        if call({ error in wsproto_extension_frame_inbound_payload_data(one, roles[1], header, &output, error) }) {
-          touch(output)
+        let done = call { error in
+          wsproto_extension_frame_inbound_payload_data(one, roles[1], header, &output, error)
         }
+        if done { touch(output) }
       case 5:
-        if call({ error in wsproto_extension_frame_inbound_complete(one, roles[1], choice & 8 == 0, &output, error) }) {
-          touch(output)
+        let done = call { error in
+          wsproto_extension_frame_inbound_complete(one, roles[1], choice & 8 == 0, &output, error)
         }
+        if done { touch(output) }
       case 6:
-        if call({ error in
-          wsproto_extension_frame_outbound(one, roles[0], choice >> 4 & 3, &rsv, header, choice & 8 == 0, &output, error)
-        }) {
-          touch(output)
+        let opcode = choice >> 4 & 3
+        let done = call { error in
+          wsproto_extension_frame_outbound(
+            one,
+            roles[0],
+            opcode,
+            &rsv,
+            header,
+            choice & 8 == 0,
+            &output,
+            error
+          )
         }
+        if done { touch(output) }
       default:
         touch(wsproto_extension_name(one))
         touch(wsproto_extension_description(one))
@@ -296,9 +343,10 @@ struct CScript {
       if client {
         read(wsproto_negotiation_request_head(made))
         var answer: UnsafePointer<wsproto_event>?
-        if call({ error in wsproto_negotiation_receive(made, event.fields, event.field_count, &answer, error) }), let answer {
-          read(answer.pointee)
+        let done = call { error in
+          wsproto_negotiation_receive(made, event.fields, event.field_count, &answer, error)
         }
+        if done, let answer { read(answer.pointee) }
       } else if let request = wsproto_negotiation_request(made) {
         read(request.pointee)
         var accept = wsproto_event()
@@ -317,7 +365,9 @@ struct CScript {
     value.withUnsafeBufferPointer { value in
       let header = wsproto_bytes(data: value.baseAddress, count: value.count)
       var answer = wsproto_bytes()
-      if call({ error in wsproto_server_extensions_handshake(header, extensions, extensions.count, &answer, error) }) {
+      if call({ error in
+        wsproto_server_extensions_handshake(header, extensions, extensions.count, &answer, error)
+      }) {
         touch(answer)
       }
       var inUse = [Int](repeating: 0, count: extensions.count)
@@ -325,7 +375,9 @@ struct CScript {
       if call({ error in
         wsproto_client_extensions_handshake(header, extensions, extensions.count, &inUse, &count, error)
       }) {
-        for index in inUse.prefix(count) where !extensions.indices.contains(index) { fatalError("no such extension") }
+        for index in inUse.prefix(count) where !extensions.indices.contains(index) {
+          fatalError("no such extension")
+        }
       }
     }
   }

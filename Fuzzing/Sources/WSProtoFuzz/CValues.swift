@@ -14,7 +14,9 @@ func touch(_ data: UnsafePointer<UInt8>?, _ count: Int) {
 
 func touch(_ bytes: wsproto_bytes) { touch(bytes.data, bytes.count) }
 
-func read(_ bytes: wsproto_bytes) -> [UInt8] { Array(UnsafeBufferPointer(start: bytes.data, count: bytes.count)) }
+func read(_ bytes: wsproto_bytes) -> [UInt8] {
+  Array(UnsafeBufferPointer(start: bytes.data, count: bytes.count))
+}
 
 func read(_ fields: UnsafePointer<wsproto_field>?, _ count: Int) {
   for field in UnsafeBufferPointer(start: fields, count: count) {
@@ -40,7 +42,8 @@ func read(_ event: wsproto_event) {
 /// An event of any kind, its texts from an input.
 enum CEvent {
   private static let fields = [
-    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/"), (":authority", "a"),
+    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/"),
+    (":authority", "a"),
     (":status", "200"), ("sec-websocket-version", "13"), ("sec-websocket-extensions", "permessage-deflate"),
     ("sec-websocket-protocol", "chat"), ("Host", "a"), ("Upgrade", "websocket"), ("Connection", "Upgrade"),
     ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="), ("Sec-WebSocket-Version", "13"), ("x", "y"), ("", ""),
@@ -62,7 +65,10 @@ enum CEvent {
       let block = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
       block.copyBytes(from: text)
       blocks.append(block)
-      return wsproto_bytes(data: UnsafePointer(block.assumingMemoryBound(to: UInt8.self).baseAddress), count: text.count)
+      return wsproto_bytes(
+        data: UnsafePointer(block.assumingMemoryBound(to: UInt8.self).baseAddress),
+        count: text.count
+      )
     }
     var chosen: [wsproto_field] = []
     if flags & 1 != 0 {

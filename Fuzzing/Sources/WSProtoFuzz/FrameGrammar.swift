@@ -57,7 +57,8 @@ struct FrameGrammar {
       case 2: frame.form = LengthForm.allCases[Int(flaw >> 4) % LengthForm.allCases.count]
       case 3:
         let lengths: [UInt64] = [
-          0, 125, 126, 127, 65535, 65536, 1 << 20, 1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1, 1 << 63, .max - 3,
+          0, 125, 126, 127, 65535, 65536, 1 << 20, 1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1, 1 << 63,
+          .max - 3,
           .max,
         ]
         frame.declaredLength = lengths[Int(flaw >> 3) % lengths.count]

@@ -102,7 +102,10 @@ enum FuzzBody {
     let verdict = read(framing, HTTP1Limits(), cut(wire, by: split))
     let isRead = verdict.body == body && verdict.error == nil && verdict.rest ?? 0 == 0
     if !isRead {
-      disagree("written and read", [("framing", framing), ("body", body), ("wire", wire), ("verdict", verdict)])
+      disagree(
+        "written and read",
+        [("framing", framing), ("body", body), ("wire", wire), ("verdict", verdict)]
+      )
     }
   }
 
@@ -123,13 +126,16 @@ enum FuzzBody {
         line("\r\n")
       case 4:
         let sizes = [
-          "7fffffffffffffff", "8000000000000000", "ffffffffffffffff", "10000000000000000", "fffffffffffffff", "-1",
+          "7fffffffffffffff", "8000000000000000", "ffffffffffffffff", "10000000000000000", "fffffffffffffff",
+          "-1",
           "0x1", "1 2", "g", "", "+1",
         ]
         line(input.pick(sizes) + "\r\n")
       case 5:
         line("0\r\n")
-        let fields = ["A: b\r\n", "A:\r\n", "a b: c\r\n", ": x\r\n", " folded\r\n", "A: \u{1}\r\n", "A: b\n", "Ö: x\r\n"]
+        let fields = [
+          "A: b\r\n", "A:\r\n", "a b: c\r\n", ": x\r\n", " folded\r\n", "A: \u{1}\r\n", "A: b\n", "Ö: x\r\n",
+        ]
         for _ in 0..<(choice >> 3) & 3 { line(input.pick(fields)) }
         line("\r\n")
       case 6: bytes += input.bytes(1 + Int(choice >> 5))
@@ -202,7 +208,9 @@ private struct SlowChunks {
   /// A chunk's size, with its extensions, to the end of the line; `nil` where the bytes end first.
   private mutating func size() throws -> UInt64? {
     var digits: [UInt8] = []
-    while position < bytes.count, Character(Unicode.Scalar(bytes[position])).isHexDigit, bytes[position] < 0x80 {
+    while position < bytes.count, Character(Unicode.Scalar(bytes[position])).isHexDigit,
+      bytes[position] < 0x80
+    {
       digits.append(bytes[position])
       position += 1
       let significant = digits.drop { $0 == 0x30 }
@@ -227,7 +235,13 @@ private struct SlowChunks {
       position += 1
       guard byte == 0x09 || byte >= 0x20 && byte != 0x7F else { throw Illegal() }
       if !isInside {
-        if byte == 0x20 || byte == 0x09 { hasSpace = true } else if byte == 0x3B { isInside = true } else { throw Illegal() }
+        if byte == 0x20 || byte == 0x09 {
+          hasSpace = true
+        } else if byte == 0x3B {
+          isInside = true
+        } else {
+          throw Illegal()
+        }
       } else if isQuoted, byte == 0x5C {
         try charge()
         guard position < bytes.count else { return nil }

@@ -37,14 +37,23 @@ enum FuzzC {
     var collector = OutcomeCollector(wholeMessages: whole)
     withExactCopy(of: stream) { chunk in connection.receive(chunk) { event in collector.add(event) } }
     let expected = collector.finished
-    guard let endpoint = wsproto_open_connection_new(Int32(role.rawValue), nil, 0, wsproto_bytes(), &configuration)
+    guard
+      let endpoint = wsproto_open_connection_new(
+        Int32(role.rawValue),
+        nil,
+        0,
+        wsproto_bytes(),
+        &configuration
+      )
     else { fatalError("no endpoint") }
     defer { wsproto_endpoint_free(endpoint) }
     collector = OutcomeCollector(wholeMessages: whole)
     for piece in cut(stream, by: split) {
       withExactCopy(of: piece) { chunk in
         let bytes = chunk.assumingMemoryBound(to: UInt8.self)
-        if !wsproto_endpoint_receive(endpoint, bytes.baseAddress, bytes.count, nil) { fatalError("refused to receive") }
+        if !wsproto_endpoint_receive(endpoint, bytes.baseAddress, bytes.count, nil) {
+          fatalError("refused to receive")
+        }
       }
       while let event = wsproto_endpoint_next_event(endpoint) { add(event.pointee, to: &collector) }
     }
@@ -53,7 +62,10 @@ enum FuzzC {
     if found != expected || failure != connection.failure.map({ Int($0.code.rawValue) }) ?? 0
       || wsproto_endpoint_state(endpoint) != Int32(connection.state.rawValue)
     {
-      disagree("C and Swift", [("stream", stream), ("limits", limits), ("found", found), ("expected", expected)])
+      disagree(
+        "C and Swift",
+        [("stream", stream), ("limits", limits), ("found", found), ("expected", expected)]
+      )
     }
   }
 
@@ -78,7 +90,9 @@ enum FuzzC {
     var random = SeededRandom(99)
     var seeds = (0..<192).map { number in [UInt8(number & 3)] + random.bytes(24 + number % 200) }
     // A handshake and what follows, role by role.
-    for role in 0..<8 { seeds.append([1, UInt8(role)] + (0..<120).map { UInt8(truncatingIfNeeded: $0 * 5 + role) }) }
+    for role in 0..<8 {
+      seeds.append([1, UInt8(role)] + (0..<120).map { UInt8(truncatingIfNeeded: $0 * 5 + role) })
+    }
     return seeds
   }
 }

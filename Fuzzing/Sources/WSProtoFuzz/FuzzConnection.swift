@@ -49,7 +49,8 @@ enum FuzzConnection {
       kind = choice >> 2 & 7
       limits = Limits(&input)
       meddler = kind == 5 || kind == 6 ? Meddler(&input, number: 0, refuses: true) : nil
-      let deflater = kind >= 2 && kind <= 4 ? try? DeflateStream(DeflateSettings(level: 1, memoryLevel: 1)) : nil
+      let deflater =
+        kind >= 2 && kind <= 4 ? try? DeflateStream(DeflateSettings(level: 1, memoryLevel: 1)) : nil
       grammar = FrameGrammar(receiver: role, deflater: deflater)
       collector = OutcomeCollector(wholeMessages: delivery == .wholeMessages)
       received = choice & 0x20 == 0 ? [] : grammar.frame(&input)
@@ -282,7 +283,12 @@ enum FuzzConnection {
       note(event, Array(output.dropFirst()))
     }
 
-    private func refused(_ error: LocalProtocolError, _ event: Event, _ before: ConnectionState, _ output: [UInt8]) {
+    private func refused(
+      _ error: LocalProtocolError,
+      _ event: Event,
+      _ before: ConnectionState,
+      _ output: [UInt8]
+    ) {
       if output != [0xEE] { wrong("a refused event has been written", [("output", output)]) }
       if connection.state != before { wrong("a refused event has moved the state", [("error", error)]) }
       if error.message.isEmpty { wrong("an error without words") }
@@ -404,7 +410,8 @@ enum FuzzConnection {
       var expected = Outcome()
       expected.entries = sentEntries
       if let partial, !partial.bytes.isEmpty {
-        expected.partial = partial.isText ? .text(String(decoding: partial.bytes, as: UTF8.self)) : .bytes(partial.bytes)
+        expected.partial =
+          partial.isText ? .text(String(decoding: partial.bytes, as: UTF8.self)) : .bytes(partial.bytes)
       }
       if outcome != expected || (code != nil) != sentClose {
         wrong("sent", [("bytes", sent), ("peer", outcome), ("expected", expected), ("code", code as Any)])

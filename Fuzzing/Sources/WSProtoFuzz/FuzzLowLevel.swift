@@ -50,7 +50,11 @@ enum FuzzLowLevel {
     var grammar = FrameGrammar(receiver: setting.role, deflater: deflater)
     if sends { return compareSent(setting, grammar, &input) }
     let stream = grammar.stream(&input)
-    let connection = Connection(setting.role, extensions: setting.extensions, configuration: setting.configuration)
+    let connection = Connection(
+      setting.role,
+      extensions: setting.extensions,
+      configuration: setting.configuration
+    )
     var collector = OutcomeCollector(wholeMessages: false)
     withExactCopy(of: stream) { chunk in connection.receive(chunk) { event in collector.add(event) } }
     let expected = collector.finished
@@ -129,7 +133,9 @@ enum FuzzLowLevel {
         while let frame = try decoder.processBuffer() {
           if frame.opcode == .close {
             guard case .bytes(let payload) = frame.payload else { fatalError("a Close that is no bytes") }
-            let code = try payload.withUnsafeBytes { (bytes) throws(ParseFailed) in try ClosePayload.parse(bytes) }
+            let code = try payload.withUnsafeBytes { (bytes) throws(ParseFailed) in
+              try ClosePayload.parse(bytes)
+            }
             collector.end(code.rawValue, String(decoding: payload.dropFirst(2), as: UTF8.self))
             return collector.finished
           }
@@ -168,7 +174,11 @@ enum FuzzLowLevel {
   // MARK: Sending
 
   private static func compareSent(_ setting: Setting, _ grammar: FrameGrammar, _ input: inout Input) {
-    let connection = Connection(setting.role, extensions: setting.extensions, configuration: setting.configuration)
+    let connection = Connection(
+      setting.role,
+      extensions: setting.extensions,
+      configuration: setting.configuration
+    )
     let frames = FrameProtocol(
       client: setting.role == .client,
       extensions: setting.extensions,
@@ -200,14 +210,19 @@ enum FuzzLowLevel {
         default: try frames.close(code: code, reason: fin ? text : nil)
         }
       }
-      if one != other { disagree("sent", [("setting", setting), ("connection", one), ("FrameProtocol", other)]) }
+      if one != other {
+        disagree("sent", [("setting", setting), ("connection", one), ("FrameProtocol", other)])
+      }
     }
   }
 
   static func seeds() -> [[UInt8]] {
     var random = SeededRandom(5)
     return (0..<192).map { number in
-      [UInt8(number & 31), UInt8(truncatingIfNeeded: number * 37), number % 4 == 0 ? 0xFF : 0, UInt8(number % 5)]
+      [
+        UInt8(number & 31), UInt8(truncatingIfNeeded: number * 37), number % 4 == 0 ? 0xFF : 0,
+        UInt8(number % 5),
+      ]
         + random.bytes(30 + number % 160)
     }
   }

@@ -25,16 +25,19 @@ enum FuzzNegotiation {
 
   private static let names = [
     "Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "Content-Length", "Transfer-Encoding", "Origin", "Keep-Alive",
+    "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "Content-Length", "Transfer-Encoding", "Origin",
+    "Keep-Alive",
     "Proxy-Connection", "TE", "Cookie", "X-Other",
   ]
 
   private static let values = [
-    "", "websocket", "WebSocket", "upgrade", "Upgrade", "keep-alive, Upgrade", "close", "13", "8", "0", "013", "chat",
+    "", "websocket", "WebSocket", "upgrade", "Upgrade", "keep-alive, Upgrade", "close", "13", "8", "0", "013",
+    "chat",
     "chat, v2", "v2", "chat,, v2", "a b", "AAAAAAAAAAAAAAAAAAAAAA==", "BwcHBwcHBwcHBwcHBwcHBw==",
     "AAAAAAAAAAAAAAAAAAAAAB==", "permessage-deflate", "permessage-deflate; client_max_window_bits",
     "permessage-deflate; server_max_window_bits=8", "permessage-deflate; server_no_context_takeover",
-    "permessage-deflate; client_max_window_bits=16", "x; y=\"z\"", "a", "a:0", "a:65536", "[::1]:80", "a.b:99999", "b@a",
+    "permessage-deflate; client_max_window_bits=16", "x; y=\"z\"", "a", "a:0", "a:65536", "[::1]:80",
+    "a.b:99999", "b@a",
     "chunked", "trailers", "http://a", "null", "\u{212A}", ",", ";", "\"",
   ]
 
@@ -43,7 +46,8 @@ enum FuzzNegotiation {
   ]
 
   private static let targets = [
-    "/", "/chat?x=1", "", "*", "//a/b", "http://a/x", "http://b/x", "https://a", "ws://a/", "/#x", "/a b", "/\u{7F}",
+    "/", "/chat?x=1", "", "*", "//a/b", "http://a/x", "http://b/x", "https://a", "ws://a/", "/#x", "/a b",
+    "/\u{7F}",
     "/é", "/%zz", "http://a:0?q", "/?",
   ]
 
@@ -65,15 +69,20 @@ enum FuzzNegotiation {
   /// A legal head, with changes in it.
   private static func request(_ input: inout Input, extendedConnect: Bool) -> HTTPRequest {
     let choice = input.byte()
-    let method = choice & 1 == 0 ? (extendedConnect ? .connect : .get) : HTTPRequest.Method(text(&input, ["POST", "GET", "CONNECT", "get"])) ?? .get
+    let method =
+      choice & 1 == 0
+      ? (extendedConnect ? .connect : .get)
+      : HTTPRequest.Method(text(&input, ["POST", "GET", "CONNECT", "get"])) ?? .get
     var request = HTTPRequest(
       method: method,
-      scheme: choice & 2 == 0 ? (extendedConnect ? "https" : nil) : text(&input, ["http", "HTTPS", "ws", ""]),
+      scheme: choice & 2 == 0
+        ? (extendedConnect ? "https" : nil) : text(&input, ["http", "HTTPS", "ws", ""]),
       authority: choice & 4 == 0 ? "a" : choice & 8 == 0 ? nil : text(&input, hosts),
       path: choice & 16 == 0 ? "/" : choice & 8 == 0 ? text(&input, targets) : nil
     )
     if extendedConnect {
-      request.extendedConnectProtocol = choice & 32 == 0 ? "websocket" : text(&input, ["WebSocket", "connect-udp", ""])
+      request.extendedConnectProtocol =
+        choice & 32 == 0 ? "websocket" : text(&input, ["WebSocket", "connect-udp", ""])
     }
     var headers = Headers()
     if !extendedConnect {
@@ -117,16 +126,26 @@ enum FuzzNegotiation {
     } catch {
       check(error, request)
       if !extendedConnect, choice & 0x70 != 0x70, let other = throughBytes(request) {
-        disagree("refused as values, taken as bytes", [("request", request), ("fields", request.headerFields), ("error", error), ("other", other)])
+        disagree(
+          "refused as values, taken as bytes",
+          [("request", request), ("fields", request.headerFields), ("error", error), ("other", other)]
+        )
       }
       return
     }
     if !extendedConnect {
       let other = throughBytes(request)
       // Whether a length is one is for the framework to see to.
-      let isFramed = request.headerFields[.contentLength] != nil || request.headerFields[.transferEncoding] != nil
+      let isFramed =
+        request.headerFields[.contentLength] != nil || request.headerFields[.transferEncoding] != nil
       if other != server.request, other != nil || !isFramed {
-        disagree("values and bytes", [("request", request), ("fields", request.headerFields), ("read", server.request), ("other", other as Any)])
+        disagree(
+          "values and bytes",
+          [
+            ("request", request), ("fields", request.headerFields), ("read", server.request),
+            ("other", other as Any),
+          ]
+        )
       }
     }
     let subprotocols = server.request.subprotocols
@@ -168,7 +187,9 @@ enum FuzzNegotiation {
     for one in request.headerFields { field(one.name.rawName, one.withUnsafeBytesOfValue { Array($0) }) }
     head += [0x0D, 0x0A]
     let handshake = H11Handshake(.server)
-    guard (try? handshake.receiveData(head)) != nil, case .request(let read) = handshake.nextEvent() else { return nil }
+    guard (try? handshake.receiveData(head)) != nil, case .request(let read) = handshake.nextEvent() else {
+      return nil
+    }
     return read
   }
 
@@ -183,7 +204,8 @@ enum FuzzNegotiation {
     for _ in 0...(choice >> 6) * 6 {
       var response = HTTPResponse(
         status: HTTPResponse.Status(
-          code: choice & 2 == 0 ? (extendedConnect ? 200 : 101) : input.pick([100, 101, 103, 200, 204, 299, 302, 404, 999])
+          code: choice & 2 == 0
+            ? (extendedConnect ? 200 : 101) : input.pick([100, 101, 103, 200, 204, 299, 302, 404, 999])
         )
       )
       if !extendedConnect, choice & 4 == 0 {
@@ -203,7 +225,9 @@ enum FuzzNegotiation {
             disagree("a subprotocol that was not requested", [("response", response)])
           }
           if connection.state != .open { disagree("accepted, but not open", [("response", response)]) }
-          if !extendedConnect, response.headerFields[.secWebSocketAccept] != generateAcceptToken("BwcHBwcHBwcHBwcHBwcHBw==") {
+          if !extendedConnect,
+            response.headerFields[.secWebSocketAccept] != generateAcceptToken("BwcHBwcHBwcHBwcHBwcHBw==")
+          {
             disagree("accepted without the token", [("response", response)])
           }
         case .rejected(let reject):
@@ -211,7 +235,11 @@ enum FuzzNegotiation {
             disagree("a refusal that is none", [("response", response)])
           }
         }
-      } catch { if error.message.isEmpty || error.eventHint != nil { disagree("a client's error", [("error", error)]) } }
+      } catch {
+        if error.message.isEmpty || error.eventHint != nil {
+          disagree("a client's error", [("error", error)])
+        }
+      }
       return
     }
   }
@@ -220,7 +248,11 @@ enum FuzzNegotiation {
     do throws(LocalProtocolError) {
       return
         try extendedConnect
-        ? ClientNegotiation(extendedConnect: request, enableConnectProtocol: true, configuration: configuration)
+        ? ClientNegotiation(
+          extendedConnect: request,
+          enableConnectProtocol: true,
+          configuration: configuration
+        )
         : ClientNegotiation(upgrade: request, configuration: configuration)
     } catch {
       check(error, request)
@@ -252,7 +284,9 @@ enum FuzzNegotiation {
         : ServerNegotiation(upgrade: made, minorVersion: 1)
     } catch { disagree("our own request was refused", [("request", made), ("error", error)]) }
     let read = server.request
-    if read.subprotocols != request.subprotocols { disagree("other subprotocols", [("request", request), ("read", read)]) }
+    if read.subprotocols != request.subprotocols {
+      disagree("other subprotocols", [("request", request), ("read", read)])
+    }
     let accept = AcceptConnection(
       subprotocol: choice & 8 == 0 ? request.subprotocols.last : nil,
       extensions: choice & 16 == 0 ? [deflates.1] : [],
@@ -300,7 +334,10 @@ enum FuzzNegotiation {
     if !(400...599 ~= response.status.code) || error.message.isEmpty {
       disagree("an error without an answer", [("request", request), ("error", error)])
     }
-    for byte in error.description.utf8 where byte < 0x20 || byte > 0x7E && byte != 0xC2 && byte != 0xA7 && byte != 0xE2 && byte != 0x80 && byte != 0xA6 {
+    for byte in error.description.utf8
+    where byte < 0x20
+      || byte > 0x7E && byte != 0xC2 && byte != 0xA7 && byte != 0xE2 && byte != 0x80 && byte != 0xA6
+    {
       disagree("an error whose words are not escaped", [("request", request), ("error", error)])
     }
   }

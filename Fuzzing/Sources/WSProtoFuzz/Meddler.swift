@@ -30,6 +30,8 @@ struct Meddler: Extension {
     deed = Deed(rawValue: choice & 7) ?? .none
     refusal = refuses ? Refusal(rawValue: choice >> 3 & 7) ?? .nothing : .nothing
     refused = refusal == .nothing ? 0 : input.byte()
+    // One that occurs, in half of the cases.
+    if refused & 1 == 1 { refused = [0x61, 0, 1, 2, 0x80, 0xC3, 0xFF, 125][Int(refused >> 1) & 7] }
     bits = [[], .rsv2, .rsv3, []][Int(choice >> 6)]
   }
 

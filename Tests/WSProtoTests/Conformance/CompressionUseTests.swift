@@ -209,4 +209,55 @@ import WSProtoTestSupport
       #expect(try decoder.processBuffer()?.payload == .bytes("Hello"))
     }
   }
+
+  @Test(
+    "A character that is inflated in parts of fewer bytes comes whole, by every door (RFC 6455 §8.1)",
+    arguments: ConnectionType.allCases,
+    1...5
+  )
+  func smallParts(role: ConnectionType, partBytes: Int) throws {
+    let text = "a😀é€ж😀"
+    let sender = Connection(role.peer, extensions: [try Self.negotiated(role.peer)])
+    var stream = try sender.send(TextMessage(data: text))
+    stream += try sender.send(TextMessage(data: text, messageFinished: false))
+    stream += try sender.send(TextMessage(data: text))
+    var configuration = Configuration()
+    configuration.limits.maxPartBytes = partBytes
+    let expected = [Outcome.Entry(.text(text)), Outcome.Entry(.text(text + text))]
+    for pieces in [[stream], stream.map { [$0] }] {
+      for door in Splits.Door.allCases {
+        let connection = Connection(
+          role,
+          extensions: [try Self.negotiated(role)],
+          configuration: configuration
+        )
+        let outcome = Splits.run(pieces, door, on: connection, whole: false)
+        #expect(outcome.entries == expected && outcome.code == nil, "\(door): \(outcome)")
+      }
+      let frames = FrameProtocol(
+        client: role == .client,
+        extensions: [try Self.negotiated(role)],
+        configuration: configuration
+      )
+      var joined = ""
+      for piece in pieces {
+        frames.receiveBytes(piece)
+        for frame in try frames.receivedFrames() {
+          if case .text(let part) = frame.payload { joined += part }
+        }
+      }
+      #expect(joined == text + text + text)
+    }
+  }
+
+  /// As after a negotiation without parameters.
+  static func negotiated(_ role: ConnectionType) throws -> PerMessageDeflate {
+    var deflate = PerMessageDeflate()
+    let header = ExtensionHeader(name: PerMessageDeflate.name)
+    switch role {
+    case .server: _ = deflate.accept(header)
+    case .client: try deflate.finalize(header)
+    }
+    return deflate
+  }
 }
