@@ -138,12 +138,19 @@ struct ReceiveBuffer: ~Copyable {
 
   /// Called when the window has been read as far as possible: releases what the unread bytes don't need.
   @inline(__always)
-  mutating func settle() { if capacity > Retention.receiveBuffer { settleLarge() } }
+  mutating func settle() {
+    if capacity > 0, tail == head || capacity > Retention.receiveBuffer { settleStorage() }
+  }
 
   @inline(never)
-  private mutating func settleLarge() {
+  private mutating func settleStorage() {
     let unread = tail - head
-    if unread == 0 { return removeAll() }
+    if unread == 0 {
+      // A small one that events share is kept, so that the next reads go into the same block: an event of a few bytes that
+      // the caller keeps must not keep a whole block alive.
+      if capacity > Retention.receiveBuffer || isKnownUniquelyReferenced(&storage) { removeAll() }
+      return
+    }
     // The beginning of a frame must not keep the storage of a whole read alive.
     guard capacity > 8 * unread else { return }
     let needed = unread + Self.alignment

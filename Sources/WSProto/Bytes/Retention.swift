@@ -4,15 +4,16 @@ internal import Synchronization
 
 /// How much memory a connection keeps, in one place.
 ///
-/// - Idle: at most the figures below, 16 KiB in all, plus the compression contexts.
+/// - Idle: no buffer at all, only the compression contexts. While the caller keeps events whose bytes are in the
+///   receive buffer, a small one stays, of the size below at most.
 /// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never with what a
 ///   header declares.
-/// - A steady stream of large frames would otherwise allocate new storage for every read. So storage that
-///   connections give back is kept in ``SpareStorage`` for the next one that asks: once per process, however
-///   many connections there are.
+/// - A steady stream would otherwise allocate new storage for every read. So storage that connections give back
+///   is kept in ``SpareStorage`` for the next one that asks: once per process, however many connections there
+///   are.
 enum Retention {
-  /// For received bytes, read or not: ``ReceiveBuffer``. A server that reads at most this much at a time
-  /// keeps its buffer from read to read.
+  /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
+  /// beginning of a frame.
   static let receiveBuffer = 16 << 10
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.

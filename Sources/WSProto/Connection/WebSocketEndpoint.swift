@@ -86,7 +86,7 @@ public protocol WebSocketEndpoint: AnyObject {
   ///
   /// - Parameters:
   ///   - count: the maximum number of bytes to read, and the room for `read`. With 0 or less nothing is read.
-  ///     A buffer for up to 16 KiB is kept from read to read; larger ones are shared by all connections.
+  ///     The buffers are shared by all connections: an idle one keeps none.
   ///   - read: writes into the given memory, which is valid only during the call, and returns how many bytes
   ///     it wrote, such as `recv(descriptor, $0.baseAddress, $0.count, 0)`. A negative count counts as 0.
   ///   - body: as for `receive(_:_:)`.

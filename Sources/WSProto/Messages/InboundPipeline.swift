@@ -186,6 +186,8 @@ struct InboundPipeline: ~Copyable {
     var payload: PayloadPart
     var failure: ParseFailed?
     if stage.isTransformed {
+      // Of a part without a whole character, only the bytes that are pending count.
+      stage.assembly.clear()
       if isText { appendPendingText() }
       let expansion = stage.expand(base, &position, end, atMost: maxPartBytes)
       failure = expansion.failure

@@ -53,7 +53,7 @@ import Testing
     #expect(buffer.window != nil)
   }
 
-  @Test("a large storage is released once it is empty, a small one kept")
+  @Test("storage is released once it is empty, and allocated again when needed")
   func release() {
     var buffer = ReceiveBuffer()
     Self.append(&buffer, [UInt8](repeating: 7, count: 100_000))
@@ -63,9 +63,10 @@ import Testing
     buffer.settle()
     #expect(buffer.window == nil)
     Self.append(&buffer, [1])
+    #expect(Self.unread(buffer) == [1])
     buffer.head = buffer.tail
     buffer.settle()
-    #expect(buffer.window != nil)
+    #expect(buffer.window == nil)
   }
 
   @Test(
@@ -147,13 +148,32 @@ import Testing
     return buffer.window != nil
   }
 
-  @Test("storage is kept up to what an idle connection may hold", .fault("M1"))
-  func small() {
-    #expect(keeps(room: 4096, count: 1))
-    #expect(keeps(room: 16384, count: 1))
-    #expect(keeps(room: 16384, count: 16384))
-    #expect(!keeps(room: 16385, count: 1))
-    #expect(!keeps(room: 65536, count: 65536))
+  @Test("storage without an unread byte is given back", .fault("M1"))
+  func empty() {
+    for room in [1, 4096, 16384, 16385, 65536] {
+      for count in [1, room] { #expect(!keeps(room: room, count: count), "\(room), \(count)") }
+    }
+  }
+
+  @Test("a small storage stays while events share it, and takes the next reads; a large one goes with them")
+  func shared() throws {
+    for (size, stays) in [(100, true), (20000, false)] {
+      var buffer = ReceiveBuffer()
+      Self.append(&buffer, [UInt8](repeating: 1, count: size))
+      let made = buffer.window
+      let window = try #require(made)
+      let event = Bytes(sharing: window, offset: buffer.head, count: size)
+      buffer.head = buffer.tail
+      buffer.settle()
+      let kept = buffer.window
+      #expect((kept === window) == stays)
+      Self.append(&buffer, [2, 3])
+      let next = buffer.window
+      #expect((next === window) == stays)
+      let unread = Self.unread(buffer)
+      #expect(unread == [2, 3])
+      #expect(event.count == size && event.allSatisfy { $0 == 1 })
+    }
   }
 
   @Test("a few unread bytes don't hold a large storage", .fault("M2"))

@@ -40,6 +40,8 @@ import WSProtoTestSupport
     compresses: Bool
   ) throws -> (Outcome, FaultyEnd.End) {
     let head = try #require(record.heads[role])
+    // Nothing is cut off where a server has received nothing.
+    if role == .server, count == 0 { return (Outcome(), .open) }
     guard count >= head else { return (Outcome(), .handshakeFailed) }
     var twin = SlowDecoder(role, inflater: compresses ? try InflateStream() : nil)
     var outcome = twin.run(Array(record.bytes(to: role)[head..<count]))
@@ -66,7 +68,6 @@ import WSProtoTestSupport
     }
     let (outcome, last) = try expected(end.role, record, end.received.count, compresses: compresses)
     if end.end != last { return "it ended with \(end.end), not \(last)" }
-    if last == .handshakeFailed { return end.outcome == Outcome() ? nil : "events without a handshake" }
     if !end.outcome.agrees(with: outcome) { return "\(end.outcome), not \(outcome)" }
     return end.state == .closed ? nil : "it is \(end.state)"
   }
@@ -112,7 +113,7 @@ import WSProtoTestSupport
     switch end {
     case .closed(let code): "\(code)"
     case .handshakeFailed: "no handshake"
-    case .open: "open"
+    case .open: "nothing received"
     }
   }
 }
