@@ -17,6 +17,8 @@ struct Scale {
   /// What was negotiated, and what is done when the connections are idle.
   enum Compression: String, CaseIterable {
     case none
+    /// The same, and what the masking keys come from is given back.
+    case noneReleased = "none-released"
     /// Context takeover.
     case takeover
     /// The same, and the contexts are given back.
@@ -27,8 +29,9 @@ struct Scale {
     /// With one pool for all.
     case pooled
 
+    var compresses: Bool { self != .none && self != .noneReleased }
     var hasTakeover: Bool { self == .takeover || self == .takeoverReleased }
-    var isReleased: Bool { self == .takeoverReleased || self == .noTakeoverReleased }
+    var isReleased: Bool { self == .noneReleased || self == .takeoverReleased || self == .noTakeoverReleased }
     /// Whether a connection keeps contexts, so that memory doesn't suffice for very many.
     var keepsContexts: Bool { hasTakeover || self == .noTakeover }
   }
@@ -41,12 +44,16 @@ struct Scale {
     /// Each way.
     var messages: Int
 
-    /// The most that a connection may hold, in bytes; `nil` where contexts are kept.
-    var bound: Int? {
-      compression.keepsContexts ? nil : way == .borrowed && compression == .none ? 640 : 1024
-    }
+    /// Whether it is a ``WSConnection``, which has shaken hands and keeps that.
+    var hasHandshake = false
 
-    var name: String { "\(role) \(way.rawValue) \(compression.rawValue)" }
+    /// The most that a connection may hold, in bytes; `nil` where it keeps contexts, and where it is no connection alone.
+    var bound: Int? {
+      // The pool's own contexts count for nothing only where many share them.
+      if compression.keepsContexts || hasHandshake || connections < 1000 { return nil }
+      return way == .borrowed && !compression.compresses && (role == .server || compression == .noneReleased)
+        ? 640 : 1024
+    }
   }
 
   /// All rows. Compressing takes most of the time, so that there are fewer messages, or fewer connections, with it.
@@ -57,7 +64,22 @@ struct Scale {
         rows.append(Row(role: role, way: way, compression: .none, connections: connections, messages: 100))
       }
     }
-    for compression in Compression.allCases where compression != .none {
+    for way in Way.allCases {
+      rows.append(
+        Row(role: .client, way: way, compression: .noneReleased, connections: connections, messages: 100)
+      )
+    }
+    rows.append(
+      Row(
+        role: .server,
+        way: .borrowed,
+        compression: .none,
+        connections: connections,
+        messages: 100,
+        hasHandshake: true
+      )
+    )
+    for compression in Compression.allCases where compression.compresses {
       for way in Way.allCases {
         let count =
           compression.keepsContexts ? connections / 100 : way == .borrowed ? connections : connections / 10
@@ -90,7 +112,7 @@ struct Scale {
   }()
 
   static func deflate(_ role: ConnectionType, _ compression: Compression) throws -> [any Extension] {
-    if compression == .none { return [] }
+    if !compression.compresses { return [] }
     let names = compression.hasTakeover ? [] : ["client_no_context_takeover", "server_no_context_takeover"]
     var deflate = try PerMessageDeflate(
       clientNoContextTakeover: !compression.hasTakeover,
@@ -150,33 +172,45 @@ struct Scale {
     var output: [UInt8] = []
     chunk.reserveCapacity(4096)
     output.reserveCapacity(4096)
-    var connections: [Connection] = []
-    connections.reserveCapacity(row.connections)
+    var kept: [AnyObject] = []
+    kept.reserveCapacity(row.connections)
+    let request = try WSConnection(.client).send(Request(host: "example.com", target: "/chat"))
     Connection.releaseSpareMemory()
     let resident = residentBytes()
     wsb_count_bytes(true)
     for _ in 0..<row.connections {
-      let connection = Connection(
-        row.role,
-        extensions: extensions,
-        configuration: configuration,
-        deflatePool: pool
-      )
+      let connection: Connection
+      if row.hasHandshake {
+        let whole = WSConnection(row.role, configuration: configuration)
+        try whole.receiveData(request)
+        while whole.nextEvent() != nil {}
+        _ = try whole.send(AcceptConnection())
+        guard let open = whole.connection else { preconditionFailure("the handshake has led to nothing") }
+        kept.append(whole)
+        connection = open
+      } else {
+        connection = Connection(
+          row.role,
+          extensions: extensions,
+          configuration: configuration,
+          deflatePool: pool
+        )
+        kept.append(connection)
+      }
       for frame in frames {
         let count = try talk(connection, row.way, frame, &chunk, &output)
         precondition(count == payload.count, "\(count) bytes came")
       }
       if row.compression.isReleased { connection.releaseContexts() }
-      connections.append(connection)
     }
     Connection.releaseSpareMemory()
     let live = Int(wsb_live_bytes()) / row.connections
     wsb_count_bytes(false)
     let grown = (residentBytes() - resident) / row.connections
-    withExtendedLifetime(connections) {}
+    withExtendedLifetime(kept) {}
     let verdict = row.bound.map { live <= $0 ? "ok, at most \($0)" : "FAILED, at most \($0)" } ?? ""
     print(
-      "\(row.role) | \(row.way.rawValue) | \(row.compression.rawValue) | \(row.connections) | \(row.messages) | "
+      "\(row.role)\(row.hasHandshake ? ", with its handshake" : "") | \(row.way.rawValue) | \(row.compression.rawValue) | \(row.connections) | \(row.messages) | "
         + "\(live) | \(grown) | \(verdict)"
     )
     return row.bound.map { live <= $0 } ?? true

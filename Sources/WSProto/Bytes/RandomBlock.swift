@@ -65,6 +65,14 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
     buffer.copyMemory(from: UnsafeRawBufferPointer(start: filled + remaining, count: buffer.count))
   }
 
+  /// Gives the block back. What is left of it is given to nobody; the next byte is of a new seed.
+  mutating func release() {
+    block?.deallocate()
+    block = nil
+    remaining = 0
+    blocksLeft = 0
+  }
+
   private mutating func refill() -> UnsafeMutableRawPointer {
     let block = self.block ?? .allocate(byteCount: Self.keystreamSize, alignment: 32)
     self.block = block

@@ -134,6 +134,26 @@ import Testing
     #expect(blocks.count == 2 * RandomBlock.blocksASeed + 1)
   }
 
+  @Test(
+    "after a release the next block has a new seed, and no key is repeated",
+    .requirement("6455-5.3-unpredictable")
+  )
+  func released() {
+    let (source, sizes) = Self.counting()
+    var counted = RandomBlock(source)
+    var random = RandomBlock(.system)
+    var keys: Set<UInt32> = []
+    for round in 1...8 {
+      _ = counted.nextKey()
+      #expect(sizes().count == round)
+      counted.release()
+      for _ in 0..<4 { keys.insert(random.nextKey()) }
+      random.release()
+      random.release()
+    }
+    #expect(keys.count == 32)
+  }
+
   /// The keystream for `key`, block after block; `nil` if the processor doesn't support the version.
   private static func keystream(_ key: [UInt8], level: Int32) -> [[UInt8]]? {
     var output = [UInt8](repeating: 0, count: 512)
