@@ -74,7 +74,6 @@ import WSProtoTestSupport
 
   @Test(
     "Split, delayed, held back, cut and reset at every byte: whole messages only, the Close that came or 1006 (RFC 6455 §7.1.5)",
-    .threat(17),
     arguments: [false, true]
   )
   func everyByte(compresses: Bool) throws {
