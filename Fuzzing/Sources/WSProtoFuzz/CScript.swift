@@ -115,7 +115,7 @@ struct CScript {
     let isLegal =
       switch kind {
       case WSPROTO_ERROR_LOCAL:
-        WSPROTO_VIOLATION_STATE...WSPROTO_VIOLATION_REENTRANCE ~= violation && code == 0
+        WSPROTO_VIOLATION_STATE...WSPROTO_VIOLATION_EVENTS_NOT_TAKEN ~= violation && code == 0
       case WSPROTO_ERROR_REMOTE: violation == 0 && code == 0
       case WSPROTO_ERROR_PARSE_FAILED: violation == 0 && code > 0
       default: false

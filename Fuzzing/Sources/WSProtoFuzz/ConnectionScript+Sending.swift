@@ -84,7 +84,8 @@ extension ConnectionScript {
       if state != before { wrong("an error with another state", [("error", error)]) }
     case .closeCode, .controlPayloadTooLong, .messageType, .outputTooSmall: break
     case .extension: if meddler == nil { wrong("an error of an extension", [("error", error)]) }
-    case .subprotocol, .head, .bodyFraming, .reentrance: wrong("an error of others", [("error", error)])
+    case .subprotocol, .head, .bodyFraming, .reentrance, .eventsNotTaken:
+      wrong("an error of others", [("error", error)])
     }
   }
 
