@@ -51,8 +51,9 @@ struct Scale {
     var bound: Int? {
       // The pool's own contexts count for nothing only where many share them.
       if compression.keepsContexts || hasHandshake || connections < 1000 { return nil }
-      return way == .borrowed && !compression.compresses && (role == .server || compression == .noneReleased)
-        ? 640 : 1024
+      // A client's masking keys come from 512 bytes of its own, until it gives them back.
+      if role == .client, compression == .none { return 1152 }
+      return way == .borrowed && !compression.compresses ? 640 : 1024
     }
   }
 
