@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+
+/// A message that comes in several reads or frames, put together in the buffer that is given out.
+struct MessageAssembly: ~Copyable {
+  private let kind: WebSocketMessage.Kind
+  private var bytes = ByteBuffer()
+  private let budget: MemoryBudget?
+
+  init(_ kind: WebSocketMessage.Kind, budget: MemoryBudget?) {
+    self.kind = kind
+    self.budget = budget
+  }
+
+  /// Appends a part; false if there is no memory for it. The core has counted it against the limit of a message.
+  mutating func append(_ part: RawSpan) -> Bool {
+    guard budget?.take(part.byteCount) ?? true else { return false }
+    part.withUnsafeBytes { _ = bytes.writeBytes($0) }
+    return true
+  }
+
+  /// The message, which has its last part.
+  consuming func finish() -> WebSocketMessage { WebSocketMessage(kind, unchecked: bytes) }
+
+  deinit { budget?.give(bytes.readableBytes) }
+}
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+public import NIOCore
+import WSProto
+
+// Sending: frames go into one buffer, which is written and flushed once a read loop, or once a batch.
+extension WebSocketChannelHandler {
+  /// A buffer of so many bytes is handed to the channel before a frame goes into the next one.
+  private static let outputChunk = 64 << 10
+
+  public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    do throws(LocalProtocolError) {
+      switch Self.unwrapOutboundIn(data) {
+      case .send(let message, let compress): try send(message, compress: compress)
+      case .sendPrepared(let message): try send(message)
+      case .ping:
+        try ping { [weak self] result in
+          guard case .success(let roundTrip) = result else { return }
+          self?.tell(.roundTrip(roundTrip))
+        }
+      case .close(let close): try beginClose(close, cause: .local)
+      }
+    } catch {
+      promise?.fail(error)
+      return
+    }
+    guard let promise else { return }
+    if output.readableBytes == 0 { return promise.succeed() }
+    if let outputPromise { outputPromise.futureResult.cascade(to: promise) } else { outputPromise = promise }
+  }
+
+  public func flush(context: ChannelHandlerContext) {
+    advance()
+    flushOutput()
+  }
+
+  // MARK: Frames
+
+  /// Appends a message.
+  func send(_ message: WebSocketMessage, compress: Bool) throws(LocalProtocolError) {
+    let count = message.bytes.readableBytes
+    try append(atMost: connection.sizeBound(ofPayload: count)) { (room) throws(LocalProtocolError) in
+      try message.bytes.withUnsafeReadableBytes { (bytes) throws(LocalProtocolError) in
+        switch message.kind {
+        case .binary:
+          try connection.sendBytes(bytes.bytes, messageFinished: true, compress: compress, into: &room)
+        case .text:
+          // Valid: a text message is made of a string, or was validated when it came.
+          let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
+          try connection.sendText(text, messageFinished: true, compress: compress, into: &room)
+        }
+      }
+    }
+  }
+
+  /// Appends a prepared message.
+  func send(_ message: PreparedMessage) throws(LocalProtocolError) {
+    try append(atMost: connection.sizeBound(ofPayload: message.payload.count)) {
+      (room) throws(LocalProtocolError) in try connection.send(message, into: &room)
+    }
+  }
+
+  /// Appends a control frame.
+  func send(_ event: Event) throws(LocalProtocolError) {
+    try append(atMost: connection.sizeBound(of: event)) { (room) throws(LocalProtocolError) in
+      try connection.send(event, into: &room)
+    }
+  }
+
+  private func append(
+    atMost bound: Int,
+    _ write: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    // A large frame begins a buffer, rather than being moved with what stands before it.
+    let needed = output.readableBytes + bound
+    if output.readableBytes > 0, needed > Self.outputChunk, needed > output.storageCapacity { writeOutput() }
+    try output.writeWithOutputRawSpan(minimumWritableBytes: bound, initializingWith: write)
+  }
+
+  // MARK: Pings
+
+  /// Sends a ping.
+  ///
+  /// - Parameter completion: gets the round trip's time, or the end of the connection if that comes before the answer.
+  func ping(_ completion: @escaping (Result<Duration, WebSocketClosed>) -> Void) throws(LocalProtocolError) {
+    try send(.ping(Ping(payload: pings.nextPayload)))
+    pings.sent(at: now, completion)
+  }
+
+  /// Answers a ping, or the latest of those that came while the transport takes nothing (RFC 6455 §5.5.3).
+  func answerPing(_ ping: Ping) {
+    guard context?.channel.isWritable == true else {
+      latePong = ping
+      return
+    }
+    // Not sent after a Close.
+    try? send(.pong(ping.response()))
+  }
+
+  /// A pong came.
+  func receivedPong(_ payload: RawSpan) {
+    let now = now
+    if let roundTrip = deadlines.receivedPong(payload, at: now) { tell(.roundTrip(roundTrip)) }
+    pings.answered(payload, at: now)
+  }
+
+  public func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable, let ping = latePong {
+      latePong = nil
+      try? send(.pong(ping.response()))
+      flushOutput()
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  // MARK: The channel
+
+  /// Writes and flushes what was sent; inside of a read loop, at its end.
+  func flushOutput() {
+    guard !isReading, let context else { return }
+    writeOutput()
+    context.flush()
+    endOutputIfClosed()
+  }
+
+  /// Writes what was sent.
+  private func writeOutput() {
+    guard output.readableBytes > 0, let context else { return }
+    var bytes = output
+    output = ByteBuffer()
+    defer { outputPromise = nil }
+    guard let delegate else { return context.write(Self.wrapOutboundOut(bytes), promise: outputPromise) }
+    // In pieces, so that progress with a long message can be seen.
+    while let piece = bytes.readSlice(length: min(bytes.readableBytes, Self.outputChunk)), piece.readableBytes > 0 {
+      let count = piece.readableBytes
+      let written = context.eventLoop.makePromise(of: Void.self)
+      written.futureResult.assumeIsolated().whenComplete { _ in delegate.sent(count) }
+      delegate.willWrite(count)
+      context.write(Self.wrapOutboundOut(piece), promise: written)
+    }
+  }
+}
+
+/// Pings of the user's that have no answer yet, the oldest first.
+struct PingsUnderWay {
+  private struct Sent {
+    let number: UInt64
+    let time: Duration
+    let completion: (Result<Duration, WebSocketClosed>) -> Void
+  }
+
+  private var sent: [Sent] = []
+  private var last: UInt64 = 0
+
+  /// The payload of the next ping: its number in 8 bytes. The keepalive's have 12.
+  var nextPayload: Bytes {
+    withUnsafeBytes(of: (last + 1).bigEndian) { Bytes(copying: $0) }
+  }
+
+  /// The ping of `nextPayload` was sent.
+  mutating func sent(at time: Duration, _ completion: @escaping (Result<Duration, WebSocketClosed>) -> Void) {
+    last += 1
+    sent.append(Sent(number: last, time: time, completion: completion))
+  }
+
+  /// A pong came. It answers earlier pings, too (RFC 6455 §5.5.3).
+  mutating func answered(_ payload: RawSpan, at time: Duration) {
+    guard !sent.isEmpty, payload.byteCount == 8 else { return }
+    let number = UInt64(bigEndian: payload.unsafeLoadUnaligned(as: UInt64.self))
+    guard let index = sent.firstIndex(where: { $0.number == number }) else { return }
+    let answered = sent[...index]
+    sent.removeSubrange(...index)
+    for ping in answered { ping.completion(.success(time - ping.time)) }
+  }
+
+  /// The connection has ended.
+  mutating func end(_ closed: WebSocketClosed) {
+    let lost = sent
+    sent = []
+    for ping in lost { ping.completion(.failure(closed)) }
+  }
+}
+#endif

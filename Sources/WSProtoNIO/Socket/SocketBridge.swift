@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import WSProto
+
+/// What joins a ``WebSocket`` to its channel's handler; lives on the event loop.
+final class SocketBridge: WebSocketChannelDelegate {
+  private let inbox: Inbox
+  private let outbox: Outbox
+  private let options: WebSocketOptions
+  /// `nil` once the connection has ended.
+  private var handler: WebSocketChannelHandler?
+  private var closed: WebSocketClosed?
+  /// This end has begun to close.
+  private var isClosing = false
+  private var stallTimer: Scheduled<Void>?
+  /// Called once, at the end of the connection.
+  var onEnd: (() -> Void)?
+
+  init(inbox: Inbox, outbox: Outbox, options: WebSocketOptions) {
+    self.inbox = inbox
+    self.outbox = outbox
+    self.options = options
+  }
+
+  /// The handler that tells this bridge what happens.
+  func makeHandler(_ connection: Connection, budget: MemoryBudget?) -> WebSocketChannelHandler {
+    let handler = WebSocketChannelHandler(
+      connection,
+      timeouts: options.timeouts,
+      budget: budget,
+      delegate: self
+    )
+    self.handler = handler
+    return handler
+  }
+
+  // MARK: From the handler
+
+  func received(_ messages: [WebSocketMessage]) -> Bool {
+    inbox.deliver(messages, isBounded: isClosing)
+  }
+
+  func willWrite(_ count: Int) { outbox.willWrite(count) }
+
+  func sent(_ count: Int) { outbox.sent(count) }
+
+  func ended(_ closed: WebSocketClosed) {
+    self.closed = closed
+    handler = nil
+    stallTimer?.cancel()
+    outbox.close(closed)
+    inbox.end(closed)
+    onEnd.take()?()
+  }
+
+  // MARK: From the socket
+
+  /// Sends what is in the outbox, with one flush.
+  func drain() {
+    let items = outbox.takeAll()
+    guard let handler, !items.isEmpty else { return }
+    for item in items {
+      // Not legal after a Close only: those that send later are told.
+      switch item {
+      case .message(let message, let compress): try? handler.send(message, compress: compress)
+      case .prepared(let message): try? handler.send(message)
+      }
+    }
+    handler.flushOutput()
+  }
+
+  /// The inbox has room again.
+  func resumeReading() { handler?.resumeReading() }
+
+  /// Somebody waits to send: looks after a while whether anything was sent meanwhile.
+  func watchStall(on eventLoop: any EventLoop) {
+    guard case .wait(let limit?) = options.slowConsumer, stallTimer == nil, handler != nil else { return }
+    guard let before = outbox.stall else { return }
+    stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+      self.stallTimer = nil
+      guard let now = self.outbox.stall else { return }
+      if now.sent == before.sent {
+        self.handler?.drop(.slowConsumer(unsentBytes: now.unsent))
+      } else {
+        self.watchStall(on: eventLoop)
+      }
+    }
+  }
+
+  func drop(_ cause: WebSocketClosed.Cause) { handler?.drop(cause) }
+
+  /// Sends a ping behind what is in the outbox.
+  func ping(_ completion: @escaping (Result<Duration, any Error>) -> Void) {
+    drain()
+    guard let handler else { return completion(.failure(closed ?? .gone)) }
+    do throws(LocalProtocolError) {
+      try handler.ping { completion($0.mapError { $0 }) }
+      handler.flushOutput()
+    } catch {
+      completion(.failure(isClosing ? WebSocketClosed(code: .abnormalClosure, cause: .local) : error))
+    }
+  }
+
+  /// Closes behind what is in the outbox.
+  ///
+  /// - Parameter completion: gets what the peer's Close has said, at the end of the connection.
+  func close(
+    _ close: CloseConnection,
+    cause: WebSocketClosed.Cause,
+    _ completion: @escaping (Result<CloseConnection?, LocalProtocolError>) -> Void
+  ) {
+    drain()
+    guard let handler else { return completion(.success(closed?.peerClose)) }
+    do throws(LocalProtocolError) {
+      try handler.beginClose(close, cause: cause)
+      isClosing = true
+      outbox.close(WebSocketClosed(code: .abnormalClosure, cause: cause))
+      handler.advance()
+      handler.flushOutput()
+    } catch {
+      // Where a Close was sent before, its end is waited for.
+      guard case .state = error.violation else { return completion(.failure(error)) }
+    }
+    handler.whenClosed { completion(.success($0)) }
+  }
+}
+
+extension WebSocketClosed {
+  /// The end of a connection whose channel is gone.
+  fileprivate static var gone: WebSocketClosed { WebSocketClosed(code: .abnormalClosure, cause: .transport(nil)) }
+}
+#endif

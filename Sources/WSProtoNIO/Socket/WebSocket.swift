@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+public import NIOCore
+import Synchronization
+public import WSProto
+
+/// An open WebSocket connection, for tasks: messages come as a sequence, and sending waits where the peer is slow.
+///
+/// ```swift
+/// func echo(_ socket: WebSocket) async throws {
+///   for try await message in socket.messages { try await socket.send(message) }
+/// }
+/// ```
+///
+/// Any task may send, ping and close; one task reads ``messages``. What two tasks send is never mixed. Pings of the peer
+/// are answered, a peer that has fallen silent is found by pings, and deadlines are kept, whatever the tasks do.
+///
+/// Backpressure goes both ways. While messages wait to be taken, ``WebSocketOptions/maxUnreadBytes`` of them, the
+/// transport isn't read, and the peer has to wait. While the transport takes nothing, `send` waits, or does what
+/// ``WebSocketOptions/slowConsumer`` says.
+public final class WebSocket: Sendable {
+  /// A number of its own in this process, for logs.
+  public let id: UInt64
+  /// The request that has opened the connection.
+  public let request: Request
+  /// The answer to it; on a client only.
+  public let response: AcceptConnection?
+  /// Where the peer is, as the transport says; `nil` if it doesn't. Behind a proxy, that is the proxy.
+  public let remoteAddress: SocketAddress?
+  /// The subprotocol that was agreed on (RFC 6455 §1.9).
+  public let subprotocol: String?
+  /// The compression that was agreed on, with its parameters; `nil` for none.
+  public let compression: PerMessageDeflate?
+
+  let eventLoop: any EventLoop
+  let outbox: Outbox
+  private let inbox: Inbox
+  private let bridge: NIOLoopBound<SocketBridge>
+
+  private static let lastID = Atomic<UInt64>(0)
+
+  /// What the handshake has agreed on.
+  struct Opening: Sendable {
+    var request: Request
+    var response: AcceptConnection?
+    var subprotocol: String?
+    var remoteAddress: SocketAddress?
+  }
+
+  /// Puts an open connection into a channel's pipeline, at its end. On the event loop.
+  static func open(
+    _ connection: Connection,
+    on channel: any Channel,
+    _ opening: Opening,
+    options: WebSocketOptions,
+    budget: MemoryBudget? = nil
+  ) throws -> WebSocket {
+    let socket = WebSocket(connection, channel, opening, options)
+    let handler = socket.bridge.value.makeHandler(connection, budget: budget)
+    try channel.pipeline.syncOperations.addHandler(handler)
+    return socket
+  }
+
+  private init(
+    _ connection: Connection,
+    _ channel: any Channel,
+    _ opening: Opening,
+    _ options: WebSocketOptions
+  ) {
+    id = Self.lastID.add(1, ordering: .relaxed).newValue
+    request = opening.request
+    response = opening.response
+    subprotocol = opening.subprotocol
+    remoteAddress = opening.remoteAddress ?? channel.remoteAddress
+    compression = connection.extensions.lazy.compactMap { $0 as? PerMessageDeflate }.first { $0.enabled() }
+    let eventLoop = channel.eventLoop
+    self.eventLoop = eventLoop
+    let link = BridgeLink()
+    inbox = Inbox(maxBytes: options.maxUnreadBytes) {
+      eventLoop.execute { link.bridge?.value.resumeReading() }
+    }
+    outbox = Outbox(
+      options: options,
+      onItems: { eventLoop.execute { link.bridge?.value.drain() } },
+      onWait: { eventLoop.execute { link.bridge?.value.watchStall(on: eventLoop) } }
+    )
+    let bridge = SocketBridge(inbox: inbox, outbox: outbox, options: options)
+    self.bridge = NIOLoopBound(bridge, eventLoop: eventLoop)
+    link.set(self.bridge)
+    bridge.onEnd = { link.set(nil) }
+  }
+
+  // MARK: Receiving
+
+  /// The messages, whole, in the order in which they were sent. For one task.
+  ///
+  /// Ends when the connection ends by this end, or by the peer's Close with 1000, 1001 or no code; when a server shuts
+  /// down, after what was received until then. Any other end throws ``WebSocketClosed`` after the messages that came
+  /// before it. A loop may be left and another one begun: no message is lost.
+  public var messages: Messages { Messages(inbox: inbox) }
+
+  /// The messages of a connection.
+  public struct Messages: AsyncSequence, Sendable {
+    let inbox: Inbox
+
+    /// The next message, and so on.
+    public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox) }
+
+    /// Takes messages.
+    public struct Iterator: AsyncIteratorProtocol {
+      let inbox: Inbox
+
+      /// Waits for the next message; `nil` at an orderly end.
+      ///
+      /// - Throws: ``WebSocketClosed`` for another end; `CancellationError` if the task is cancelled while it waits;
+      ///   ``MessagesInUse`` if another task is waiting.
+      public mutating func next() async throws -> WebSocketMessage? { try await inbox.next() }
+
+      /// Waits for the next message, without leaving the actor; `nil` at an orderly end.
+      ///
+      /// - Throws: as `next()` does.
+      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> WebSocketMessage? {
+        try await inbox.next(isolation: actor)
+      }
+    }
+  }
+
+  // MARK: Sending
+
+  /// Sends a message.
+  ///
+  /// Returns when the message is on its way to the transport, not when the peer has it. Waits while the peer takes less
+  /// than it is sent; see ``WebSocketOptions/slowConsumer``.
+  ///
+  /// - Parameters:
+  ///   - message: text or bytes.
+  ///   - compress: whether a negotiated compression may be used: `false` for a secret next to text that an attacker
+  ///     controls.
+  /// - Throws: ``WebSocketClosed`` if the connection takes no more; `CancellationError` if the task is cancelled while it
+  ///   waits: the message is not sent then.
+  public func send(_ message: WebSocketMessage, compress: Bool = true) async throws {
+    try await send(.message(message, compress: compress))
+  }
+
+  /// Sends a text message; see ``send(_:compress:)-(WebSocketMessage,_)``.
+  public func send(_ text: String) async throws { try await send(.text(text)) }
+
+  /// Sends a binary message of the readable bytes of a buffer; see ``send(_:compress:)-(WebSocketMessage,_)``.
+  public func send(_ bytes: ByteBuffer) async throws { try await send(.binary(bytes)) }
+
+  /// Sends a binary message; see ``send(_:compress:)-(WebSocketMessage,_)``.
+  public func send(_ bytes: [UInt8]) async throws { try await send(.binary(bytes)) }
+
+  /// Sends a message that is encoded, and compressed, once for many connections; see
+  /// ``send(_:compress:)-(WebSocketMessage,_)``.
+  public func send(_ message: PreparedMessage) async throws { try await send(.prepared(message)) }
+
+  private func send(_ item: Outbox.Item) async throws {
+    switch outbox.offer(item) {
+    case .taken, .dropped: return
+    case .wait: try await outbox.wait(item)
+    case .closed(let closed): throw closed
+    case .disconnect(let unsent):
+      let cause = WebSocketClosed.Cause.slowConsumer(unsentBytes: unsent)
+      drop(cause)
+      throw WebSocketClosed(code: .abnormalClosure, cause: cause)
+    }
+  }
+
+  /// Bytes that wait to be sent, here and for the transport.
+  public var queuedBytes: Int { outbox.queuedBytes }
+
+  /// How many messages ``SlowConsumerPolicy/dropNewest(unsentBytes:)`` has dropped.
+  public var droppedMessages: Int { outbox.droppedCount }
+
+  // MARK: Control frames
+
+  /// Sends a ping, behind the messages sent before, and waits for its pong (RFC 6455 §5.5.2).
+  ///
+  /// - Returns: the round trip's time, which the peer can make longer.
+  /// - Throws: ``WebSocketClosed`` if the connection ends before; `CancellationError`.
+  public func ping() async throws -> Duration {
+    let answer = Answer<Duration>()
+    return try await answer.wait {
+      self.onEventLoop { bridge in bridge.ping { answer.resume(with: $0) } }
+    }
+  }
+
+  /// Closes the connection, behind the messages sent before: sends a Close and waits for the peer's (RFC 6455 §7.1.2),
+  /// up to the deadline of the closing handshake. A connection that has ended already stays as it is.
+  ///
+  /// If the task is cancelled, the transport is dropped at once.
+  ///
+  /// - Parameters:
+  ///   - code: why; 1000 by default. ``CloseReason/noStatusRcvd`` sends none.
+  ///   - reason: more about it; cut to 123 bytes.
+  /// - Returns: what the peer's Close has said; `nil` if none came.
+  /// - Throws: `LocalProtocolError` for a code that no Close may have (RFC 6455 §7.4), or a reason without a code.
+  @discardableResult
+  public func close(
+    code: CloseReason = .normalClosure,
+    reason: String? = nil
+  ) async throws(LocalProtocolError) -> CloseConnection? {
+    try await close(CloseConnection(code: code, reason: reason), cause: .local)
+  }
+
+  /// Closes for a cause.
+  @discardableResult
+  func close(
+    _ close: CloseConnection,
+    cause: WebSocketClosed.Cause
+  ) async throws(LocalProtocolError) -> CloseConnection? {
+    let answer = Answer<Result<CloseConnection?, LocalProtocolError>>()
+    do {
+      let result = try await answer.wait {
+        self.onEventLoop { bridge in bridge.close(close, cause: cause) { answer.resume(with: .success($0)) } }
+      }
+      return try result.get()
+    } catch let error as LocalProtocolError {
+      throw error
+    } catch {
+      drop(cause)
+      return nil
+    }
+  }
+
+  /// Ends the transport at once.
+  func drop(_ cause: WebSocketClosed.Cause) { onEventLoop { $0.drop(cause) } }
+
+  /// Lets ``messages`` end after what was received until now.
+  func stopReceiving() { inbox.stop() }
+
+  private func onEventLoop(_ body: @escaping @Sendable (SocketBridge) -> Void) {
+    eventLoop.execute { [bridge] in body(bridge.value) }
+  }
+}
+
+/// Where the mailboxes find the bridge, which is made after them; until the connection has ended.
+private final class BridgeLink: Sendable {
+  private let box = Mutex<NIOLoopBound<SocketBridge>?>(nil)
+
+  var bridge: NIOLoopBound<SocketBridge>? { box.withLock { $0 } }
+
+  func set(_ bridge: NIOLoopBound<SocketBridge>?) { box.withLock { $0 = bridge } }
+}
+
+/// One answer from the event loop to a task that waits for it, or is cancelled.
+private final class Answer<Value: Sendable>: Sendable {
+  private enum State {
+    case idle
+    case waiting(CheckedContinuation<Value, any Error>)
+    case done
+  }
+
+  private let state = Mutex(State.idle)
+
+  func wait(_ ask: @Sendable () -> Void) async throws -> Value {
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let isCancelled = state.withLock { state in
+          if Task.isCancelled { return true }
+          state = .waiting(continuation)
+          return false
+        }
+        if isCancelled { continuation.resume(throwing: CancellationError()) } else { ask() }
+      }
+    } onCancel: {
+      resume(with: .failure(CancellationError()))
+    }
+  }
+
+  func resume(with result: Result<Value, any Error>) {
+    let continuation = state.withLock { state in
+      guard case .waiting(let continuation) = state else { return nil as CheckedContinuation<Value, any Error>? }
+      state = .done
+      return continuation
+    }
+    continuation?.resume(with: result)
+  }
+}
+#endif
