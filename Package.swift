@@ -16,7 +16,7 @@ let onNIO: [Target.Dependency] = [
   ("NIOHTTPTypesHTTP2", "swift-nio-extras"),
   ("NIOSOCKS", "swift-nio-extras"),
   ("Logging", "swift-log"),
-  ("Metrics", "swift-metrics"),
+  ("CoreMetrics", "swift-metrics"),
   ("ServiceLifecycle", "swift-service-lifecycle"),
 ].map { .product(name: $0.0, package: $0.1, condition: .when(traits: ["NIO"])) }
 

@@ -40,20 +40,24 @@ enum HTTP1Framing: Sendable, Hashable {
     self = isChunked.last == true ? .chunked : .untilClose
   }
 
-  /// Checks what a request says about its body. The check is strict, because all readers of the bytes must
+  /// The framing of the request with this head. The check is strict, because all readers of the bytes must
   /// agree where the message ends (§6.1, §6.3, §11.2).
-  static func check(ofRequest head: HTTP1Head) throws(HTTP1Error) {
+  ///
+  /// - Throws: what is wrong with the fields that should tell.
+  init(ofRequest head: HTTP1Head) throws(HTTP1Error) {
+    self = .none
     guard head.hasFraming else { return }
     let lengths = head.lines(of: .contentLength)
     let codings = head.lines(of: .transferEncoding)
     if case .none = codings {
-      _ = try contentLength(lengths)
+      if let length = try Self.contentLength(lengths), length > 0 { self = .contentLength(length) }
       return
     }
     guard case .none = lengths else { throw .contentLengthWithTransferEncoding }
     guard case .one(let coding) = codings, coding.equals("chunked") else {
       throw .unsupportedTransferCoding
     }
+    self = .chunked
   }
 
   /// `1*DIGIT`, or a list of equal numbers, which is what intermediaries make of a repeated field

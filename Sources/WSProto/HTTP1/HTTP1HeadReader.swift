@@ -169,7 +169,7 @@ struct HTTP1HeadReader: Sendable {
     finished.finish(bytes: trailing)
     // Not for a response: its framing doesn't matter if it has no body, and its status counts whatever the
     // framing says.
-    if kind == .request { try HTTP1Framing.check(ofRequest: finished) }
+    if kind == .request { _ = try HTTP1Framing(ofRequest: finished) }
     searched = 0
     lineStart = 0
     hasStartLine = false

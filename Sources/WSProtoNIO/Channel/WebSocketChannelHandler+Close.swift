@@ -125,7 +125,9 @@ extension WebSocketChannelHandler {
   /// The server ends the transport first (RFC 6455 §7.1.1), behind everything that was sent. The client waits for that,
   /// up to a deadline.
   func endOutputIfClosed() {
-    guard connection.state == .closed, connection.type == .server, !hasEndedOutput, let context else { return }
+    guard connection.state == .closed, connection.type == .server, !hasEndedOutput, let context else {
+      return
+    }
     hasEndedOutput = true
     let promise = context.eventLoop.makePromise(of: Void.self)
     // A transport that has no direction of its own, or has ended already.

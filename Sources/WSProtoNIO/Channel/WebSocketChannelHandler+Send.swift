@@ -132,7 +132,9 @@ extension WebSocketChannelHandler {
     defer { outputPromise = nil }
     guard let delegate else { return context.write(Self.wrapOutboundOut(bytes), promise: outputPromise) }
     // In pieces, so that progress with a long message can be seen.
-    while let piece = bytes.readSlice(length: min(bytes.readableBytes, Self.outputChunk)), piece.readableBytes > 0 {
+    while let piece = bytes.readSlice(length: min(bytes.readableBytes, Self.outputChunk)),
+      piece.readableBytes > 0
+    {
       let count = piece.readableBytes
       let written = context.eventLoop.makePromise(of: Void.self)
       written.futureResult.assumeIsolated().whenComplete { _ in delegate.sent(count) }

@@ -79,7 +79,11 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   ///     the default: the handler puts them together. Nothing else may use it.
   ///   - timeouts: the deadlines. That of the opening handshake is over.
   ///   - budget: what messages under way over all connections that share it may take; `nil` for no bound.
-  public convenience init(_ connection: Connection, timeouts: Timeouts = Timeouts(), budget: MemoryBudget? = nil) {
+  public convenience init(
+    _ connection: Connection,
+    timeouts: Timeouts = Timeouts(),
+    budget: MemoryBudget? = nil
+  ) {
     self.init(connection, timeouts: timeouts, budget: budget, delegate: nil)
   }
 
@@ -149,8 +153,11 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   }
 
   public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    // With half-closure allowed, the end of the peer's direction is the end of the transport.
-    if case .some(.inputClosed) = event as? ChannelEvent { context.close(promise: nil) }
+    if case .some(.inputClosed) = event as? ChannelEvent {
+      // The end of the peer's direction is the end of the transport; but what came before it is answered.
+      endReadLoop()
+      if !hasEndedOutput { context.close(promise: nil) }
+    }
     context.fireUserInboundEventTriggered(event)
   }
 
@@ -251,7 +258,9 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     let messages = batch
     batch = []
     if let delegate {
-      isPaused = !delegate.received(messages) && localCause == nil
+      // While this end closes, it reads on for the peer's Close.
+      let isClosing = localCause != nil
+      isPaused = !delegate.received(messages, isClosing: isClosing) && !isClosing
     } else if let context {
       for message in messages { context.fireChannelRead(Self.wrapInboundOut(message)) }
     }
@@ -261,7 +270,9 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 /// Takes what a ``WebSocketChannelHandler`` receives, on its event loop, in place of the handlers behind it.
 protocol WebSocketChannelDelegate: AnyObject {
   /// The messages of a read loop. False: no more until `resumeReading`.
-  func received(_ messages: [WebSocketMessage]) -> Bool
+  ///
+  /// - Parameter isClosing: this end has sent a Close: more will come, whatever is returned.
+  func received(_ messages: [WebSocketMessage], isClosing: Bool) -> Bool
   /// So many bytes go to the transport.
   func willWrite(_ count: Int)
   /// So many of those have left, or were lost with the transport.

@@ -7,8 +7,10 @@ import WSProto
 /// A whole message, text or binary (RFC 6455 §5.6).
 ///
 /// ```swift
-/// try await socket.send("a text")
-/// try await socket.send(.binary([1, 2, 3]))
+/// func greet(_ socket: WebSocket) async throws {
+///   try await socket.send("a text")
+///   try await socket.send(.binary([1, 2, 3]))
+/// }
 /// ```
 ///
 /// A message that was received shares the memory of the read that brought it: keep a copy of a small part of it rather

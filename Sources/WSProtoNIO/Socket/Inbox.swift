@@ -23,6 +23,8 @@ final class Inbox: Sendable {
     var isFull = false
     /// Nothing more comes: the connection has ended, or is about to.
     var end: End?
+    /// How the connection has ended.
+    var closed: WebSocketClosed?
   }
 
   /// How the sequence of messages ends.
@@ -47,7 +49,9 @@ final class Inbox: Sendable {
   /// - Returns: whether there is room for more.
   func deliver(_ batch: [WebSocketMessage], isBounded: Bool) -> Bool {
     let (reader, message, hasRoom) = state.withLock { state in
-      guard state.end == nil else { return (nil as CheckedContinuation<WebSocketMessage?, any Error>?, nil as WebSocketMessage?, true) }
+      guard state.end == nil else {
+        return (nil as CheckedContinuation<WebSocketMessage?, any Error>?, nil as WebSocketMessage?, true)
+      }
       for message in batch where !isBounded || state.bytes < maxBytes { state.append(message) }
       guard let reader = state.reader, let message = state.next() else {
         state.isFull = state.bytes >= maxBytes
@@ -63,6 +67,7 @@ final class Inbox: Sendable {
 
   /// The connection has ended. What was delivered before comes first.
   func end(_ closed: WebSocketClosed) {
+    state.withLock { $0.closed = closed }
     end(closed.isOrderly ? .finished : .failed(closed))
   }
 
@@ -82,12 +87,17 @@ final class Inbox: Sendable {
     }
   }
 
+  /// How the connection has ended; `nil` as long as it hasn't.
+  var closed: WebSocketClosed? { state.withLock { $0.closed } }
+
   // MARK: The reader's side
 
   fileprivate enum Step {
     case message(WebSocketMessage, hasRoom: Bool)
     case ended(End)
     case wait
+    /// Of a reader's own making.
+    case failed(any Error)
   }
 
   /// The next message; `nil` at an orderly end.
@@ -111,27 +121,30 @@ final class Inbox: Sendable {
       return (message, ())
     case .ended(.finished): return (nil, ())
     case .ended(.failed(let closed)): throw closed
+    case .failed(let error): throw error
     case .wait: return nil
     }
   }
 
   private func wait(_ reader: CheckedContinuation<WebSocketMessage?, any Error>) {
-    let result: Result<WebSocketMessage?, any Error>? = state.withLock { state in
-      guard state.reader == nil else { return .failure(MessagesInUse()) }
-      switch state.step(maxBytes) {
-      case .message(let message, let hasRoom):
-        if hasRoom { onRoom() }
-        return .success(message)
-      case .ended(.finished): return .success(nil)
-      case .ended(.failed(let closed)): return .failure(closed)
-      case .wait:
-        // Cancelled before this: the handler has found nobody waiting.
-        if Task.isCancelled { return .failure(CancellationError()) }
-        state.reader = reader
-        return nil
-      }
+    let step: Step? = state.withLock { state in
+      guard state.reader == nil else { return .failed(MessagesInUse()) }
+      let step = state.step(maxBytes)
+      guard case .wait = step else { return step }
+      // Cancelled before this: the handler has found nobody waiting.
+      if Task.isCancelled { return .failed(CancellationError()) }
+      state.reader = reader
+      return nil
     }
-    if let result { reader.resume(with: result) }
+    switch step {
+    case .message(let message, let hasRoom):
+      if hasRoom { onRoom() }
+      reader.resume(returning: message)
+    case .ended(.finished): reader.resume(returning: nil)
+    case .ended(.failed(let closed)): reader.resume(throwing: closed)
+    case .failed(let error): reader.resume(throwing: error)
+    case .wait, nil: break
+    }
   }
 }
 

@@ -58,6 +58,7 @@ final class Outbox: Sendable {
     var lastNumber: UInt64 = 0
     var dropped = 0
     var closed: WebSocketClosed?
+    var onClose: [@Sendable () -> Void] = []
   }
 
   private let policy: SlowConsumerPolicy
@@ -81,13 +82,27 @@ final class Outbox: Sendable {
   /// Bytes that wait, here and for the transport.
   var queuedBytes: Int { state.withLock { $0.unsent } }
 
+  /// How many senders wait.
+  var waitingCount: Int { state.withLock { $0.waiters.count } }
+
+  /// Whether nothing more is sent.
+  var isClosed: Bool { state.withLock { $0.closed != nil } }
+
   /// How many messages the policy has dropped.
   var droppedCount: Int { state.withLock { $0.dropped } }
 
   // MARK: The senders' side
 
   /// Puts an item in, if it may be without waiting.
-  func offer(_ item: Item) -> Outcome {
+  func offer(_ item: Item) -> Outcome { offer(item, policy) }
+
+  /// Puts an item in that is published to many: for none of them is waited.
+  func publish(_ item: Item) -> Outcome {
+    if case .wait = policy { return offer(item, .disconnect) }
+    return offer(item, policy)
+  }
+
+  private func offer(_ item: Item, _ policy: SlowConsumerPolicy) -> Outcome {
     let (outcome, schedules) = state.withLock { state in
       let outcome = state.decide(policy, watermark)
       guard case .taken = outcome else { return (outcome, false) }
@@ -177,14 +192,26 @@ final class Outbox: Sendable {
 
   /// Nothing more is sent.
   func close(_ closed: WebSocketClosed) {
-    let waiters = state.withLock { state in
-      guard state.closed == nil else { return [] as [Waiter] }
+    let (waiters, callbacks) = state.withLock { state in
+      guard state.closed == nil else { return ([] as [Waiter], [] as [@Sendable () -> Void]) }
       state.closed = closed
-      let waiters = state.waiters
-      state.waiters = []
-      return waiters
+      defer {
+        state.waiters = []
+        state.onClose = []
+      }
+      return (state.waiters, state.onClose)
     }
     for waiter in waiters { waiter.continuation.resume(throwing: closed) }
+    for callback in callbacks { callback() }
+  }
+
+  /// - Parameter callback: called once when nothing more is sent, at once if that is so.
+  func whenClosed(_ callback: @escaping @Sendable () -> Void) {
+    let isClosed = state.withLock { state in
+      if state.closed == nil { state.onClose.append(callback) }
+      return state.closed != nil
+    }
+    if isClosed { callback() }
   }
 }
 
@@ -213,7 +240,9 @@ extension Outbox.State {
   }
 
   /// Puts the items of those in that have waited longest, as far as there is room.
-  fileprivate mutating func admit(_ watermark: Int) -> ([CheckedContinuation<Void, any Error>], schedules: Bool) {
+  fileprivate mutating func admit(_ watermark: Int) -> (
+    [CheckedContinuation<Void, any Error>], schedules: Bool
+  ) {
     var admitted: [CheckedContinuation<Void, any Error>] = []
     var schedules = false
     while admitted.count < waiters.count, unsent < watermark {

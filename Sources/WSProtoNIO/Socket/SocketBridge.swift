@@ -12,7 +12,7 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// `nil` once the connection has ended.
   private var handler: WebSocketChannelHandler?
   private var closed: WebSocketClosed?
-  /// This end has begun to close.
+  /// The socket has begun to close.
   private var isClosing = false
   private var stallTimer: Scheduled<Void>?
   /// Called once, at the end of the connection.
@@ -38,7 +38,7 @@ final class SocketBridge: WebSocketChannelDelegate {
 
   // MARK: From the handler
 
-  func received(_ messages: [WebSocketMessage]) -> Bool {
+  func received(_ messages: [WebSocketMessage], isClosing: Bool) -> Bool {
     inbox.deliver(messages, isBounded: isClosing)
   }
 
@@ -129,6 +129,8 @@ final class SocketBridge: WebSocketChannelDelegate {
 
 extension WebSocketClosed {
   /// The end of a connection whose channel is gone.
-  fileprivate static var gone: WebSocketClosed { WebSocketClosed(code: .abnormalClosure, cause: .transport(nil)) }
+  fileprivate static var gone: WebSocketClosed {
+    WebSocketClosed(code: .abnormalClosure, cause: .transport(nil))
+  }
 }
 #endif

@@ -120,7 +120,9 @@ public final class WebSocket: Sendable {
       /// Waits for the next message, without leaving the actor; `nil` at an orderly end.
       ///
       /// - Throws: as `next()` does.
-      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> WebSocketMessage? {
+      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error)
+        -> WebSocketMessage?
+      {
         try await inbox.next(isolation: actor)
       }
     }
@@ -168,6 +170,17 @@ public final class WebSocket: Sendable {
     }
   }
 
+  /// Sends a message that is published to many, without waiting; whether it goes out.
+  func publish(_ message: PreparedMessage) -> Bool {
+    switch outbox.publish(.prepared(message)) {
+    case .taken: return true
+    case .dropped, .wait, .closed: return false
+    case .disconnect(let unsent):
+      drop(.slowConsumer(unsentBytes: unsent))
+      return false
+    }
+  }
+
   /// Bytes that wait to be sent, here and for the transport.
   public var queuedBytes: Int { outbox.queuedBytes }
 
@@ -181,10 +194,9 @@ public final class WebSocket: Sendable {
   /// - Returns: the round trip's time, which the peer can make longer.
   /// - Throws: ``WebSocketClosed`` if the connection ends before; `CancellationError`.
   public func ping() async throws -> Duration {
-    let answer = Answer<Duration>()
-    return try await answer.wait {
-      self.onEventLoop { bridge in bridge.ping { answer.resume(with: $0) } }
-    }
+    let answer = Promised<Duration>()
+    onEventLoop { bridge in bridge.ping { answer.resume(with: $0) } }
+    return try await answer.value()
   }
 
   /// Closes the connection, behind the messages sent before: sends a Close and waits for the peer's (RFC 6455 §7.1.2),
@@ -211,19 +223,21 @@ public final class WebSocket: Sendable {
     _ close: CloseConnection,
     cause: WebSocketClosed.Cause
   ) async throws(LocalProtocolError) -> CloseConnection? {
-    let answer = Answer<Result<CloseConnection?, LocalProtocolError>>()
-    do {
-      let result = try await answer.wait {
-        self.onEventLoop { bridge in bridge.close(close, cause: cause) { answer.resume(with: .success($0)) } }
-      }
-      return try result.get()
-    } catch let error as LocalProtocolError {
-      throw error
-    } catch {
+    let answer = Promised<Result<CloseConnection?, LocalProtocolError>>()
+    onEventLoop { bridge in bridge.close(close, cause: cause) { answer.resume(with: .success($0)) } }
+    guard let result = try? await answer.value() else {
+      // Cancelled.
       drop(cause)
       return nil
     }
+    return try result.get()
   }
+
+  /// Whether the connection has ended, or this end has begun to close it.
+  var hasEnded: Bool { outbox.isClosed }
+
+  /// How the connection has ended; `nil` as long as it hasn't.
+  var closed: WebSocketClosed? { inbox.closed }
 
   /// Ends the transport at once.
   func drop(_ cause: WebSocketClosed.Cause) { onEventLoop { $0.drop(cause) } }
@@ -243,40 +257,5 @@ private final class BridgeLink: Sendable {
   var bridge: NIOLoopBound<SocketBridge>? { box.withLock { $0 } }
 
   func set(_ bridge: NIOLoopBound<SocketBridge>?) { box.withLock { $0 = bridge } }
-}
-
-/// One answer from the event loop to a task that waits for it, or is cancelled.
-private final class Answer<Value: Sendable>: Sendable {
-  private enum State {
-    case idle
-    case waiting(CheckedContinuation<Value, any Error>)
-    case done
-  }
-
-  private let state = Mutex(State.idle)
-
-  func wait(_ ask: @Sendable () -> Void) async throws -> Value {
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        let isCancelled = state.withLock { state in
-          if Task.isCancelled { return true }
-          state = .waiting(continuation)
-          return false
-        }
-        if isCancelled { continuation.resume(throwing: CancellationError()) } else { ask() }
-      }
-    } onCancel: {
-      resume(with: .failure(CancellationError()))
-    }
-  }
-
-  func resume(with result: Result<Value, any Error>) {
-    let continuation = state.withLock { state in
-      guard case .waiting(let continuation) = state else { return nil as CheckedContinuation<Value, any Error>? }
-      state = .done
-      return continuation
-    }
-    continuation?.resume(with: result)
-  }
 }
 #endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+import NIOCore
+import WSProto
+
+/// A server's side of HTTP/1.1 on a channel, until one of its requests has opened a WebSocket (RFC 9112, RFC 6455 §4.2).
+///
+/// One request after the other: while one is decided on or answered, the transport isn't read, so that what a peer sends
+/// ahead takes no more memory than a read loop. What is refused by the core's rules is answered as it says, and that is
+/// the end of the connection: no byte behind it is looked at.
+final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private enum State {
+    /// Requests are read.
+    case reading
+    /// One is decided on, or answered; what comes meanwhile waits in the reader.
+    case answering
+    /// The last response is out. The peer is to end the transport; what it sends is dropped.
+    case closing
+    /// A WebSocket's handler has taken over.
+    case upgraded
+  }
+
+  /// An ordinary request that is not complete.
+  private struct Exchange {
+    let request: HTTPRequest
+    var body = ByteBuffer()
+  }
+
+  private let responder: any HandshakeResponder
+  private let pending: PendingConnection
+  private let remoteAddress: SocketAddress?
+  private var reader: HTTP1RequestReader
+  private var state = State.reading
+  private var exchange: Exchange?
+  private var requestCount = 0
+  private var holdsRead = false
+  private var context: ChannelHandlerContext?
+
+  init(_ responder: any HandshakeResponder, _ pending: PendingConnection, remoteAddress: SocketAddress?) {
+    self.responder = responder
+    self.pending = pending
+    self.remoteAddress = remoteAddress
+    reader = HTTP1RequestReader(limits: responder.socketOptions.configuration.limits)
+  }
+
+  // MARK: The pipeline
+
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+  func read(context: ChannelHandlerContext) {
+    if state == .answering { holdsRead = true } else { context.read() }
+  }
+
+  private func releaseRead() {
+    guard holdsRead, let context else { return }
+    holdsRead = false
+    context.read()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch state {
+    case .closing: return
+    case .upgraded: context.fireChannelRead(data)
+    case .answering: Self.unwrapInboundIn(data).withUnsafeReadableBytes { reader.receive($0) }
+    case .reading:
+      Self.unwrapInboundIn(data).withUnsafeReadableBytes { reader.receive($0) }
+      readOn()
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    responder.refused(.transport, "the transport has failed: \(error)", from: remoteAddress)
+    context.close(promise: nil)
+  }
+
+  // MARK: Requests
+
+  /// Runs what was received, up to the next request that has to be answered.
+  private func readOn() {
+    do throws(RemoteProtocolError) {
+      while state == .reading, let part = try reader.next() { take(part) }
+    } catch {
+      refuse(error)
+    }
+  }
+
+  private func take(_ part: HTTP1RequestReader.Part) {
+    switch part {
+    case .head(let request, let minorVersion):
+      if Self.asksForWebSocket(request) { return negotiate(request, minorVersion) }
+      exchange = Exchange(request: request)
+      if request.headerFields[.expect]?.lowercased() == "100-continue" {
+        write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+      }
+    case .body(let bytes):
+      guard (exchange?.body.readableBytes ?? 0) + bytes.count <= responder.maxBodyBytes else {
+        let response = HTTPServerResponse(status: .contentTooLarge)
+        return respond(response, to: exchange?.request, closes: true)
+      }
+      bytes.withUnsafeBytes { _ = exchange?.body.writeBytes($0) }
+    case .end: answer()
+    }
+  }
+
+  /// Whether a request is meant to open a WebSocket, well-formed or not.
+  private static func asksForWebSocket(_ request: HTTPRequest) -> Bool {
+    let fields = request.headerFields
+    if fields[.secWebSocketKey] != nil || fields[.secWebSocketVersion] != nil { return true }
+    return splitCommaHeader(fields[.upgrade] ?? "").contains { $0.lowercased() == "websocket" }
+  }
+
+  /// Answers an ordinary request.
+  private func answer() {
+    guard let exchange, let context else { return }
+    self.exchange = nil
+    requestCount += 1
+    state = .answering
+    pending.disarm()
+    let request = HTTPServerRequest(head: exchange.request, body: exchange.body, remoteAddress: remoteAddress)
+    let options = splitCommaHeader(exchange.request.headerFields[.connection] ?? "").map { $0.lowercased() }
+    let closes = options.contains("close") || requestCount >= responder.maxRequestsPerConnection
+    let upgradeRequired = HTTPServerResponse(
+      status: .upgradeRequired,
+      headerFields: [.upgrade: "websocket", .connection: "Upgrade"]
+    )
+    let answer = responder.answer(request) ?? .now(upgradeRequired)
+    answer.whenKnown(on: context.eventLoop) { response in
+      self.respond(response, to: exchange.request, closes: closes)
+      self.readOn()
+      self.releaseRead()
+    }
+  }
+
+  // MARK: Handshakes
+
+  /// Decides on a request for a WebSocket.
+  private func negotiate(_ request: HTTPRequest, _ minorVersion: Int) {
+    guard let context else { return }
+    let negotiation: ServerNegotiation
+    do throws(RemoteProtocolError) {
+      negotiation = try ServerNegotiation(
+        upgrade: request,
+        minorVersion: minorVersion,
+        configuration: responder.socketOptions.configuration
+      )
+    } catch {
+      return refuse(error)
+    }
+    state = .answering
+    responder.decide(negotiation.request, from: remoteAddress).whenKnown(on: context.eventLoop) { decision in
+      self.carryOut(decision, negotiation)
+    }
+  }
+
+  private func carryOut(_ decision: WebSocketDecision, _ negotiation: ServerNegotiation) {
+    guard let context, context.channel.isActive else { return }
+    do {
+      switch decision {
+      case .refuse(let response):
+        // Checks that the status refuses.
+        let head = try negotiation.reject(
+          RejectConnection(
+            statusCode: response.status.code,
+            headers: response.headerFields,
+            hasBody: response.body.readableBytes > 0
+          )
+        )
+        let refusal = HTTPServerResponse(
+          status: head.status,
+          headerFields: head.headerFields,
+          body: response.body
+        )
+        respond(refusal, to: nil, closes: true)
+        releaseRead()
+      case .accept(let subprotocol, let fields):
+        let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
+        // Behind the request begins the connection.
+        try upgrade(opening, reader.takeUnreadBytes(), context)
+      }
+    } catch {
+      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: remoteAddress)
+      respond(HTTPServerResponse(status: .internalServerError), to: nil, closes: true)
+      releaseRead()
+    }
+  }
+
+  private func upgrade(
+    _ opening: ServerOpening,
+    _ trailingData: Bytes,
+    _ context: ChannelHandlerContext
+  ) throws {
+    var head: [UInt8] = []
+    try opening.response.appendHead(to: &head)
+    context.write(Self.wrapOutboundOut(ByteBuffer(bytes: head)), promise: nil)
+    state = .upgraded
+    pending.end()
+    // Flushes, with the answers to what came behind the request.
+    let socket = try opening.open(on: context.channel, trailingData, remoteAddress, responder)
+    responder.opened(socket)
+    releaseRead()
+    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+  }
+
+  // MARK: Responses
+
+  /// The request is not legal: answers as the core says.
+  private func refuse(_ error: RemoteProtocolError) {
+    responder.refused(.request, error.description, from: remoteAddress)
+    let response = error.response
+    respond(
+      HTTPServerResponse(status: response.status, headerFields: response.headerFields),
+      to: nil,
+      closes: true
+    )
+  }
+
+  /// - Parameter closes: whether this is the last response.
+  private func respond(_ response: HTTPServerResponse, to request: HTTPRequest?, closes: Bool) {
+    guard let context, state == .reading || state == .answering else { return }
+    var head = HTTPResponse(status: response.status, headerFields: response.headerFields)
+    head.headerFields[.transferEncoding] = nil
+    let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304
+    head.headerFields[.contentLength] = hasBody ? String(response.body.readableBytes) : nil
+    if closes {
+      let options = splitCommaHeader(head.headerFields[.connection] ?? "")
+      head.headerFields[.connection] = (options.filter { $0.lowercased() != "close" } + ["close"])
+        .joined(separator: ", ")
+    }
+    var bytes: [UInt8] = []
+    do throws(LocalProtocolError) {
+      try head.appendHead(to: &bytes)
+    } catch {
+      responder.refused(.decision, "a response cannot be sent: \(error)", from: remoteAddress)
+      return context.close(promise: nil)
+    }
+    write(bytes)
+    if hasBody, request?.method != .head, response.body.readableBytes > 0 {
+      context.writeAndFlush(Self.wrapOutboundOut(response.body), promise: nil)
+    }
+    exchange = nil
+    // The next request, or the end of the transport, is to come in time.
+    pending.arm()
+    state = closes ? .closing : .reading
+    guard closes else { return }
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
+    context.close(mode: .output, promise: promise)
+  }
+
+  private func write(_ bytes: [UInt8]) {
+    context?.writeAndFlush(Self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+  }
+}
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+import WSProto
+
+/// A server's side of one HTTP/2 stream: an ordinary request, or an extended CONNECT, behind which the stream carries a
+/// WebSocket (RFC 8441 §5).
+///
+/// It stays in the pipeline, and makes DATA frames of bytes: the end of the stream in either direction is that of the
+/// transport, and a stream that is closed before is reset.
+final class HTTP2StreamHandler: ChannelDuplexHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = HTTPResponsePart
+
+  private enum State {
+    /// The request is read.
+    case reading
+    /// It is decided on, or answered; DATA that comes meanwhile waits.
+    case answering
+    /// A WebSocket's handler is behind this one.
+    case open
+    /// The response is out.
+    case over
+  }
+
+  private let responder: any HandshakeResponder
+  /// The stream's deadline.
+  private let pending: PendingConnection
+  /// Called when the stream carries a WebSocket.
+  private let onOpen: () -> Void
+  private let remoteAddress: SocketAddress?
+  private var state = State.reading
+  private var request: HTTPRequest?
+  /// The body of an ordinary request; of an extended CONNECT what has come before the decision.
+  private var body = ByteBuffer()
+  private var hasInputEnded = false
+  private var holdsRead = false
+  private var context: ChannelHandlerContext?
+
+  init(
+    _ responder: any HandshakeResponder,
+    _ pending: PendingConnection,
+    remoteAddress: SocketAddress?,
+    onOpen: @escaping () -> Void
+  ) {
+    self.responder = responder
+    self.remoteAddress = remoteAddress
+    self.pending = pending
+    self.onOpen = onOpen
+  }
+
+  // MARK: The pipeline
+
+  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+  func read(context: ChannelHandlerContext) {
+    if state == .answering { holdsRead = true } else { context.read() }
+  }
+
+  private func releaseRead() {
+    guard holdsRead, let context else { return }
+    holdsRead = false
+    context.read()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch (Self.unwrapInboundIn(data), state) {
+    case (.head(let request), .reading): take(request)
+    case (.body(let bytes), .reading):
+      guard body.readableBytes + bytes.readableBytes <= responder.maxBodyBytes else {
+        return respond(HTTPServerResponse(status: .contentTooLarge))
+      }
+      body.writeImmutableBuffer(bytes)
+    case (.body(let bytes), .answering): body.writeImmutableBuffer(bytes)
+    case (.body(let bytes), .open): context.fireChannelRead(Self.wrapInboundOut(bytes))
+    case (.end, .reading): answer()
+    case (.end, .answering): hasInputEnded = true
+    case (.end, .open): context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    case (.head, _), (_, .over): break
+    }
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    context.write(Self.wrapOutboundOut(.body(Self.unwrapOutboundIn(data))), promise: promise)
+  }
+
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    guard mode == .output else { return context.close(mode: mode, promise: promise) }
+    context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: promise)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if state == .open { return context.fireErrorCaught(error) }
+    responder.refused(.transport, "a stream has failed: \(error)", from: remoteAddress)
+    context.close(promise: nil)
+  }
+
+  // MARK: The request
+
+  private func take(_ request: HTTPRequest) {
+    self.request = request
+    guard request.method == .connect || request.extendedConnectProtocol != nil, let context else { return }
+    state = .answering
+    let negotiation: ServerNegotiation
+    do throws(RemoteProtocolError) {
+      negotiation = try ServerNegotiation(
+        extendedConnect: request,
+        // In the settings of every connection; see `HTTP2Connection`.
+        enableConnectProtocol: true,
+        configuration: responder.socketOptions.configuration
+      )
+    } catch {
+      responder.refused(.request, error.description, from: remoteAddress)
+      let response = error.response
+      return respond(HTTPServerResponse(status: response.status, headerFields: response.headerFields))
+    }
+    guard responder.admitStream() else {
+      responder.refused(.limit, "a stream beyond the limit on connections", from: remoteAddress)
+      return respond(HTTPServerResponse(status: .serviceUnavailable))
+    }
+    let responder = responder
+    context.channel.closeFuture.whenComplete { _ in responder.streamEnded() }
+    responder.decide(negotiation.request, from: remoteAddress).whenKnown(on: context.eventLoop) {
+      self.carryOut($0, negotiation)
+    }
+  }
+
+  private func answer() {
+    guard let request, let context else { return }
+    state = .answering
+    pending.disarm()
+    let received = HTTPServerRequest(head: request, body: body, remoteAddress: remoteAddress)
+    // Nothing to upgrade to here, unlike in HTTP/1.1.
+    let answer = responder.answer(received) ?? .now(HTTPServerResponse(status: .notFound))
+    answer.whenKnown(on: context.eventLoop) { self.respond($0) }
+  }
+
+  private func carryOut(_ decision: WebSocketDecision, _ negotiation: ServerNegotiation) {
+    guard let context, context.channel.isActive, state == .answering else { return }
+    do {
+      switch decision {
+      case .refuse(let response):
+        // Checks that the status refuses.
+        _ = try negotiation.reject(RejectConnection(statusCode: response.status.code))
+        respond(response)
+      case .accept(let subprotocol, let fields):
+        let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
+        context.write(Self.wrapOutboundOut(.head(opening.response)), promise: nil)
+        state = .open
+        pending.end()
+        onOpen()
+        let early = body.withUnsafeReadableBytes { Bytes(copying: $0) }
+        body = ByteBuffer()
+        let socket = try opening.open(on: context.channel, early, remoteAddress, responder)
+        responder.opened(socket)
+        if hasInputEnded { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+        releaseRead()
+      }
+    } catch {
+      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: remoteAddress)
+      respond(HTTPServerResponse(status: .internalServerError))
+    }
+  }
+
+  /// Sends the response, and the end of the stream.
+  private func respond(_ response: HTTPServerResponse) {
+    guard let context, state != .over else { return }
+    state = .over
+    // The end of the peer's direction is to come in time.
+    pending.arm()
+    var fields = response.headerFields
+    // Those of a connection of HTTP/1.1 (RFC 9113 §8.2.2).
+    for name in [HTTPField.Name.connection, .upgrade, .transferEncoding] { fields[name] = nil }
+    let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304
+    if hasBody { fields[.contentLength] = String(response.body.readableBytes) }
+    let head = HTTPResponse(status: response.status, headerFields: fields)
+    context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+    if hasBody, request?.method != .head, response.body.readableBytes > 0 {
+      context.write(Self.wrapOutboundOut(.body(response.body)), promise: nil)
+    }
+    context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+    releaseRead()
+  }
+}
+#endif

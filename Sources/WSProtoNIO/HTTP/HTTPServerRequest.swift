@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+public import HTTPTypes
+public import NIOCore
+
+/// An ordinary HTTP request to a server of WebSockets: for a page, a health check, a metric.
+public struct HTTPServerRequest: Sendable {
+  /// Method, path and fields. In HTTP/1.1 the host is the field `Host`, in HTTP/2 `authority`.
+  public let head: HTTPRequest
+  /// The whole body.
+  public let body: ByteBuffer
+  /// Where the request comes from, as the transport says; `nil` if it doesn't.
+  public let remoteAddress: SocketAddress?
+}
+
+/// The answer to an ordinary HTTP request, or the refusal of a WebSocket.
+public struct HTTPServerResponse: Sendable, Hashable {
+  /// The status.
+  public var status: HTTPResponse.Status
+  /// The fields. `Content-Length` and what HTTP/1.1 says of the connection are the server's to add.
+  public var headerFields: HTTPFields
+  /// The whole body. Not sent where the status or the method has none.
+  public var body: ByteBuffer
+
+  /// A response; 200 and an empty body unless stated.
+  public init(
+    status: HTTPResponse.Status = .ok,
+    headerFields: HTTPFields = HTTPFields(),
+    body: ByteBuffer = ByteBuffer()
+  ) {
+    self.status = status
+    self.headerFields = headerFields
+    self.body = body
+  }
+
+  /// A page: `text/html` in UTF-8.
+  public static func html(_ text: String, status: HTTPResponse.Status = .ok) -> HTTPServerResponse {
+    typed("text/html; charset=utf-8", text, status)
+  }
+
+  /// Plain text in UTF-8.
+  public static func text(_ text: String, status: HTTPResponse.Status = .ok) -> HTTPServerResponse {
+    typed("text/plain; charset=utf-8", text, status)
+  }
+
+  private static func typed(_ type: String, _ text: String, _ status: HTTPResponse.Status)
+    -> HTTPServerResponse
+  {
+    HTTPServerResponse(status: status, headerFields: [.contentType: type], body: ByteBuffer(string: text))
+  }
+}
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+public import HTTPTypes
+import NIOCore
+import WSProto
+
+/// What a server makes of a request for a WebSocket.
+public enum WebSocketDecision: Sendable, Hashable {
+  /// The connection is opened, with a subprotocol, one of those requested, and further fields of the response.
+  case accept(subprotocol: String? = nil, headerFields: HTTPFields = HTTPFields())
+  /// The request is refused with this response; its status is not one that accepts.
+  case refuse(HTTPServerResponse)
+
+  /// The request is refused with a status and no body.
+  public static func refuse(_ status: HTTPResponse.Status) -> WebSocketDecision {
+    .refuse(HTTPServerResponse(status: status))
+  }
+}
+
+/// What the HTTP side of a channel asks its server.
+protocol HandshakeResponder: AnyObject, Sendable {
+  /// The settings of the connections.
+  var socketOptions: WebSocketOptions { get }
+  /// The most bytes of an ordinary request's body.
+  var maxBodyBytes: Int { get }
+  /// The most ordinary requests on one connection of HTTP/1.1.
+  var maxRequestsPerConnection: Int { get }
+
+  /// What to do with a request for a WebSocket: known at once, or after a while.
+  func decide(_ request: Request, from address: SocketAddress?) -> Eventual<WebSocketDecision>
+  /// The answer to an ordinary request; `nil` where there are no such answers.
+  func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>?
+  /// Contexts of compression on this event loop, which is the current one; `nil` without compression.
+  func deflatePool(on eventLoop: any EventLoop) -> DeflatePool?
+  /// The memory that all connections share for messages under way.
+  var budget: MemoryBudget? { get }
+  /// Whether one more WebSocket may be opened on a stream of HTTP/2; if so, it counts as a connection.
+  func admitStream() -> Bool
+  /// Such a stream has ended.
+  func streamEnded()
+  /// A connection is open.
+  func opened(_ socket: WebSocket)
+  /// Something came to nothing before it was a WebSocket; for the log and the metrics.
+  func refused(_ cause: RefusalCause, _ details: String, from address: SocketAddress?)
+}
+
+/// Why something came to nothing before it was a WebSocket: the label in the metrics and in the log.
+enum RefusalCause: String, Sendable, CaseIterable {
+  /// The transport has failed, TLS included.
+  case transport
+  /// The request is not legal.
+  case request
+  /// The Origin is not let in.
+  case origin
+  /// The server's own decision, or an answer of its own, can't be carried out.
+  case decision
+  /// The limit on connections.
+  case limit
+  /// The server shuts down.
+  case shutdown
+}
+
+/// A value that is there, or comes after a while.
+enum Eventual<Value: Sendable>: Sendable {
+  case now(Value)
+  case later(@Sendable () async -> Value)
+
+  /// Calls `body` on the event loop with the value: at once, or when it has come.
+  func whenKnown(on eventLoop: any EventLoop, _ body: @escaping (Value) -> Void) {
+    switch self {
+    case .now(let value): body(value)
+    case .later(let make):
+      let bound = NIOLoopBound(body, eventLoop: eventLoop)
+      Task {
+        let value = await make()
+        eventLoop.execute { bound.value(value) }
+      }
+    }
+  }
+}
+
+/// A connection that is not a WebSocket, or not yet: its deadline, and its place among those that may be in that state.
+///
+/// On its channel's event loop.
+final class PendingConnection {
+  private let channel: any Channel
+  private let limit: TimeAmount?
+  private var timer: Scheduled<Void>?
+  private var onEnd: (() -> Void)?
+
+  /// The transport is open: the deadline of the opening handshake begins, and nothing that comes puts it off.
+  ///
+  /// - Parameter onEnd: called once, when the connection has become a WebSocket, or has ended.
+  init(_ channel: any Channel, limit: Duration?, onEnd: @escaping () -> Void) {
+    self.channel = channel
+    self.limit = limit.map { TimeAmount($0) }
+    self.onEnd = onEnd
+    arm()
+    channel.closeFuture.assumeIsolated().whenComplete { _ in self.end() }
+  }
+
+  /// A new request may come, within the deadline.
+  func arm() {
+    timer?.cancel()
+    guard let limit, onEnd != nil else { return }
+    let channel = channel
+    timer = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+  }
+
+  /// The next step is this end's own: nothing is asked of the peer.
+  func disarm() {
+    timer?.cancel()
+    timer = nil
+  }
+
+  /// The connection has become a WebSocket, or has ended.
+  func end() {
+    disarm()
+    onEnd.take()?()
+  }
+}
+#endif

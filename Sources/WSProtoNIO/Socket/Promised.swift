@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import Synchronization
+
+/// A value that comes once, and that any number of tasks wait for.
+final class Promised<Value: Sendable>: Sendable {
+  private struct State {
+    var result: Result<Value, any Error>?
+    var waiters: [UInt64: CheckedContinuation<Value, any Error>] = [:]
+    var lastNumber: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+
+  /// Gives the value, or what went wrong. Only the first counts.
+  func resume(with result: Result<Value, any Error>) {
+    let waiters = state.withLock { state in
+      guard state.result == nil else { return [:] as [UInt64: CheckedContinuation<Value, any Error>] }
+      state.result = result
+      defer { state.waiters = [:] }
+      return state.waiters
+    }
+    for waiter in waiters.values { waiter.resume(with: result) }
+  }
+
+  /// Waits for it.
+  ///
+  /// - Throws: what went wrong; `CancellationError` if the task is cancelled while it waits.
+  func value() async throws -> Value {
+    let number = state.withLock { state in
+      state.lastNumber += 1
+      return state.lastNumber
+    }
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let result: Result<Value, any Error>? = state.withLock { state in
+          if let result = state.result { return result }
+          // Cancelled before this: the handler has found nobody waiting.
+          if Task.isCancelled { return .failure(CancellationError()) }
+          state.waiters[number] = continuation
+          return nil
+        }
+        if let result { continuation.resume(with: result) }
+      }
+    } onCancel: {
+      state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(throwing: CancellationError())
+    }
+  }
+
+  /// Waits for it, but not longer than that, nor beyond the task's cancellation.
+  func value(within limit: Duration) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try? await self.value() }
+      group.addTask { try? await Task.sleep(for: limit) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+}
+#endif

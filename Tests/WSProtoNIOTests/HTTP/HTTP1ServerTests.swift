@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+import NIOCore
+import Testing
+import WSProto
+
+@testable import WSProtoNIO
+
+@Suite("A server's side of HTTP/1.1", .timeLimit(.minutes(1)))
+struct HTTP1ServerTests {
+  private var pages: WebSocketServerOptions {
+    var options = WebSocketServerOptions()
+    options.answer = { request in
+      .text("\(request.head.method.rawValue) \(request.head.path ?? "") \(request.body.readableBytes)")
+    }
+    return options
+  }
+
+  // MARK: Handshakes
+
+  @Test("lets in requests without an Origin and pages of its own host and port, and refuses others with 403")
+  func origin() async throws {
+    try await withServer { address, _ in
+      for (line, status) in [
+        ("X-Nothing: 1", "101"), ("Origin: http://localhost", "101"), ("Origin: https://evil.example", "403"),
+        ("Origin: http://localhost:8081", "403"), ("Origin: http://localhost.evil.example", "403"),
+        ("Origin: null", "403"),
+      ] {
+        try await TestClient.connect(to: address) { client in
+          try await client.write(handshake(line))
+          let (head, _) = try await client.readResponse()
+          #expect(head.hasPrefix("HTTP/1.1 \(status) "), "\(line)")
+          if status == "403" {
+            #expect(head.lowercased().contains("connection: close"))
+            #expect(await client.readToEnd() == "")
+          }
+        }
+      }
+    }
+  }
+
+  @Test("answers nothing behind a request that it has refused: the rest is dropped (RFC 9112 §9.6)")
+  func nothingBehindRefusal() async throws {
+    try await withServer(pages) { address, _ in
+      for first in [
+        handshake("Origin: https://evil.example"),
+        handshake().replacing("Version: 13", with: "Version: 8"),
+        "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+      ] {
+        try await TestClient.connect(to: address) { client in
+          try await client.write(first + "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
+          let (head, _) = try await client.readResponse()
+          #expect(["400", "403", "426"].contains(head.split(separator: " ")[1]))
+          #expect(await client.readToEnd() == "")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "refuses what a proxy in front could read differently (RFC 9112 §2.2, §5.1, §5.2, §6.1, §7.1)",
+    arguments: [
+      ("GET / HTTP/1.1\nHost: a\n\n", "400"),
+      ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\r\n folded: yes\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", "501"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n", "400"),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\u{0}b\r\n\r\n", "400"),
+      ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+      ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
+      ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "505"),
+      ("GET / HTTP/1.1\r\nHost: a\r\nA: " + String(repeating: "b", count: 20_000) + "\r\n\r\n", "431"),
+      ("GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "A: b\r\n", count: 101) + "\r\n", "431"),
+    ]
+  )
+  func refusals(request: String, status: String) async throws {
+    try await withServer(pages) { address, _ in
+      try await TestClient.connect(to: address) { client in
+        try await client.write(request)
+        let (head, _) = try await client.readResponse()
+        #expect(head.hasPrefix("HTTP/1.1 \(status) "))
+        #expect(await client.readToEnd() == "")
+      }
+    }
+  }
+
+  @Test("opens the connection with the bytes that came right behind the request")
+  func earlyBytes() async throws {
+    try await withServer { address, _ in
+      try await TestClient.connect(to: address) { client in
+        let request = try client.connection.send(Request(host: "localhost", target: "/"))
+        let early = try Connection(.client).sendText("early")
+        try await client.write(request + early)
+        guard case .acceptConnection = try await client.next() else { throw TestFailure("refused") }
+        #expect(try await client.nextText() == "early")
+      }
+    }
+  }
+
+  @Test(
+    "decides by looking at the request: with a subprotocol and fields, with a refusal that has a body, by throwing"
+  )
+  func decisions() async throws {
+    var options = WebSocketServerOptions()
+    options.decide = { request in
+      switch request.target {
+      case "/chat": .accept(subprotocol: "v2", headerFields: [.server: "test"])
+      case "/secret": .refuse(.text("no token", status: .unauthorized))
+      case "/wrong": .accept(subprotocol: "never-asked-for")
+      default: throw TestFailure("no such path")
+      }
+    }
+    try await withServer(options) { address, _ in
+      func open(_ target: String) async throws -> (String, String) {
+        try await TestClient.connect(to: address) { client in
+          let text = handshake("Sec-WebSocket-Protocol: v1, v2")
+          try await client.write(text.replacing("GET / ", with: "GET \(target) "))
+          return try await client.readResponse()
+        }
+      }
+      let accepted = try await open("/chat").0
+      #expect(accepted.hasPrefix("HTTP/1.1 101 "))
+      #expect(accepted.contains("Sec-WebSocket-Protocol: v2\r\n"))
+      #expect(accepted.contains("Server: test"))
+      let refused = try await open("/secret")
+      #expect(refused.0.hasPrefix("HTTP/1.1 401 "))
+      #expect(refused.1 == "no token")
+      #expect(try await open("/wrong").0.hasPrefix("HTTP/1.1 500 "))
+      #expect(try await open("/other").0.hasPrefix("HTTP/1.1 500 "))
+    }
+  }
+
+  // MARK: Ordinary requests
+
+  @Test("answers an ordinary request with 426 where there are no pages (RFC 9110 §15.5.22)")
+  func upgradeRequired() async throws {
+    try await withServer { address, _ in
+      try await TestClient.connect(to: address) { client in
+        try await client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        let (head, _) = try await client.readResponse()
+        #expect(head.hasPrefix("HTTP/1.1 426 "))
+        #expect(head.contains("Upgrade: websocket"))
+      }
+    }
+  }
+
+  @Test("answers pipelined requests in order, with bodies, then opens a WebSocket on the same connection")
+  func pages() async throws {
+    try await withServer(pages) { address, _ in
+      try await TestClient.connect(to: address) { client in
+        try await client.write(
+          "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            + "POST /b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
+            + "PUT /c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+            + "HEAD /d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        #expect(try await client.readResponse().body == "GET /a 0")
+        #expect(try await client.readResponse().body == "POST /b 3")
+        #expect(try await client.readResponse().body == "PUT /c 5")
+        let (head, _) = try await client.readResponse(hasBody: false)
+        #expect(head.contains("Content-Length: 9"))
+        try await client.write(handshake())
+        #expect(try await client.readResponse().head.hasPrefix("HTTP/1.1 101 "))
+      }
+    }
+  }
+
+  @Test("bounds bodies and the number of requests on a connection, and closes where it is asked to")
+  func bounds() async throws {
+    var options = pages
+    options.maxBodyBytes = 10
+    options.maxRequestsPerConnection = 3
+    try await withServer(options) { address, _ in
+      for body in [
+        "Content-Length: 11\r\n\r\nhello world", "Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n",
+      ] {
+        try await TestClient.connect(to: address) { client in
+          try await client.write("POST / HTTP/1.1\r\nHost: localhost\r\n" + body)
+          #expect(try await client.readResponse().head.hasPrefix("HTTP/1.1 413 "))
+          #expect(await client.readToEnd() == "")
+        }
+      }
+      try await TestClient.connect(to: address) { client in
+        for _ in 0..<4 { try await client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") }
+        for _ in 0..<2 {
+          let (head, _) = try await client.readResponse()
+          #expect(!head.lowercased().contains("connection: close"))
+        }
+        #expect(try await client.readResponse().head.lowercased().contains("connection: close"))
+        #expect(await client.readToEnd() == "")
+      }
+      try await TestClient.connect(to: address) { client in
+        try await client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n")
+        #expect(try await client.readResponse().body == "GET / 0")
+        #expect(await client.readToEnd() == "")
+      }
+    }
+  }
+
+  @Test("answers with 500 what the closure for pages throws at, and lives on")
+  func throwingPage() async throws {
+    var options = WebSocketServerOptions()
+    options.answer = { _ in throw TestFailure("no page") }
+    try await withServer(options) { address, _ in
+      for _ in 0..<2 {
+        try await TestClient.connect(to: address) { client in
+          try await client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+          #expect(try await client.readResponse().head.hasPrefix("HTTP/1.1 500 "))
+        }
+      }
+    }
+  }
+}
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+import NIOCore
+import NIOHTTP2
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP2
+import NIOPosix
+import NIOSSL
+import WSProto
+
+@testable import WSProtoNIO
+
+/// A client of HTTP/2 by TLS, with streams for WebSockets and ordinary requests.
+struct HTTP2TestClient {
+  private let channel: any Channel
+  private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
+
+  /// Connects, waits for the server's settings, and closes afterwards.
+  static func connect<R>(
+    to address: SocketAddress,
+    _ body: (HTTP2TestClient) async throws -> R
+  ) async throws -> R {
+    let context = try NIOSSLContext(configuration: TestCertificate.first.client(["h2"]))
+    let settled = Promised<Void>()
+    let (channel, multiplexer) = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connect(to: address) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: "localhost"))
+          let multiplexer = try pipeline.configureHTTP2Pipeline(
+            mode: .client,
+            connectionConfiguration: .init(),
+            streamConfiguration: .init()
+          ) { $0.close() }
+          try pipeline.addHandler(SettingsWaiter(settled))
+          return (channel, multiplexer)
+        }
+      }
+    try await settled.value()
+    do {
+      let result = try await body(HTTP2TestClient(channel: channel, multiplexer: multiplexer))
+      try? await channel.close()
+      return result
+    } catch {
+      try? await channel.close()
+      throw error
+    }
+  }
+
+  /// Opens a stream. One that `body` doesn't read keeps the server's window closed.
+  func stream<R>(
+    _ request: HTTPRequest,
+    _ body: (HTTP2TestStream) async throws -> R
+  ) async throws -> R {
+    let wrapped = Promised<NIOAsyncChannel<HTTPResponsePart, HTTPRequestPart>>()
+    let opened = channel.eventLoop.makePromise(of: (any Channel).self)
+    multiplexer.createStreamChannel(promise: opened) { stream in
+      stream.eventLoop.makeCompletedFuture {
+        try stream.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTPClientCodec())
+        wrapped.resume(with: .success(try NIOAsyncChannel(wrappingChannelSynchronously: stream)))
+      }
+    }
+    _ = try await opened.futureResult.get()
+    return try await wrapped.value().executeThenClose { inbound, outbound in
+      try await outbound.write(.head(request))
+      return try await body(HTTP2TestStream(inbound, outbound))
+    }
+  }
+
+  /// Opens a WebSocket on a stream.
+  func open<R>(
+    _ request: Request = Request(host: "localhost", target: "/"),
+    _ body: (HTTP2TestStream) async throws -> R
+  ) async throws -> R {
+    let negotiation = try ClientNegotiation(extendedConnect: request, enableConnectProtocol: true)
+    return try await stream(negotiation.httpRequest) { try await body($0) }
+  }
+}
+
+/// A stream of HTTP/2, with a WebSocket behind an extended CONNECT.
+final class HTTP2TestStream {
+  let connection = Connection(.client, configuration: Configuration(delivery: .wholeMessages))
+  private var inbound: NIOAsyncChannelInboundStream<HTTPResponsePart>.AsyncIterator
+  private let outbound: NIOAsyncChannelOutboundWriter<HTTPRequestPart>
+
+  fileprivate init(
+    _ inbound: NIOAsyncChannelInboundStream<HTTPResponsePart>,
+    _ outbound: NIOAsyncChannelOutboundWriter<HTTPRequestPart>
+  ) {
+    self.inbound = inbound.makeAsyncIterator()
+    self.outbound = outbound
+  }
+
+  func write(_ part: HTTPRequestPart) async throws { try await outbound.write(part) }
+
+  /// The next part of the response; `nil` at the end of the stream, however it has ended.
+  func part() async -> HTTPResponsePart? { try? await inbound.next() }
+
+  /// The status of the response.
+  func status() async throws -> Int {
+    guard case .head(let head) = await part() else { throw TestFailure("no response has come") }
+    return head.status.code
+  }
+
+  func send(_ event: some EventConvertible) async throws {
+    try await write(.body(ByteBuffer(bytes: connection.send(event))))
+  }
+
+  /// The next event; `nil` at the end of the stream.
+  func next() async throws -> Event? {
+    while true {
+      if let event = connection.nextEvent() { return event }
+      guard case .body(let bytes) = await part() else { return nil }
+      try connection.receiveData(bytes.readableBytesView)
+    }
+  }
+
+  /// Sends a text and waits for its echo.
+  func echo(_ text: String) async throws -> Bool {
+    try await send(TextMessage(data: text))
+    return try await next() == .textMessage(TextMessage(data: text))
+  }
+}
+
+/// Waits for the server's settings, without which no extended CONNECT may be sent (RFC 8441 §3).
+private final class SettingsWaiter: ChannelInboundHandler {
+  typealias InboundIn = HTTP2Frame
+
+  private let settled: Promised<Void>
+
+  init(_ settled: Promised<Void>) { self.settled = settled }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .settings(.settings) = Self.unwrapInboundIn(data).payload else { return }
+    settled.resume(with: .success(()))
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    settled.resume(with: .failure(error))
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    settled.resume(with: .failure(TestFailure("the connection has ended")))
+  }
+}
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+import Testing
+import WSProto
+
+@testable import WSProtoNIO
+
+/// A peer on a TCP or Unix socket: bytes as they are, or a client made of the core.
+final class TestClient {
+  let connection: WSConnection
+  private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+  private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+  /// What was read and not used.
+  private var unread = ByteBuffer()
+  /// Pings of the server are answered.
+  var answersPings = true
+
+  fileprivate init(
+    _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>,
+    _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+    _ configuration: Configuration
+  ) {
+    self.inbound = inbound.makeAsyncIterator()
+    self.outbound = outbound
+    connection = WSConnection(.client, configuration: configuration)
+  }
+
+  /// Connects, and closes afterwards.
+  static func connect<R>(
+    to address: SocketAddress,
+    configuration: Configuration = Configuration(delivery: .wholeMessages),
+    tls: TLSConfiguration? = nil,
+    _ body: (TestClient) async throws -> R
+  ) async throws -> R {
+    let context = try tls.map { try NIOSSLContext(configuration: $0) }
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connect(to: address) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let context {
+            let handler = try NIOSSLClientHandler(context: context, serverHostname: "localhost")
+            try channel.pipeline.syncOperations.addHandler(handler)
+          }
+          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
+      }
+    return try await channel.executeThenClose { inbound, outbound in
+      try await body(TestClient(inbound, outbound, configuration))
+    }
+  }
+
+  /// Connects and opens a WebSocket.
+  static func open<R>(
+    to address: SocketAddress,
+    _ request: Request = Request(host: "localhost", target: "/"),
+    configuration: Configuration = Configuration(delivery: .wholeMessages),
+    _ body: (TestClient) async throws -> R
+  ) async throws -> R {
+    try await connect(to: address, configuration: configuration) { client in
+      guard case .acceptConnection = try await client.open(request) else {
+        throw TestFailure("the handshake was refused")
+      }
+      return try await body(client)
+    }
+  }
+
+  // MARK: Bytes
+
+  func write(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
+
+  func write(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
+
+  /// The next bytes; `nil` at the end of the transport, however it has ended.
+  func read() async -> ByteBuffer? {
+    if unread.readableBytes > 0 {
+      defer { unread = ByteBuffer() }
+      return unread
+    }
+    return try? await inbound.next()
+  }
+
+  /// A response of HTTP/1.1 with a Content-Length, or without a body.
+  func readResponse(hasBody: Bool = true) async throws -> (head: String, body: String) {
+    var text = ""
+    while !text.contains("\r\n\r\n") {
+      guard let bytes = await read() else { throw TestFailure("the transport has ended behind \(text)") }
+      text += String(buffer: bytes)
+    }
+    let end = try #require(text.firstRange(of: "\r\n\r\n"))
+    let head = String(text[..<end.lowerBound])
+    var rest = String(text[end.upperBound...])
+    let length = head.split(separator: "\r\n").compactMap { line -> Int? in
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2, parts[0].lowercased() == "content-length" else { return nil }
+      return Int(parts[1].drop { $0 == " " })
+    }
+    let count = hasBody ? length.first ?? 0 : 0
+    while rest.utf8.count < count {
+      guard let bytes = await read() else { throw TestFailure("the transport has ended inside a body") }
+      rest += String(buffer: bytes)
+    }
+    unread = ByteBuffer(string: String(rest.dropFirst(count)))
+    return (head, String(rest.prefix(count)))
+  }
+
+  /// What is read until the transport ends.
+  func readToEnd() async -> String {
+    var text = ""
+    while let bytes = await read() { text += String(buffer: bytes) }
+    return text
+  }
+
+  // MARK: WebSocket
+
+  /// Sends the request; gives the first event of the answer.
+  func open(_ request: Request) async throws -> Event? {
+    try await send(request)
+    return try await next()
+  }
+
+  func send(_ event: some EventConvertible) async throws { try await write(connection.send(event)) }
+
+  /// The next event but pings; `nil` at the end of the transport.
+  func next() async throws -> Event? {
+    while true {
+      if let event = connection.nextEvent() {
+        guard case .ping(let ping) = event, answersPings else { return event }
+        try await send(ping.response())
+        continue
+      }
+      guard let bytes = await read() else { return nil }
+      try connection.receiveData(bytes.readableBytesView)
+    }
+  }
+
+  /// The next text.
+  func nextText() async throws -> String {
+    guard case .textMessage(let message) = try await next() else { throw TestFailure("no text has come") }
+    return message.data
+  }
+
+  /// The next event, which must be a Close; answered if it has to be.
+  func nextClose() async throws -> CloseConnection {
+    guard case .closeConnection(let close) = try await next() else { throw TestFailure("no Close has come") }
+    // A server that has found a violation has ended the transport already.
+    if connection.state == .remoteClosing { try? await send(close.response()) }
+    return close
+  }
+
+  /// Closes in order; gives what the server's Close says.
+  @discardableResult
+  func close(_ code: CloseReason = .normalClosure) async throws -> CloseConnection {
+    try await send(CloseConnection(code: code))
+    while let event = try await next() {
+      if case .closeConnection(let close) = event { return close }
+    }
+    throw TestFailure("no Close has come")
+  }
+}
+
+struct TestFailure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Counts from any task.
+final class Counter: Sendable {
+  private let value = Atomic(0)
+
+  var count: Int { value.load(ordering: .relaxed) }
+
+  func add(_ count: Int) { value.add(count, ordering: .relaxed) }
+}
+
+/// Runs a server on a port of the system's choice for as long as `body` does.
+func withServer<R>(
+  _ options: WebSocketServerOptions = WebSocketServerOptions(),
+  handler: @escaping WebSocketServer.Handler = echo,
+  _ body: (SocketAddress, WebSocketServer) async throws -> R
+) async throws -> R {
+  let server = WebSocketServer(port: 0, options: options, handler: handler)
+  return try await withThrowingTaskGroup(of: Void.self) { group in
+    group.addTask { try await server.run() }
+    let result = try await body(try await server.addresses[0], server)
+    server.shutDown()
+    try await group.waitForAll()
+    return result
+  }
+}
+
+/// Sends every message back.
+@Sendable
+func echo(_ socket: WebSocket) async throws {
+  for try await message in socket.messages { try await socket.send(message) }
+}
+
+/// The head of a request for a WebSocket, with further lines.
+func handshake(_ lines: String...) -> String {
+  let own = [
+    "GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+  ]
+  return (own + lines).joined(separator: "\r\n") + "\r\n\r\n"
+}
+#endif
