@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The character classes of RFC 9110 §5, and scans for them that look at eight bytes at a time.
-enum HTTP1Bytes {
+package enum HTTP1Bytes {
   static let carriageReturn: UInt8 = 0x0d
   static let lineFeed: UInt8 = 0x0a
   static let space: UInt8 = 0x20
@@ -11,7 +11,7 @@ enum HTTP1Bytes {
 
   /// Whether the byte may be part of a token (RFC 9110 §5.6.2).
   @inline(__always)
-  static func isToken(_ byte: UInt8) -> Bool {
+  package static func isToken(_ byte: UInt8) -> Bool {
     let set: UInt64 = byte & 0x40 == 0 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
     return byte < 0x80 && (set &>> UInt64(byte & 63)) & 1 == 1
   }
@@ -19,7 +19,7 @@ enum HTTP1Bytes {
   /// Whether the byte may be part of a field's value: HTAB, SP, visible ASCII, or an opaque octet above ASCII
   /// (RFC 9110 §5.5).
   @inline(__always)
-  static func isFieldContent(_ byte: UInt8) -> Bool {
+  package static func isFieldContent(_ byte: UInt8) -> Bool {
     byte == tab || (byte >= 0x20 && byte != 0x7f)
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Base64 with the standard alphabet and padding (RFC 4648 §4).
-enum Base64 {
+package enum Base64 {
   /// The character for the low six bits of `value`.
   @inline(__always)
   static func character(_ value: UInt32) -> UInt8 {
@@ -29,7 +29,7 @@ enum Base64 {
   }
 
   /// Encodes any number of bytes.
-  static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+  package static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
     var out: [UInt8] = []
     var group: UInt32 = 0
     var held = 0

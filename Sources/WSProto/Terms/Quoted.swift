@@ -2,14 +2,14 @@
 
 /// A value from the peer, for messages and logs: quoted, cut to 80 characters, and with everything escaped
 /// except visible ASCII and spaces, so that it can neither forge a log line nor flood the log.
-func quoted(_ value: String) -> String {
+package func quoted(_ value: String) -> String {
   let (text, isCut) = escaped(value)
   return isCut ? "\"\(text)\"…" : "\"\(text)\""
 }
 
 /// The same for a value in bytes. Each byte becomes the character with that number, because no encoding is
 /// agreed on (RFC 9110 §5.5).
-func quoted(_ value: some Sequence<UInt8>) -> String {
+package func quoted(_ value: some Sequence<UInt8>) -> String {
   var text = ""
   // Take one more than is shown, so that a longer value is marked as cut.
   for byte in value.lazy.prefix(shownCharacters + 1) { text.unicodeScalars.append(Unicode.Scalar(byte)) }

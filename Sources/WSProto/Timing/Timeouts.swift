@@ -53,13 +53,13 @@ public struct Timeouts: Sendable, Hashable, BitwiseCopyable {
 
 extension Duration {
   /// The sum, clamped to the longest or the most negative duration, so that no setting can trap.
-  func saturatingAdd(_ other: Duration) -> Duration {
+  package func saturatingAdd(_ other: Duration) -> Duration {
     let (sum, overflow) = attoseconds.addingReportingOverflow(other.attoseconds)
     return Duration(attoseconds: overflow ? (attoseconds < 0 ? .min : .max) : sum)
   }
 
   /// The difference, clamped to the longest or the most negative duration.
-  func saturatingSubtract(_ other: Duration) -> Duration {
+  package func saturatingSubtract(_ other: Duration) -> Duration {
     let (difference, overflow) = attoseconds.subtractingReportingOverflow(other.attoseconds)
     return Duration(attoseconds: overflow ? (attoseconds < 0 ? .min : .max) : difference)
   }
