@@ -91,6 +91,9 @@ final class Outbox: Sendable {
   /// How many messages the policy has dropped.
   var droppedCount: Int { state.withLock { $0.dropped } }
 
+  /// Why nothing more is sent; `nil` while the connection takes messages.
+  var end: WebSocketClosed? { state.withLock { $0.closed } }
+
   // MARK: The senders' side
 
   /// Puts an item in, if it may be without waiting.

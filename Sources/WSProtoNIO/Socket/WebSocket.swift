@@ -245,6 +245,9 @@ public final class WebSocket: Sendable {
   /// Lets ``messages`` end after what was received until now.
   func stopReceiving() { inbox.stop() }
 
+  /// How the connection has ended, or that this end closes it; `nil` while it takes messages.
+  var end: WebSocketClosed? { outbox.end }
+
   private func onEventLoop(_ body: @escaping @Sendable (SocketBridge) -> Void) {
     eventLoop.execute { [bridge] in body(bridge.value) }
   }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import WSProto
+
+extension WebSocketClient {
+  /// Runs `body` once a connection, and connects again when one is lost or cannot be opened, for as long as `policy` says.
+  ///
+  /// ```swift
+  /// func follow(token: () async throws -> String, show: (WebSocketMessage) -> Void) async throws {
+  ///   try await WebSocketClient.reconnecting(to: "wss://example.com/feed") { options in
+  ///     // Before each attempt: what has been valid a minute ago may not be any more.
+  ///     options.extraHeaders[.authorization] = "Bearer \(try await token())"
+  ///   } _: { socket in
+  ///     for try await message in socket.messages { show(message) }
+  ///   }
+  /// }
+  /// ```
+  ///
+  /// A connection is lost if `body` throws the ``WebSocketClosed`` of its end, or returns after the peer has closed it, and
+  /// the code is one of ``ReconnectPolicy/codes``. If `body` returns while the connection is open, or after a Close with
+  /// another code such as 1000, all is done; another error that it throws ends all, too.
+  ///
+  /// - Parameters:
+  ///   - url: as for ``connect(to:options:isolation:_:)``.
+  ///   - policy: the waits, and what is worth another attempt.
+  ///   - options: everything else, with defaults.
+  ///   - request: is called before each attempt, and may change the options of that one: fresh tokens. An error that it
+  ///     throws ends all.
+  ///   - willWait: is called before each wait with what has failed and how long the wait is, for a log.
+  ///   - body: uses the connection, which is closed when it returns.
+  /// - Returns: what `body` returns in the end.
+  /// - Throws: the error of the last attempt, ``WebSocketClientError`` or ``WebSocketClosed``; what `request` or `body`
+  ///   throw; `CancellationError` if the task is cancelled while it waits.
+  public static func reconnecting<Value>(
+    to url: String,
+    policy: ReconnectPolicy = ReconnectPolicy(),
+    options: WebSocketClientOptions = WebSocketClientOptions(),
+    isolation: isolated (any Actor)? = #isolation,
+    request: (inout WebSocketClientOptions) async throws -> Void = { _ in },
+    willWait: (any Error, Duration) -> Void = { _, _ in },
+    _ body: (WebSocket) async throws -> Value
+  ) async throws -> Value {
+    var reconnecting = Reconnecting(policy)
+    var generator = SystemRandomNumberGenerator()
+    let clock = ContinuousClock()
+    while true {
+      var current = options
+      try await request(&current)
+      let failure: any Error
+      let cause: ReconnectPolicy.Cause
+      var openFor = Duration.zero
+      do {
+        let socket = try await open(url, current)
+        let start = clock.now
+        switch try await use(socket, policy, body) {
+        case .done(let value): return value
+        case .lost(let closed):
+          failure = closed
+          cause = closed.reconnectCause
+        }
+        openFor = clock.now - start
+      } catch let error as WebSocketClientError {
+        failure = error
+        cause = error.reconnectCause
+      }
+      guard case .wait(let delay) = reconnecting.next(after: cause, openFor: openFor, using: &generator)
+      else {
+        throw failure
+      }
+      willWait(failure, delay)
+      try await clock.sleep(for: delay)
+    }
+  }
+
+  private enum Use<Value> {
+    case done(Value)
+    case lost(WebSocketClosed)
+  }
+
+  private static func use<Value>(
+    _ socket: WebSocket,
+    _ policy: ReconnectPolicy,
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (WebSocket) async throws -> Value
+  ) async throws -> Use<Value> {
+    do {
+      var end: WebSocketClosed?
+      let value = try await run(socket) { socket in
+        let value = try await body(socket)
+        end = socket.end
+        return value
+      }
+      guard let end, policy.isRetryable(end.reconnectCause) else { return .done(value) }
+      return .lost(end)
+    } catch let closed as WebSocketClosed where socket.end == closed {
+      return .lost(closed)
+    }
+  }
+}
+
+extension WebSocketClosed {
+  /// Whether another connection may help, for a ``ReconnectPolicy``: not where this end has wanted the end.
+  public var reconnectCause: ReconnectPolicy.Cause {
+    switch cause {
+    case .local, .shutdown, .handlerFailed: .final
+    case .peer, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: .closed(code)
+    }
+  }
+}
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import WSProto
+
+/// A WebSocket client (RFC 6455): `ws:` and `wss:`, redirects, proxies, reconnecting.
+///
+/// ```swift
+/// try await WebSocketClient.connect(to: "wss://example.com/feed") { socket in
+///   try await socket.send("hello")
+///   for try await message in socket.messages { print(message) }
+/// }
+/// ```
+///
+/// The closure has the connection for as long as it runs. When it returns, the connection is closed with 1000, and the
+/// peer's Close is waited for; an error that it throws closes with 1011, and is thrown on. See ``reconnecting`` for a
+/// connection that is to come back.
+public enum WebSocketClient {
+  /// Opens a connection, runs `body` with it, and closes it.
+  ///
+  /// - Parameters:
+  ///   - url: a URL of the scheme `ws`, `wss`, `http` or `https`; see ``WebSocketAddress``.
+  ///   - options: everything else, with defaults.
+  ///   - body: uses the connection, which is closed when it returns.
+  /// - Returns: what `body` returns.
+  /// - Throws: ``WebSocketClientError`` if there is no connection; what `body` throws; `CancellationError` if the task is
+  ///   cancelled before there is one. A task that is cancelled later ends `body` at its next call of the socket; the
+  ///   connection is closed with 1001 then, and the peer's Close is waited for a second at most.
+  public static func connect<Value>(
+    to url: String,
+    options: WebSocketClientOptions = WebSocketClientOptions(),
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (WebSocket) async throws -> Value
+  ) async throws -> Value {
+    let socket = try await open(url, options)
+    return try await run(socket, body)
+  }
+
+  /// Opens a connection, following redirects.
+  static func open(_ url: String, _ options: WebSocketClientOptions) async throws -> WebSocket {
+    let first: WebSocketAddress
+    do throws(InvalidURL) {
+      first = try WebSocketAddress(url)
+    } catch {
+      throw WebSocketClientError.url(error)
+    }
+    var planner = ClientPlanner(options)
+    var asked = [first]
+    var address = first
+    while true {
+      let plan = try planner.plan(for: address, firstAsked: first)
+      let attempt = ClientAttempt(
+        plan,
+        connectTimeout: options.connectTimeout,
+        on: options.eventLoopGroup.next()
+      )
+      do {
+        return try await attempt.run()
+      } catch WebSocketClientError.refusal(let refusal) {
+        guard let next = try redirect(refusal, asked, options.redirects) else {
+          throw WebSocketClientError.refusal(refusal)
+        }
+        address = next
+        asked.append(next)
+      }
+    }
+  }
+
+  private static func redirect(
+    _ refusal: HTTPRefusal,
+    _ asked: [WebSocketAddress],
+    _ policy: RedirectPolicy
+  ) throws(WebSocketClientError) -> WebSocketAddress? {
+    do throws(RedirectError) {
+      return try policy.next(after: asked, status: refusal.status, refusal.fields)
+    } catch {
+      throw .redirect(error, refusal)
+    }
+  }
+
+  /// Runs `body`, and closes the connection in order.
+  static func run<Value>(
+    _ socket: WebSocket,
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: (WebSocket) async throws -> Value
+  ) async throws -> Value {
+    let value: Value
+    do {
+      value = try await body(socket)
+    } catch {
+      await close(socket, CloseConnection(code: .internalError), cause: .handlerFailed)
+      throw error
+    }
+    await close(socket, CloseConnection(code: .normalClosure), cause: .local)
+    return value
+  }
+
+  private static func close(
+    _ socket: WebSocket,
+    _ close: CloseConnection,
+    cause: WebSocketClosed.Cause
+  ) async {
+    guard Task.isCancelled else {
+      _ = try? await socket.close(close, cause: cause)
+      return
+    }
+    // Closed in order by a task that is not cancelled, which has little time.
+    let closing = Task {
+      _ = try? await socket.close(CloseConnection(code: .goingAway), cause: .local)
+    }
+    let limit = Task {
+      try await Task.sleep(for: .seconds(1))
+      closing.cancel()
+    }
+    await closing.value
+    limit.cancel()
+  }
+}
+#endif
