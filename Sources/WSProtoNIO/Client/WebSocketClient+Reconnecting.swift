@@ -8,6 +8,8 @@ extension WebSocketClient {
   /// Runs `body` once a connection, and connects again when one is lost or cannot be opened, for as long as `policy` says.
   ///
   /// ```swift
+  /// import HTTPTypes
+  ///
   /// func follow(token: () async throws -> String, show: (WebSocketMessage) -> Void) async throws {
   ///   try await WebSocketClient.reconnecting(to: "wss://example.com/feed") { options in
   ///     // Before each attempt: what has been valid a minute ago may not be any more.

@@ -11,6 +11,8 @@ internal import WSProto
 /// first one that is not is the client.
 ///
 /// ```swift
+/// import HTTPTypes
+///
 /// func clientAddress(of peer: IPAddress, _ request: HTTPRequest) throws -> IPAddress {
 ///   let proxies = TrustedProxies([try IPNetwork("10.0.0.0/8")], field: .xForwardedFor)
 ///   return proxies.client(of: peer, request.headerFields).address

@@ -154,13 +154,6 @@ import WSProtoNIO
       try await failure(.bytes("HTTP/1.1 101 Swi"), options)
         == .timedOut(.handshake, limit: .milliseconds(100))
     )
-    // What has come of a body will do.
-    let reply = ScriptedServer.Reply.bytes("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nabc")
-    guard case .refusal(let refusal) = try await failure(reply, options) else {
-      Issue.record("no refusal")
-      return
-    }
-    #expect(refusal.text == "abc" && refusal.isBodyCut)
   }
 
   @Test("connecting has a limit of its own")

@@ -155,9 +155,11 @@ final class ScriptHandler: ChannelInboundHandler {
       var output: [UInt8] = []
       while let event = connection.nextEvent() {
         switch event {
-        case .request:
+        case .request(let request):
           let accept = AcceptConnection(subprotocol: subprotocol, extensions: [PerMessageDeflate()])
           try connection.send(accept, into: &output)
+          // In one write with the answer.
+          if request.target == "/greet" { try connection.send(TextMessage(data: "welcome"), into: &output) }
         case .textMessage(let message): try take(message, connection, &output, context)
         case .bytesMessage(let message): try connection.send(message, into: &output)
         case .ping(let ping): try connection.send(ping.response(), into: &output)

@@ -127,7 +127,18 @@ import WSProtoNIO
     }
   }
 
-  @Test("IPv6 and names are connected to, a name by any of its addresses")
+  @Test("a message right behind the server's answer is not lost (RFC 6455 §4.1)")
+  func earlyMessage() async throws {
+    try await ScriptedServer.run { server in
+      let first = try await WebSocketClient.connect(to: "ws://127.0.0.1:\(server.port)/greet") { socket in
+        var messages = socket.messages.makeAsyncIterator()
+        return try await messages.next()
+      }
+      #expect(first == "welcome")
+    }
+  }
+
+  @Test("a name is connected to by that of its addresses where a server listens")
   func names() async throws {
     try await ScriptedServer.run { server in
       try await WebSocketClient.connect(to: "ws://localhost:\(server.port)") { socket in
