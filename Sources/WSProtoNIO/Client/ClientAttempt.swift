@@ -39,6 +39,8 @@ final class ClientAttempt: Sendable {
   }
 
   private func start() {
+    // Cancelled before it has begun.
+    if case .over = state.withLock({ $0 }) { return }
     let limit = TimeAmount(clamped: connectTimeout)
     let bootstrap = ClientBootstrap(group: eventLoop)
       .connectTimeout(limit)

@@ -9,16 +9,20 @@ struct ClientPlan: Sendable {
   /// A layer of TLS.
   struct TLS: Sendable {
     let context: NIOSSLContext
-    /// What is told by SNI; `nil` for an address.
-    let serverName: String?
-    /// Whether the certificate is looked at.
+    /// Who is asked for.
+    let server: URLHost
+    /// Whether the certificate must be that server's.
     let isVerified: Bool
 
     func makeHandler() throws(WebSocketClientError) -> NIOSSLClientHandler {
       do {
-        return try NIOSSLClientHandler(context: context, serverHostname: serverName)
+        // Addresses are not told (RFC 6066 §3).
+        return try NIOSSLClientHandler(
+          context: context,
+          serverHostname: server.address == nil ? server.name : nil
+        )
       } catch {
-        throw .tlsOptions("the server's name \(serverName.map { quoted($0) } ?? "") cannot be sent: \(error)")
+        throw .tlsOptions("the server's name \(quoted(server.name)) cannot be sent: \(error)")
       }
     }
   }
@@ -58,11 +62,11 @@ struct ClientPlanner {
     let proxy = try options.proxy(for: address)
     var tls: ClientPlan.TLS?
     if address.isSecure {
-      tls = try Self.layer(options.tls, &context, to: address.host, throughProxy: proxy != nil)
+      tls = try Self.layer(options.tls, &context, to: address.host)
     }
     var proxyTLS: ClientPlan.TLS?
     if let proxy, proxy.kind == .https {
-      proxyTLS = try Self.layer(options.proxyTLS, &proxyContext, to: proxy.host, throughProxy: false)
+      proxyTLS = try Self.layer(options.proxyTLS, &proxyContext, to: proxy.host)
     }
     return ClientPlan(
       address: address,
@@ -77,13 +81,12 @@ struct ClientPlanner {
   private static func layer(
     _ tls: WebSocketClientTLS,
     _ kept: inout NIOSSLContext?,
-    to host: URLHost,
-    throughProxy: Bool
+    to host: URLHost
   ) throws(WebSocketClientError) -> ClientPlan.TLS {
-    let serverName = try tls.serverName(for: host, throughProxy: throughProxy)
+    let server = try tls.server(for: host)
     let context = if let kept { kept } else { try tls.makeContext() }
     kept = context
-    return ClientPlan.TLS(context: context, serverName: serverName, isVerified: !tls.isInsecure)
+    return ClientPlan.TLS(context: context, server: server, isVerified: !tls.isInsecure)
   }
 }
 #endif

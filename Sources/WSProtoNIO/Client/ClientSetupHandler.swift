@@ -110,11 +110,12 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   /// Whether TLS has led to who was asked for; fails if not.
   private func checkIdentity() -> Bool {
-    guard let tls, tls.layer.isVerified, let name = tls.layer.serverName else { return true }
-    if let certificate = tls.handler.peerCertificate, ServerIdentity.isProven(by: certificate, name: name) {
+    guard let tls, tls.layer.isVerified else { return true }
+    let server = tls.layer.server
+    if let certificate = tls.handler.peerCertificate, ServerIdentity.isProven(by: certificate, server) {
       return true
     }
-    fail(.certificate("it is not for \(quoted(name)) (RFC 9525 §6)"))
+    fail(.certificate("it is not for \(quoted(server.name)) (RFC 9525 §6)"))
     return false
   }
 

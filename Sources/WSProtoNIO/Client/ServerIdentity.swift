@@ -5,14 +5,20 @@ import NIOSSL
 
 /// Whether a certificate is that of the server which was asked for (RFC 9525 §6).
 ///
-/// NIOSSL accepts a certificate for the transport's address, too, whatever name was asked for. Certificates for addresses
-/// are easy to get: a proxy that has one, or a host that a forged answer of the DNS leads to, would pass for any server.
+/// In place of NIOSSL's own check, which accepts a certificate for the transport's address, too, whatever name was asked
+/// for. Certificates for addresses are easy to get: a proxy that has one, or a host that a forged answer of the DNS leads
+/// to, would pass for any server.
 enum ServerIdentity {
-  /// Whether one of the names in `certificate` is `name`, a domain name in lower case without a dot at its end.
-  static func isProven(by certificate: NIOSSLCertificate, name: String) -> Bool {
-    let name = Array(name.utf8)
+  /// Whether one of the alternative names in `certificate` is `host`. The subject's common name is none of them.
+  static func isProven(by certificate: NIOSSLCertificate, _ host: URLHost) -> Bool {
+    let name = Array(host.name.utf8)
     return certificate._subjectAlternativeNames().contains { alternative in
-      alternative.nameType == .dnsName && matches(Array(alternative.contents)[...], name[...])
+      let presented = Array(alternative.contents)
+      return switch (alternative.nameType, host.address) {
+      case (.dnsName, nil): matches(presented[...], name[...])
+      case (.ipAddress, let address?): presented == address.octets
+      default: false
+      }
     }
   }
 
@@ -33,6 +39,16 @@ enum ServerIdentity {
   /// Compares ASCII, letters in any case.
   private static func equals(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Bool {
     left.elementsEqual(right) { $0 == $1 || (URLBytes.isLetter($0) && $0 ^ $1 == 0x20) }
+  }
+}
+
+extension IPAddress {
+  /// Four or sixteen octets, in the order of the network.
+  fileprivate var octets: [UInt8] {
+    switch self {
+    case .v4(let value): withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    case .v6(let value): withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
   }
 }
 #endif

@@ -28,6 +28,7 @@ extension WebSocketClient {
   ///   - url: as for ``connect(to:options:isolation:_:)``.
   ///   - policy: the waits, and what is worth another attempt.
   ///   - options: everything else, with defaults.
+  ///   - isolation: the actor that the closures run on: the caller's.
   ///   - request: is called before each attempt, and may change the options of that one: fresh tokens. An error that it
   ///     throws ends all.
   ///   - willWait: is called before each wait with what has failed and how long the wait is, for a log.

@@ -14,14 +14,16 @@ import WSProto
 /// ```
 ///
 /// The closure has the connection for as long as it runs. When it returns, the connection is closed with 1000, and the
-/// peer's Close is waited for; an error that it throws closes with 1011, and is thrown on. See ``reconnecting`` for a
-/// connection that is to come back.
+/// peer's Close is waited for; an error that it throws closes with 1011, and is thrown on.
+///
+/// ``reconnecting(to:policy:options:isolation:request:willWait:_:)`` is for a connection that is to come back.
 public enum WebSocketClient {
   /// Opens a connection, runs `body` with it, and closes it.
   ///
   /// - Parameters:
   ///   - url: a URL of the scheme `ws`, `wss`, `http` or `https`; see ``WebSocketAddress``.
   ///   - options: everything else, with defaults.
+  ///   - isolation: the actor that the closures run on: the caller's.
   ///   - body: uses the connection, which is closed when it returns.
   /// - Returns: what `body` returns.
   /// - Throws: ``WebSocketClientError`` if there is no connection; what `body` throws; `CancellationError` if the task is

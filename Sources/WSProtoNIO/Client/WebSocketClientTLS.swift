@@ -15,7 +15,7 @@ public struct WebSocketClientTLS: Sendable {
   /// The key of the client's own certificate.
   public var privateKey: NIOSSLPrivateKeySource?
   /// The name that the server is asked for (SNI, RFC 6066 §3), and whose certificate it must show, in place of the URL's
-  /// host. Default `nil`.
+  /// host. An address is not told, but looked for in the certificate. Default `nil`.
   public var serverName: String?
   /// The least version. Default 1.2.
   public var minimumVersion = TLSVersion.tlsv12
@@ -42,7 +42,8 @@ extension WebSocketClientTLS {
     configuration.additionalTrustRoots = additionalRoots
     configuration.certificateChain = certificateChain
     configuration.privateKey = privateKey
-    configuration.certificateVerification = isInsecure ? .none : .fullVerification
+    // Whose certificate it is, `ServerIdentity` checks.
+    configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
     // WebSocket over HTTP/1.1 (RFC 7301 §6).
     configuration.applicationProtocols = ["http/1.1"]
     do {
@@ -52,21 +53,17 @@ extension WebSocketClientTLS {
     }
   }
 
-  /// The name for SNI and for the certificate; `nil` for an address, which is checked against the transport's.
-  ///
-  /// - Throws: for an address that a proxy connects to: the transport's is the proxy's.
-  func serverName(for host: URLHost, throughProxy: Bool) throws(WebSocketClientError) -> String? {
-    if serverName != nil || host.address == nil {
-      let name = serverName?.lowercased() ?? host.name
-      // Names in certificates, and in SNI, have no dot at their end (RFC 6066 §3).
-      return name.last == "." ? String(name.dropLast()) : name
+  /// Who is asked for, and must show a certificate of its own: a name, without a dot at its end (RFC 6066 §3), or an
+  /// address.
+  func server(for host: URLHost) throws(WebSocketClientError) -> URLHost {
+    if let serverName, let address = IPAddress(serverName) { return URLHost(address) }
+    if serverName == nil, host.address != nil { return host }
+    let name = serverName ?? host.name
+    do throws(InvalidURL) {
+      return try URLHost(Array((name.last == "." ? name.dropLast() : name[...]).utf8)[...])
+    } catch {
+      throw .tlsOptions("the server's name \(quoted(name)) is none: \(error)")
     }
-    if throughProxy, !isInsecure {
-      throw .tlsOptions(
-        "the certificate of the address \(host) cannot be checked through a proxy; use a name, or set serverName"
-      )
-    }
-    return nil
   }
 }
 

@@ -12,6 +12,8 @@ public struct BasicCredentials: Sendable, Hashable {
   /// The password.
   public let password: String
 
+  /// A user and a password.
+  ///
   /// - Returns: `nil` if they cannot be sent: a colon in the user, a control character in either (RFC 7617 §2).
   public init?(user: String, password: String) {
     func isLegal(_ text: String) -> Bool {

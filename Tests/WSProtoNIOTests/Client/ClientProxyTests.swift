@@ -69,8 +69,9 @@ import WSProtoNIO
         Issue.record("another name was accepted")
         return
       }
-      // The transport's address is the proxy's: the server's cannot be checked.
-      guard case .tlsOptions = await failure("wss://127.0.0.1/", options) else {
+      // An address in the certificate is the server's, not the transport's, which is the proxy's.
+      #expect(try await echo("wss://127.0.0.1/", options) == "hello")
+      guard case .certificate = await failure("wss://192.0.2.1/", options) else {
         Issue.record("the proxy's address was taken for the server's")
         return
       }

@@ -50,6 +50,8 @@ import WSProto
       var named = options
       named.tls.serverName = "example.com"
       #expect(try await echoed("wss://127.0.0.1:\(server.port)/", named) == "hello")
+      named.tls.serverName = "127.0.0.1"
+      #expect(try await echoed("wss://localhost:\(server.port)/", named) == "hello")
     }
   }
 
@@ -62,6 +64,8 @@ import WSProto
       var misnamed = try trusting()
       misnamed.tls.serverName = "other.example"
       #expect(isCertificateFault(try await outcome("wss://localhost:\(server.port)/", misnamed)))
+      misnamed.tls.serverName = "127.0.0.2"
+      #expect(isCertificateFault(try await outcome("wss://127.0.0.1:\(server.port)/", misnamed)))
       #expect(server.log.told.isEmpty)
     }
   }
@@ -144,6 +148,12 @@ import WSProto
   @Test("options that cannot be used are an error of their own")
   func options() async throws {
     var options = WebSocketClientOptions()
+    options.tls.serverName = "a b"
+    guard case .failure(.tlsOptions) = try await outcome("wss://localhost/", options) else {
+      Issue.record("no error")
+      return
+    }
+    options.tls.serverName = nil
     options.tls.certificateChain = [.certificate(try TestCertificates.certificate(TestCertificates.client))]
     options.tls.privateKey = .privateKey(try TestCertificates.key(TestCertificates.serverKey))
     try await ScriptedServer.run(tls: try TestCertificates.serverContext()) { server in

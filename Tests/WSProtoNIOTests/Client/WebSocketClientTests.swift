@@ -69,6 +69,20 @@ import WSProtoNIO
     }
   }
 
+  @Test("a task that is cancelled already connects to nobody")
+  func cancelledFirst() async throws {
+    try await ScriptedServer.run { server in
+      let task = Task {
+        withUnsafeCurrentTask { $0?.cancel() }
+        try await WebSocketClient.connect(to: "ws://127.0.0.1:\(server.port)/cancelled") { _ in }
+      }
+      await #expect(throws: CancellationError.self) { try await task.value }
+      // One that comes later is served; the other one has not been there.
+      try await WebSocketClient.connect(to: "ws://127.0.0.1:\(server.port)/") { _ in }
+      #expect(server.log.told.count == 2 && !server.log.all.contains { $0.contains("/cancelled") })
+    }
+  }
+
   @Test("the request says what the options say (RFC 6455 §4.1)")
   func request() async throws {
     var options = WebSocketClientOptions()
