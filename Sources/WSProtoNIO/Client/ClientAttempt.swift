@@ -126,9 +126,4 @@ final class ClientAttempt: Sendable {
     }
   }
 }
-
-extension TimeAmount {
-  /// The same, up to a century: an event loop's clock has an end, beyond which nothing can be scheduled.
-  init(clamped duration: Duration) { self.init(min(duration, .seconds(3_000_000_000))) }
-}
 #endif

@@ -73,7 +73,7 @@ extension WebSocketClient {
         throw failure
       }
       willWait(failure, delay)
-      try await clock.sleep(for: delay)
+      try await clock.sleep(for: delay.clampedForClock)
     }
   }
 

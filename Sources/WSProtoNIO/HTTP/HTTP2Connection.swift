@@ -60,7 +60,7 @@ final class HTTP2Connection {
   private init(_ channel: any Channel, _ pending: PendingConnection, _ limit: Duration?) {
     self.channel = channel
     self.pending = pending
-    self.limit = limit.map { TimeAmount($0) }
+    self.limit = limit.map { TimeAmount(clamped: $0) }
     pending.disarm()
     waitForStream()
     channel.closeFuture.assumeIsolated().whenComplete { _ in self.idleTimer?.cancel() }

@@ -94,7 +94,7 @@ final class PendingConnection {
   /// - Parameter onEnd: called once, when the connection has become a WebSocket, or has ended.
   init(_ channel: any Channel, limit: Duration?, onEnd: @escaping () -> Void) {
     self.channel = channel
-    self.limit = limit.map { TimeAmount($0) }
+    self.limit = limit.map { TimeAmount(clamped: $0) }
     self.onEnd = onEnd
     arm()
     channel.closeFuture.assumeIsolated().whenComplete { _ in self.end() }

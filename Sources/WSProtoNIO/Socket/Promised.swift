@@ -52,7 +52,7 @@ final class Promised<Value: Sendable>: Sendable {
   func value(within limit: Duration) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { _ = try? await self.value() }
-      group.addTask { try? await Task.sleep(for: limit) }
+      group.addTask { try? await Task.sleep(for: limit.clampedForClock) }
       await group.next()
       group.cancelAll()
     }

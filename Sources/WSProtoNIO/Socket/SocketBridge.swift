@@ -78,7 +78,7 @@ final class SocketBridge: WebSocketChannelDelegate {
   func watchStall(on eventLoop: any EventLoop) {
     guard case .wait(let limit?) = options.slowConsumer, stallTimer == nil, handler != nil else { return }
     guard let before = outbox.stall else { return }
-    stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+    stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamped: limit)) {
       self.stallTimer = nil
       guard let now = self.outbox.stall else { return }
       if now.sent == before.sent {
