@@ -69,7 +69,12 @@ final class ServerCore: HandshakeResponder {
     }
     guard isFirst else { throw WebSocketServerAlreadyRun() }
     let (opened, continuation) = AsyncStream<WebSocket>.makeStream()
-    state.withLock { $0.opened = continuation }
+    let isShuttingDown = state.withLock { state in
+      state.opened = continuation
+      return state.isShuttingDown
+    }
+    // Told to shut down before it ran.
+    if isShuttingDown { continuation.finish() }
     do {
       if let configuration = options.tls { try setTLS(configuration) }
       try await listen()
@@ -192,7 +197,7 @@ final class ServerCore: HandshakeResponder {
     await withDiscardingTaskGroup { group in
       for await socket in opened { group.addTask { await self.serve(socket) } }
       // The end of the stream is the shutdown.
-      let timeout = options.shutdownTimeout
+      let timeout = options.shutdownTimeout.clampedForClock
       let dropping = Task {
         try await Task.sleep(for: timeout)
         await self.dropAll()

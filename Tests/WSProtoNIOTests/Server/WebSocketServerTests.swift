@@ -311,6 +311,29 @@ struct WebSocketServerTests {
     }
   }
 
+  @Test("ends at once where it was told to shut down before it ran")
+  func shutDownBefore() async throws {
+    let server = WebSocketServer(port: 0, handler: echo)
+    server.shutDown()
+    try await server.run()
+  }
+
+  @Test("takes any duration for the time that shutting down may take, and for that of a handshake")
+  func longTimeouts() async throws {
+    var options = WebSocketServerOptions()
+    options.shutdownTimeout = .seconds(Int64.max)
+    options.socket.timeouts.opening = .seconds(Int64.max)
+    options.socket.slowConsumer = .wait(atMost: .seconds(Int64.max))
+    try await withServer(options) { address, server in
+      try await TestClient.open(to: address) { client async throws in
+        try await client.send(TextMessage(data: "hello"))
+        #expect(try await client.nextText() == "hello")
+        server.shutDown()
+        #expect(try await client.nextClose().code == .goingAway)
+      }
+    }
+  }
+
   @Test("ends where the task that runs it is cancelled, with 1001 to all")
   func cancellation() async throws {
     let server = WebSocketServer(port: 0, handler: echo)
