@@ -7,8 +7,8 @@ import WSProto
 
 /// A server's side of HTTP/1.1 on a channel, until one of its requests has opened a WebSocket (RFC 9112, RFC 6455 §4.2).
 ///
-/// One request after the other: while one is decided on or answered, the transport isn't read, so that what a peer sends
-/// ahead takes no more memory than a read loop. What is refused by the core's rules is answered as it says, and that is
+/// One request after the other: while one is decided on or answered, up to the last byte of the answer, the transport
+/// isn't read, so that what a peer sends ahead, or doesn't read, takes no more memory than a read loop and one answer. What is refused by the core's rules is answered as it says, and that is
 /// the end of the connection: no byte behind it is looked at.
 final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
@@ -41,6 +41,8 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var exchange: Exchange?
   private var requestCount = 0
   private var holdsRead = false
+  /// `readOn` is under way: an answer that is there at once doesn't nest another one in it.
+  private var isReadingOn = false
   private var context: ChannelHandlerContext?
 
   init(_ responder: any HandshakeResponder, _ pending: PendingConnection, remoteAddress: SocketAddress?) {
@@ -61,7 +63,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func releaseRead() {
-    guard holdsRead, let context else { return }
+    guard holdsRead, state != .answering, let context else { return }
     holdsRead = false
     context.read()
   }
@@ -86,6 +88,9 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   /// Runs what was received, up to the next request that has to be answered.
   private func readOn() {
+    guard !isReadingOn else { return }
+    isReadingOn = true
+    defer { isReadingOn = false }
     do throws(RemoteProtocolError) {
       while state == .reading, let part = try reader.next() { take(part) }
     } catch {
@@ -135,8 +140,6 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let answer = responder.answer(request) ?? .now(upgradeRequired)
     answer.whenKnown(on: context.eventLoop) { response in
       self.respond(response, to: exchange.request, closes: closes)
-      self.readOn()
-      self.releaseRead()
     }
   }
 
@@ -180,7 +183,6 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
           body: response.body
         )
         respond(refusal, to: nil, closes: true)
-        releaseRead()
       case .accept(let subprotocol, let fields):
         let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
         // Behind the request begins the connection.
@@ -189,7 +191,6 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     } catch {
       responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: remoteAddress)
       respond(HTTPServerResponse(status: .internalServerError), to: nil, closes: true)
-      releaseRead()
     }
   }
 
@@ -242,18 +243,30 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
       responder.refused(.decision, "a response cannot be sent: \(error)", from: remoteAddress)
       return context.close(promise: nil)
     }
-    write(bytes)
-    if hasBody, request?.method != .head, response.body.readableBytes > 0 {
-      context.writeAndFlush(Self.wrapOutboundOut(response.body), promise: nil)
-    }
     exchange = nil
     // The next request, or the end of the transport, is to come in time.
     pending.arm()
-    state = closes ? .closing : .reading
-    guard closes else { return }
+    state = closes ? .closing : .answering
+    let written = context.eventLoop.makePromise(of: Void.self)
+    let sendsBody = hasBody && request?.method != .head && response.body.readableBytes > 0
+    context.write(Self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: sendsBody ? nil : written)
+    if sendsBody { context.write(Self.wrapOutboundOut(response.body), promise: written) }
+    context.flush()
+    guard closes else {
+      return written.futureResult.assumeIsolated().whenSuccess { self.answered() }
+    }
     let promise = context.eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
     context.close(mode: .output, promise: promise)
+    releaseRead()
+  }
+
+  /// The answer has left.
+  private func answered() {
+    guard state == .answering else { return }
+    state = .reading
+    readOn()
+    releaseRead()
   }
 
   private func write(_ bytes: [UInt8]) {

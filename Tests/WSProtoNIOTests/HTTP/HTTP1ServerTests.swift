@@ -3,6 +3,7 @@
 #if NIO
 import HTTPTypes
 import NIOCore
+import NIOPosix
 import Testing
 import WSProto
 
@@ -200,6 +201,63 @@ struct HTTP1ServerTests {
         try await client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n")
         #expect(try await client.readResponse().body == "GET / 0")
         #expect(await client.readToEnd() == "")
+      }
+    }
+  }
+
+  @Test("answers thousands of pipelined requests that need no thought, one after the other")
+  func manyPipelined() async throws {
+    var options = WebSocketServerOptions()
+    options.maxRequestsPerConnection = .max
+    // Busy for a while: not with what other tests wait for.
+    let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    options.eventLoopGroup = eventLoops
+    try await withServer(options) { address, _ in
+      try await TestClient.connect(to: address) { client in
+        let count = 5_000
+        let requests = String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { [outbound = client.outbound] in
+            try await outbound.write(ByteBuffer(string: requests))
+          }
+          var answers = 0
+          while answers < count, let bytes = await client.read() {
+            // Once a head.
+            answers += bytes.readableBytesView.count { $0 == UInt8(ascii: "/") }
+          }
+          #expect(answers == count)
+          try await group.waitForAll()
+        }
+      }
+    }
+    try await eventLoops.shutdownGracefully()
+  }
+
+  @Test("makes no answer while the one before waits for a peer that doesn't read")
+  func unreadAnswers() async throws {
+    let made = Counter()
+    let page = ByteBuffer(repeating: UInt8(ascii: "x"), count: 12 << 20)
+    var options = WebSocketServerOptions()
+    options.answer = { _ in
+      made.add(1)
+      return HTTPServerResponse(body: page)
+    }
+    try await withServer(options) { address, _ in
+      try await TestClient.connect(to: address) { client in
+        let count = 6
+        try await client.write(String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
+        var before = -1
+        while made.count != before {
+          before = made.count
+          try await Task.sleep(for: .milliseconds(300))
+        }
+        // What the system buffers on both sides is less than that of three.
+        #expect(made.count <= 3)
+        var bytes = 0
+        while bytes < count * page.readableBytes, let read = await client.read() {
+          bytes += read.readableBytes
+        }
+        #expect(made.count == count)
       }
     }
   }

@@ -15,7 +15,7 @@ import WSProto
 final class TestClient {
   let connection: WSConnection
   private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
-  private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+  let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
   /// What was read and not used.
   private var unread = ByteBuffer()
   /// Pings of the server are answered.
