@@ -19,6 +19,9 @@ final class Inbox: Sendable {
     var taken = 0
     var bytes = 0
     var reader: CheckedContinuation<WebSocketMessage?, any Error>?
+    /// Of the wait that `reader` belongs to.
+    var readerNumber: UInt64 = 0
+    var lastNumber: UInt64 = 0
     /// The event loop was told to read no more.
     var isFull = false
     /// Nothing more comes: the connection has ended, or is about to.
@@ -87,6 +90,9 @@ final class Inbox: Sendable {
     }
   }
 
+  /// Whether a task waits for messages.
+  var isWaitedFor: Bool { state.withLock { $0.reader != nil } }
+
   /// How the connection has ended; `nil` as long as it hasn't.
   var closed: WebSocketClosed? { state.withLock { $0.closed } }
 
@@ -106,10 +112,16 @@ final class Inbox: Sendable {
   ///   another task is waiting.
   func next(isolation: isolated (any Actor)? = #isolation) async throws -> WebSocketMessage? {
     if let found = try takeNext() { return found.message }
+    let number = state.withLock { state in
+      state.lastNumber += 1
+      return state.lastNumber
+    }
     return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { reader in wait(reader) }
+      try await withCheckedThrowingContinuation { reader in wait(reader, number) }
     } onCancel: {
-      state.withLock { $0.reader.take() }?.resume(throwing: CancellationError())
+      // Not another task's, which this one has found waiting.
+      let reader = state.withLock { $0.readerNumber == number ? $0.reader.take() : nil }
+      reader?.resume(throwing: CancellationError())
     }
   }
 
@@ -126,7 +138,7 @@ final class Inbox: Sendable {
     }
   }
 
-  private func wait(_ reader: CheckedContinuation<WebSocketMessage?, any Error>) {
+  private func wait(_ reader: CheckedContinuation<WebSocketMessage?, any Error>, _ number: UInt64) {
     let step: Step? = state.withLock { state in
       guard state.reader == nil else { return .failed(MessagesInUse()) }
       let step = state.step(maxBytes)
@@ -134,6 +146,7 @@ final class Inbox: Sendable {
       // Cancelled before this: the handler has found nobody waiting.
       if Task.isCancelled { return .failed(CancellationError()) }
       state.reader = reader
+      state.readerNumber = number
       return nil
     }
     switch step {

@@ -79,6 +79,22 @@ struct MailboxTests {
     #expect(try results[1].get() == nil)
   }
 
+  @Test("A cancelled task that finds another one waiting leaves it waiting")
+  func cancelledSecondConsumer() async throws {
+    let inbox = Inbox(maxBytes: 1000) {}
+    let first = Task { try await inbox.next() }
+    while !inbox.isWaitedFor { await Task.yield() }
+    let second = Task {
+      // Cancelled before it asks.
+      while !Task.isCancelled { await Task.yield() }
+      return try await inbox.next()
+    }
+    second.cancel()
+    await #expect(throws: (any Error).self) { try await second.value }
+    _ = inbox.deliver(["for the first"], isBounded: false)
+    #expect(try await first.value == "for the first")
+  }
+
   // MARK: The outbox
 
   private func outbox(_ policy: SlowConsumerPolicy, watermark: Int = 100) -> Outbox {
