@@ -97,22 +97,26 @@ final class Outbox: Sendable {
   // MARK: The senders' side
 
   /// Puts an item in, if it may be without waiting.
-  func offer(_ item: Item) -> Outcome { offer(item, policy) }
+  func offer(_ item: Item) -> Outcome {
+    let (outcome, schedules) = offer(item, policy)
+    if schedules { onItems() }
+    return outcome
+  }
 
   /// Puts an item in that is published to many: for none of them is waited.
-  func publish(_ item: Item) -> Outcome {
+  ///
+  /// - Returns: what has become of it, and whether the caller has to tell the event loop, once for all sockets there.
+  func publish(_ item: Item) -> (Outcome, schedules: Bool) {
     if case .wait = policy { return offer(item, .disconnect) }
     return offer(item, policy)
   }
 
-  private func offer(_ item: Item, _ policy: SlowConsumerPolicy) -> Outcome {
-    let (outcome, schedules) = state.withLock { state in
+  private func offer(_ item: Item, _ policy: SlowConsumerPolicy) -> (Outcome, schedules: Bool) {
+    state.withLock { state in
       let outcome = state.decide(policy, watermark)
       guard case .taken = outcome else { return (outcome, false) }
       return (outcome, state.append(item))
     }
-    if schedules { onItems() }
-    return outcome
   }
 
   /// Waits until there is room for an item and puts it in. Those that wait come in the order in which they began.

@@ -170,15 +170,25 @@ public final class WebSocket: Sendable {
     }
   }
 
-  /// Sends a message that is published to many, without waiting; whether it goes out.
-  func publish(_ message: PreparedMessage) -> Bool {
-    switch outbox.publish(.prepared(message)) {
-    case .taken: return true
-    case .dropped, .wait, .closed: return false
-    case .disconnect(let unsent):
-      drop(.slowConsumer(unsentBytes: unsent))
-      return false
+  /// Sends a message to many, without waiting for any of them, with one task an event loop.
+  ///
+  /// - Returns: how many it goes out to.
+  static func publish(_ message: PreparedMessage, to sockets: [WebSocket]) -> Int {
+    var count = 0
+    var toDrain: [ObjectIdentifier: [WebSocket]] = [:]
+    for socket in sockets {
+      let (outcome, schedules) = socket.outbox.publish(.prepared(message))
+      if schedules { toDrain[ObjectIdentifier(socket.eventLoop), default: []].append(socket) }
+      switch outcome {
+      case .taken: count += 1
+      case .dropped, .wait, .closed: break
+      case .disconnect(let unsent): socket.drop(.slowConsumer(unsentBytes: unsent))
+      }
     }
+    for sockets in toDrain.values {
+      sockets.first?.eventLoop.execute { for socket in sockets { socket.bridge.value.drain() } }
+    }
+    return count
   }
 
   /// Bytes that wait to be sent, here and for the transport.

@@ -98,7 +98,7 @@ public final class WebSocketTopics: Sendable {
   @discardableResult
   public func deliver(_ message: PreparedMessage, to topic: String) -> Int {
     let sockets = state.withLock { $0.subscribers[topic].map { Array($0.values) } ?? [] }
-    return sockets.count { $0.publish(message) }
+    return WebSocket.publish(message, to: sockets)
   }
 }
 
