@@ -9,6 +9,10 @@ struct MessageAssembly: ~Copyable {
   private var bytes = ByteBuffer()
   private let budget: MemoryBudget?
 
+  /// The most bytes that a message may have, whatever the options say: the size of a `ByteBuffer` has 32 bits, and
+  /// growing it further traps.
+  static let maxBytes = 1 << 31
+
   init(_ kind: WebSocketMessage.Kind, budget: MemoryBudget?) {
     self.kind = kind
     self.budget = budget
@@ -16,7 +20,9 @@ struct MessageAssembly: ~Copyable {
 
   /// Appends a part; false if there is no memory for it. The core has counted it against the limit of a message.
   mutating func append(_ part: RawSpan) -> Bool {
-    guard budget?.take(part.byteCount) ?? true else { return false }
+    guard part.byteCount <= Self.maxBytes - bytes.readableBytes, budget?.take(part.byteCount) ?? true else {
+      return false
+    }
     part.withUnsafeBytes { _ = bytes.writeBytes($0) }
     return true
   }

@@ -18,7 +18,9 @@ extension WebSocketChannelHandler {
     guard let context, closed == nil || connection.state == .closed else { return }
     while let action = deadlines.advance(to: now, state: connection.state) {
       switch action {
-      case .sendPing(let ping): try? send(.ping(ping))
+      // Where the transport takes nothing, an earlier ping waits already. This one counts as sent: no sign of life since is
+      // silence all the same.
+      case .sendPing(let ping): if context.channel.isWritable { try? send(.ping(ping)) }
       case .sendClose(let close, let cause): self.close(close, cause: .deadline(cause))
       case .dropTransport(let cause): return drop(.deadline(cause))
       }
@@ -34,7 +36,7 @@ extension WebSocketChannelHandler {
       timer?.cancel()
     }
     timerDeadline = next
-    let time = NIODeadline.uptimeNanoseconds(UInt64(max(0, next / .nanoseconds(1))))
+    let time = NIODeadline(clampedUptime: next)
     // Fails where the event loop is shutting down: nothing is due then.
     timer = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: Timer(handler: self))
   }
@@ -112,6 +114,7 @@ extension WebSocketChannelHandler {
     deliver()
     closed = end
     latePong = nil
+    held.drop()
     // The end of the transport is to be read.
     resumeReading()
     pings.end(end)

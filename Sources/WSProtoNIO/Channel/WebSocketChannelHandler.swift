@@ -44,13 +44,20 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 
   // Receiving.
   /// The messages of this read loop.
-  private var batch: [WebSocketMessage] = []
-  private var assembly: MessageAssembly?
+  var batch: [WebSocketMessage] = []
+  var assembly: MessageAssembly?
+  /// A message was refused in its middle: what follows is no message any more.
+  var dropsMessages = false
+  /// What waits for the delegate to have room, where messages are compressed.
+  var held = HeldInput()
   /// A read loop, or the delivery of its messages, is under way: flushing waits for its end.
   var isReading = false
   /// The delegate has enough: reads are held back.
-  private var isPaused = false
-  private var holdsRead = false
+  var isPaused = false
+  var holdsRead = false
+  /// The transport was asked for bytes and has not brought them yet, or nobody asks it, as in an embedded channel.
+  var isAwaitingBytes = true
+  var hasAskedForBytes = false
 
   // Sending.
   /// Frames that are not written to the channel yet.
@@ -111,7 +118,12 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     finish(WebSocketClosed(code: .abnormalClosure, cause: localCause ?? .transport(transportError)))
     timer?.cancel()
     timer = nil
+    // What was written and never flushed.
+    output = ByteBuffer()
+    let promise = outputPromise
+    outputPromise = nil
     self.context = nil
+    if let promise { promise.fail(closed ?? ChannelError.ioOnClosedChannel) }
   }
 
   public func channelActive(context: ChannelHandlerContext) {
@@ -122,14 +134,15 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   /// Takes what came behind the handshake.
   private func start() {
     isReading = true
-    receive(ByteBuffer())
+    receiveInOrder(ByteBuffer())
     endReadLoop()
   }
 
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     isReading = true
+    isAwaitingBytes = !hasAskedForBytes
     deadlines.receivedBytes(at: now)
-    receive(Self.unwrapInboundIn(data))
+    receiveInOrder(Self.unwrapInboundIn(data))
   }
 
   public func channelReadComplete(context: ChannelHandlerContext) {
@@ -138,7 +151,9 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   }
 
   public func channelInactive(context: ChannelHandlerContext) {
-    connection.receiveEndOfStream { event in take(event, in: ByteBuffer()) }
+    if runHeldToEnd() {
+      connection.receiveEndOfStream { event in take(event, in: ByteBuffer()) }
+    }
     // After a Close there is no event: the end is known by then, or this end has given up before.
     finish(WebSocketClosed(code: .abnormalClosure, cause: localCause ?? .transport(transportError)))
     timer?.cancel()
@@ -159,111 +174,6 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
       if !hasEndedOutput { context.close(promise: nil) }
     }
     context.fireUserInboundEventTriggered(event)
-  }
-
-  // MARK: Reading
-
-  public func read(context: ChannelHandlerContext) {
-    if isPaused { holdsRead = true } else { context.read() }
-  }
-
-  /// The delegate has room again.
-  func resumeReading() {
-    isPaused = false
-    guard holdsRead else { return }
-    holdsRead = false
-    context?.read()
-  }
-
-  /// Whether silence is this end's own doing.
-  var isHoldingReads: Bool { isPaused && holdsRead }
-
-  /// Runs what the transport has read.
-  private func receive(_ read: ByteBuffer) {
-    // A server's core unmasks in place, and NIO still has a hand on what it has read: writing there would copy all of it
-    // first. So does what is nearly empty, as messages would hold all of its memory.
-    let isSparse = read.readableBytes < read.storageCapacity / 4
-    let bytes = connection.type == .server || isSparse ? read.exactCopy : read
-    bytes.withUnsafeReadableBytes { window in
-      // A copy is nobody else's yet, so writing to its readable bytes changes nothing that is seen; what a server sends is
-      // not masked, so that a client's core leaves it alone or fails at the header (RFC 6455 §5.1).
-      connection.receive(UnsafeMutableRawBufferPointer(mutating: window)) { event in take(event, in: bytes) }
-    }
-  }
-
-  private func take(_ event: borrowing BorrowedEvent, in bytes: ByteBuffer) {
-    switch event {
-    case .textMessage(let message):
-      take(
-        .text,
-        message.data.span.bytes,
-        message.offset.map { bytes.readerIndex + $0 },
-        isLast: message.messageFinished,
-        in: bytes
-      )
-    case .bytesMessage(let message):
-      take(
-        .binary,
-        message.data,
-        message.offset.map { bytes.readerIndex + $0 },
-        isLast: message.messageFinished,
-        in: bytes
-      )
-    case .ping(let payload): answerPing(Ping(payload: Bytes(copying: payload)))
-    case .pong(let payload): receivedPong(payload)
-    case .closeConnection(let code, let reason): receivedClose(code, String(copying: reason))
-    case .handshake, .handshakeFailed: break  // Of WSConnection only.
-    }
-  }
-
-  /// Takes a message or a part of one.
-  private func take(
-    _ kind: WebSocketMessage.Kind,
-    _ part: RawSpan,
-    _ index: Int?,
-    isLast: Bool,
-    in bytes: ByteBuffer
-  ) {
-    if assembly == nil {
-      if isLast {
-        if let index, let slice = bytes.getSlice(at: index, length: part.byteCount) {
-          batch.append(WebSocketMessage(kind, unchecked: slice))
-        } else {
-          batch.append(WebSocketMessage(kind, unchecked: ByteBuffer(copying: part)))
-        }
-        return
-      }
-      assembly = MessageAssembly(kind, budget: budget)
-    }
-    guard assembly?.append(part) == true else {
-      assembly = nil
-      let limit = budget?.limit ?? 0
-      let close = CloseConnection(code: .tryAgainLater, reason: "no memory for this message now")
-      return self.close(close, cause: .outOfMemory(limit: limit))
-    }
-    if isLast, let message = assembly.take()?.finish() { batch.append(message) }
-  }
-
-  /// Hands on what this read loop has brought, then does what is due and flushes.
-  func endReadLoop() {
-    deliver()
-    advance()
-    isReading = false
-    flushOutput()
-  }
-
-  /// Hands on the messages so far.
-  func deliver() {
-    guard !batch.isEmpty else { return }
-    let messages = batch
-    batch = []
-    if let delegate {
-      // While this end closes, it reads on for the peer's Close.
-      let isClosing = localCause != nil
-      isPaused = !delegate.received(messages, isClosing: isClosing) && !isClosing
-    } else if let context {
-      for message in messages { context.fireChannelRead(Self.wrapInboundOut(message)) }
-    }
   }
 }
 

@@ -6,7 +6,8 @@ public import WSProto
 /// The settings of one connection, on a server and on a client.
 public struct WebSocketOptions: Sendable, Hashable {
   /// The largest message that the peer may send, in bytes, after inflation. Default 1 MiB. A larger one closes the
-  /// connection with 1009. Costs so much memory a connection while a message of that size is under way.
+  /// connection with 1009. Costs so much memory a connection while a message of that size is under way. More than 2 GiB
+  /// are taken for 2 GiB.
   public var maxMessageBytes: Int = 1 << 20
   /// The head of the peer's part of the opening handshake, in bytes. Default 16 KiB; a larger one is refused.
   public var maxHeadBytes: Int = 16 << 10
@@ -31,7 +32,7 @@ public struct WebSocketOptions: Sendable, Hashable {
 
   /// The limits and the delivery that the core is given.
   var configuration: Configuration {
-    var limits = Limits(maxMessageBytes: max(0, maxMessageBytes))
+    var limits = Limits(maxMessageBytes: min(max(0, maxMessageBytes), MessageAssembly.maxBytes))
     limits.maxHeadBytes = maxHeadBytes
     // Parts as they come: the handler puts them together, once, in the buffer that it gives out.
     return Configuration(delivery: .chunks, limits: limits)

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import NIOEmbedded
+import WSProto
+
+@testable import WSProtoNIO
+
+/// A handler in an embedded channel, and its peer.
+final class Bench {
+  let loop = EmbeddedEventLoop()
+  let channel: EmbeddedChannel
+  let peer: Connection
+  let recorder: Recorder
+
+  init(
+    _ role: ConnectionType,
+    _ options: WebSocketOptions = WebSocketOptions(),
+    budget: MemoryBudget? = nil,
+    echoes: Bool = false
+  ) throws {
+    channel = EmbeddedChannel(loop: loop)
+    peer = Connection(role == .server ? .client : .server)
+    recorder = Recorder(echoes: echoes)
+    try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    let connection = Connection(role, configuration: options.configuration)
+    try channel.pipeline.syncOperations.addHandlers([
+      WebSocketChannelHandler(connection, timeouts: options.timeouts, budget: budget), recorder,
+    ])
+  }
+
+  func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+
+  /// What the peer makes of what was written.
+  func sentEvents() throws -> [Event] {
+    while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+      try peer.receiveData(bytes.readableBytesView)
+    }
+    return Array(peer.events())
+  }
+}
+
+/// Keeps what reaches it.
+final class Recorder: ChannelInboundHandler {
+  typealias InboundIn = WebSocketMessage
+  typealias OutboundOut = WebSocketCommand
+
+  private let echoes: Bool
+  var messages: [WebSocketMessage] = []
+  var roundTrips: [Duration] = []
+  var closed: WebSocketClosed?
+
+  init(echoes: Bool) { self.echoes = echoes }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let message = Self.unwrapInboundIn(data)
+    messages.append(message)
+    if echoes { context.writeAndFlush(Self.wrapOutboundOut(.send(message)), promise: nil) }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event as? WebSocketEvent {
+    case .roundTrip(let time): roundTrips.append(time)
+    case .closed(let closed): self.closed = closed
+    case nil: break
+    }
+  }
+}
+#endif
