@@ -336,23 +336,16 @@ final class ServerCore: HandshakeResponder {
 
   func opened(_ socket: WebSocket) {
     let (opened, openCount) = state.withLock { state in
-      // Accepted in the last moment: closed below.
-      if state.isShuttingDown { return (nil as AsyncStream<WebSocket>.Continuation?, 0) }
       state.sockets[socket.id] = socket
-      return (state.opened, state.sockets.count)
-    }
-    guard let opened else {
-      Task { try? await socket.close(CloseConnection(code: .goingAway), cause: .shutdown) }
-      return
+      return (state.isShuttingDown ? nil : state.opened, state.sockets.count)
     }
     metrics.opened(openCount: openCount)
     logger.debug("opened", metadata: metadata(socket))
-    // If the stream has just ended, so has the shutdown begun.
-    if case .terminated = opened.yield(socket) {
-      Task {
-        _ = try? await socket.close(CloseConnection(code: .goingAway), cause: .shutdown)
-        forget(socket)
-      }
+    if case .enqueued = opened?.yield(socket) { return }
+    // Accepted in the last moment: the shutdown waits for its end, too.
+    Task {
+      _ = try? await socket.close(CloseConnection(code: .goingAway), cause: .shutdown)
+      forget(socket)
     }
   }
 

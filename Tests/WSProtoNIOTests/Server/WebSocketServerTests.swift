@@ -253,6 +253,7 @@ struct WebSocketServerTests {
   func shutdownUnderLoad() async throws {
     let sent = Counter()
     let arrived = Counter()
+    let open = Counter()
     try await withServer { socket in
       for try await message in socket.messages {
         try await socket.send(message)
@@ -263,6 +264,7 @@ struct WebSocketServerTests {
         for _ in 0..<20 {
           group.addTask {
             try await TestClient.open(to: address) { client in
+              open.add(1)
               while true {
                 // Fails once the server has ended the transport.
                 try? await client.send(TextMessage(data: "again"))
@@ -272,7 +274,7 @@ struct WebSocketServerTests {
                   return
                 }
                 arrived.add(1)
-                if arrived.count >= 500 { server.shutDown() }
+                if arrived.count >= 500, open.count == 20 { server.shutDown() }
               }
             }
           }
