@@ -16,7 +16,7 @@ public struct WebSocketOptions: Sendable, Hashable {
   public var timeouts = Timeouts()
   /// Messages that nobody has taken yet, in bytes: from here on the socket isn't read, until half of them are taken.
   /// Default 64 KiB. More lets a peer send on while the consumer is busy; it costs so much memory a connection, and up
-  /// to one read loop and one message beyond it.
+  /// to one read loop and one message beyond it; where messages are compressed, up to 256 KiB and one message.
   public var maxUnreadBytes: Int = 64 << 10
   /// From how many bytes that wait for the transport on `send` waits. Default 64 KiB. More keeps a fast line busier, and
   /// costs so much memory a connection, up to one message beyond it.
