@@ -33,7 +33,14 @@ extension Connection {
     beginReceiving()
     defer { endReceiving() }
     let takes = takesInput
-    let written = try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
+    let written: Int
+    do throws(Failure) {
+      written = try buffer.append(upTo: count, expected: inbound.expectedBytes, read)
+    } catch {
+      // The room was made for nothing.
+      buffer.settle()
+      throw error
+    }
     // Bytes after the end are read, so that the transport is drained, and ignored.
     if !takes { buffer.dropLast(written) }
     try drainBuffer(body)
@@ -50,6 +57,10 @@ extension Connection {
       try drain(buffer.base ?? ReceiveBuffer.emptyWindow, &position, buffer.tail, keeps: true, body)
     } catch {
       buffer.head = position
+      // Nothing is read behind a Close or a failure; else the rest waits for the next call.
+      if inbound.isFinished { buffer.removeAll() } else { buffer.settle() }
+      // What stands behind an event has arrived since all events were last taken.
+      untaken = buffer.count
       throw error
     }
     buffer.head = position

@@ -86,8 +86,14 @@ public final class Connection: WebSocketEndpoint {
 
   /// Takes the received bytes that have not been read yet out of the connection, for a relay that takes over
   /// the transport after the handshake. The connection must not receive anything afterwards.
+  ///
+  /// Traps inside the closure of `receive`, and inside a hook that runs in it: the bytes are being read there.
   public func takeUnreadBytes() -> Bytes {
-    defer { buffer.removeAll() }
+    beginReceiving()
+    defer {
+      buffer.removeAll()
+      endReceiving()
+    }
     guard let base = buffer.base else { return Bytes() }
     return Bytes(copying: UnsafeRawBufferPointer(start: base + buffer.head, count: buffer.count))
   }

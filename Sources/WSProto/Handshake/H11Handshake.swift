@@ -315,8 +315,7 @@ public final class H11Handshake {
     case .open(let connection): return connection
     case .established(let connection):
       phase = .open(connection)
-      // It is open and takes bytes.
-      try? connection.receiveData(reader.takeTrailingBytes())
+      reader.takeTrailingBytes().withUnsafeBytes { connection.keep($0) }
       return connection
     default: return nil
     }

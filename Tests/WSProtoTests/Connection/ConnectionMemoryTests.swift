@@ -140,4 +140,56 @@ import WSProtoTestSupport
       }
     }
   }
+
+  private struct Stop: Error {}
+
+  /// Reads these bytes, or throws instead. The closure throws too.
+  private static func read(_ bytes: [UInt8]?, on end: Connection) throws(Stop) {
+    _ = try end.receive(
+      upTo: 64 << 10,
+      reading: { (room) throws(Stop) -> Int in
+        guard let bytes else { throw Stop() }
+        room.copyBytes(from: bytes)
+        return bytes.count
+      },
+      { (_) throws(Stop) in throw Stop() }
+    )
+  }
+
+  @Test("A read that throws, and a closure that throws at the last event, leave no buffer")
+  func throwsAndHoldsNoBuffer() {
+    for role in ConnectionType.allCases {
+      let one = Connection(role)
+      let frame = WireFrame(to: role, WireOpcode.binary, [1, 2, 3]).bytes
+      // The last one ends the connection: what stands behind it is never read.
+      for bytes in [nil, frame, WireFrame(to: role, WireOpcode.close).bytes + frame] {
+        #expect(throws: Stop.self) { try Self.read(bytes, on: one) }
+        #expect(one.buffer.window == nil && one.buffer.isEmpty)
+      }
+      #expect(one.state == .remoteClosing)
+    }
+  }
+
+  @Test(
+    "The bytes that were not read can't be taken while they are being read: a trap, not memory that is gone"
+  )
+  func takingUnreadBytesInside() async {
+    await #expect(processExitsWith: .failure) {
+      let one = Connection(.client)
+      let frame: [UInt8] = [0x82, 1, 7]
+      _ = one.receive(
+        upTo: 6,
+        reading: { room in
+          room.copyBytes(from: frame + frame)
+          return 6
+        },
+        { _ in _ = one.takeUnreadBytes() }
+      )
+    }
+    // Between two calls they can.
+    let one = Connection(.client, trailingData: [0x82, 1, 7, 0x82])
+    #expect(one.nextEvent() == .bytesMessage(BytesMessage(data: [7])))
+    #expect(one.takeUnreadBytes() == [0x82])
+    #expect(one.takeUnreadBytes().isEmpty)
+  }
 }

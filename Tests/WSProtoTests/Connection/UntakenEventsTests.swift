@@ -130,6 +130,52 @@ import WSProtoTestSupport
     }
   }
 
+  @Test("what a borrowed door has read and its closure has thrown at counts too, by both doors")
+  func afterAThrow() throws {
+    struct Stop: Error {}
+    for role in ConnectionType.allCases {
+      let pings = [UInt8](Array(repeating: WireFrame(to: role, WireOpcode.ping).bytes, count: 100).joined())
+      for reads in [false, true] {
+        let end = Connection(role, configuration: Self.configuration(50))
+        var chunk = pings
+        #expect(throws: Stop.self) {
+          if reads {
+            _ = try end.receive(
+              upTo: pings.count,
+              reading: { (room) throws(Stop) -> Int in
+                room.copyBytes(from: pings)
+                return pings.count
+              },
+              { (_) throws(Stop) in throw Stop() }
+            )
+          } else {
+            try end.receive(&chunk, count: chunk.count) { (_) throws(Stop) in throw Stop() }
+          }
+        }
+        #expect(throws: ProtocolError.self) { try end.receiveData(pings) }
+        #expect(Array(end.events()).count == 99)
+        try end.receiveData(pings)
+      }
+    }
+  }
+
+  @Test("what follows a handshake in its read is not lost, whatever the limit (RFC 6455 §4.1)")
+  func behindAHandshake() throws {
+    let server = WSConnection(.server, configuration: Self.configuration(-1))
+    var bytes = try WSConnection(.client).send(Request(host: "h", target: "/"))
+    bytes += WireFrame(to: .server, WireOpcode.ping, [1]).bytes
+    var pings = 0
+    // The owned door takes nothing with this limit.
+    try server.receive(&bytes, count: bytes.count) { (event) throws(LocalProtocolError) in
+      switch event {
+      case .handshake(.request): _ = try server.send(AcceptConnection())
+      case .ping: pings += 1
+      default: Issue.record("another event")
+      }
+    }
+    #expect(pings == 1)
+  }
+
   // MARK: The body of a refusal
 
   static let bodies: [(name: String, fields: String, part: [UInt8])] = [
