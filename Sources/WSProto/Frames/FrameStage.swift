@@ -54,11 +54,15 @@ struct FrameStage: ~Copyable {
     }
   }
 
-  /// Whether more output is pending for input already read: an inflater has more than it was asked for.
+  /// Whether more output is pending for input already read: an inflater has more than it was asked for, or hooks
+  /// have not seen all that is unmasked.
   var hasMore: Bool {
-    guard let frame = reader.frame, !frame.header.opcode.isControl, isCompressed else { return false }
-    if case .deflate(let deflate) = transform { return deflate.mayHaveMore }
-    return false
+    guard let frame = reader.frame, !frame.header.opcode.isControl else { return false }
+    return switch transform {
+    case .none: false
+    case .deflate(let deflate): isCompressed && deflate.mayHaveMore
+    case .hooks: frame.ready > 0
+    }
   }
 
   // MARK: Headers
