@@ -45,7 +45,9 @@ extension Connection {
   /// Called when the peer has violated the protocol and the state has changed.
   func answer(failure: ParseFailed) {
     keepClose { () throws(LocalProtocolError) in
-      try ClosePayload.make(code: failure.code, reason: failure.message)
+      // An extension may fail with a code that no Close may carry. Without a Close the connection would never end.
+      let code = failure.code.isSendable ? failure.code : .internalError
+      return try ClosePayload.make(code: code, reason: failure.message)
     }
   }
 
@@ -114,7 +116,8 @@ extension Connection {
       }
       try sending(make, write)
     }
-    try machine.apply(.sendClose)
+    // As with a Close of the caller's.
+    machine.applyIfLegal(.sendClose)
   }
 
   /// Sends the waiting pong. If an extension refuses it, it is dropped.

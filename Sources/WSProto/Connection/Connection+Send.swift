@@ -178,7 +178,8 @@ extension Connection {
       try payload.span.bytes.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
         try control(.close, bytes, write)
       }
-      try machine.apply(.sendClose)
+      // Checked above; only if a hook has received the end of the stream since, the state is closed already.
+      machine.applyIfLegal(.sendClose)
     case .request, .acceptConnection, .rejectConnection, .rejectData:
       throw LocalProtocolError("an event of the handshake cannot be sent in state \(state)", .state(state))
     }

@@ -112,15 +112,15 @@ public final class Connection: WebSocketEndpoint {
   /// Changes the state because of something received.
   func move(_ input: ConnectionStateMachine.Input) {
     machine.applyIfLegal(input)
-    // After both Closes no pongs are sent (RFC 6455 §5.5.2).
     if machine.state == .closed { pongWaits = false }
   }
 
-  /// Whether the newest ping's pong waits in ``replies``.
+  /// Whether the newest ping's pong waits in ``replies``. Never after both Closes (RFC 6455 §5.5.2), not even if a
+  /// hook has received the second one inside of a call that fails and leaves its pong waiting.
   var pongWaits: Bool {
     get { gateAtRest == .pongFirst }
     set {
-      gateAtRest = newValue ? .pongFirst : .open
+      gateAtRest = newValue && machine.state != .closed ? .pongFirst : .open
       if gate != .busy { gate = gateAtRest }
     }
   }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WSProtoTestSupport
+
+@testable import WSProto
+
+/// Automatic replies and extensions that misbehave: codes that no Close may carry, hooks that receive inside of a call
+/// that sends.
+@Suite struct RepliesAndHooksTests {
+  typealias Door = Splits.Door
+
+  @Test(
+    "a violation with a code that no Close may carry is answered with 1011, so that the connection ends (RFC 6455 §7.1.7, §7.4.1)",
+    arguments: Door.allCases,
+    [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535] as [UInt16]
+  )
+  func codeThatCannotBeSent(door: Door, code: UInt16) throws {
+    for role in ConnectionType.allCases {
+      let end = Connection(
+        role,
+        extensions: [Refusing(code: CloseReason(code))],
+        configuration: Configuration(automaticReplies: .all)
+      )
+      try door.receive(WireFrame(to: role, WireOpcode.binary, [1]).bytes, on: end) { _ in }
+      // The event tells what the extension said.
+      #expect(end.failure?.code == CloseReason(code) && end.state == .remoteClosing)
+      #expect(end.waitingReplyBytes > 0)
+      let sent = try end.sendReplies()
+      #expect(
+        try RepliesTests.read(sent, from: role) == [
+          .closeConnection(CloseConnection(code: .internalError, reason: "no"))
+        ]
+      )
+      #expect(end.state == .closed)
+    }
+  }
+
+  @Test(
+    "no pong waits behind both Closes, even if a hook takes the second one inside of a call that fails (RFC 6455 §5.5.2)"
+  )
+  func closeInsideOfAPong() throws {
+    for role in ConnectionType.allCases {
+      let hook = Hook()
+      let end = Connection(
+        role,
+        extensions: [Calling(hook: hook)],
+        configuration: Configuration(automaticReplies: .all)
+      )
+      _ = try end.send(CloseConnection(code: 1000))
+      try Door.owned.receive(WireFrame(to: role, WireOpcode.ping, [1]).bytes, on: end) { _ in }
+      hook.action = { [unowned end] in
+        try? end.receiveData(WireFrame(to: role, WireOpcode.close, closePayload(1000)).bytes)
+        while end.nextEvent() != nil {}
+      }
+      var output: [UInt8] = [7]
+      // The pong that waits goes first. When its hook has run, the connection is closed, and a pong can't be sent.
+      #expect(throws: LocalProtocolError.self) { try end.send(Pong(payload: [2]), into: &output) }
+      #expect(output == [7] && end.state == .closed)
+      #expect(end.waitingReplyBytes == 0)
+      #expect(try end.sendReplies().isEmpty)
+    }
+  }
+
+  @Test(
+    "a Close whose hook takes the end of the stream is written and throws nothing",
+    arguments: [false, true]
+  )
+  func endInsideOfAClose(automatic: Bool) throws {
+    for role in ConnectionType.allCases {
+      let hook = Hook()
+      let end = Connection(
+        role,
+        extensions: [Calling(hook: hook)],
+        configuration: Configuration(automaticReplies: automatic ? .all : [])
+      )
+      if automatic {
+        let close = WireFrame(to: role, WireOpcode.close, closePayload(1000))
+        try Door.owned.receive(close.bytes, on: end) { _ in }
+      }
+      hook.action = { [unowned end] in
+        try? end.receiveEndOfStream()
+        while end.nextEvent() != nil {}
+      }
+      let sent = automatic ? try end.sendReplies() : try end.send(CloseConnection(code: 1000))
+      #expect(
+        try RepliesTests.read(sent, from: role) == [.closeConnection(CloseConnection(code: 1000))]
+      )
+      #expect(end.state == .closed)
+    }
+  }
+}
+
+/// Refuses every data frame with this code.
+private struct Refusing: Extension {
+  var name: String { "x-refusing" }
+  var code: CloseReason
+  func enabled() -> Bool { true }
+
+  mutating func frameInboundHeader(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    payloadLength: UInt64
+  ) throws(ParseFailed) -> RsvBits {
+    throw ParseFailed("no", code)
+  }
+}
+
+/// What a hook does, once.
+private final class Hook: @unchecked Sendable, Hashable {
+  var action: (() -> Void)?
+
+  static func == (left: Hook, right: Hook) -> Bool { left === right }
+  func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// Calls its hook when a frame is sent.
+private struct Calling: Extension {
+  var name: String { "x-calling" }
+  var hook: Hook
+  func enabled() -> Bool { true }
+
+  mutating func frameOutbound(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    data: [UInt8],
+    fin: Bool
+  ) throws(LocalProtocolError) -> (rsv: RsvBits, data: [UInt8]) {
+    hook.action.take()?()
+    return (rsv, data)
+  }
+}
