@@ -134,7 +134,10 @@ extension Connection {
     }
   }
 
-  public func sizeBound(ofPayload count: Int) -> Int { outbound.bound(count) + waitingPongBytes }
+  public func sizeBound(ofPayload count: Int) -> Int {
+    let (sum, overflow) = outbound.bound(count).addingReportingOverflow(waitingPongBytes)
+    return overflow ? .max : sum
+  }
 
   /// What sending this is to the state; `nil` if it can't be sent.
   private static func input(of event: Event) -> ConnectionStateMachine.Input? {

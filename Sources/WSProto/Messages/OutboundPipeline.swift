@@ -135,13 +135,18 @@ struct OutboundPipeline: ~Copyable {
   // MARK: Sizes and buffers
 
   /// The maximum size on the wire of a frame with a payload of `count` bytes. With custom extensions this is
-  /// an estimate, because their output is unknown.
+  /// an estimate, because their output is unknown. `Int.max` if it is more: the caller may ask about any size.
   func bound(_ count: Int) -> Int {
     switch transform {
-    case .none: count + FrameSizes.maxHeader
-    case .deflate(let deflate): max(count, deflate.bound(count)) + FrameSizes.maxHeader
-    case .hooks: 2 * count + 4096
+    case .none: Self.sum(count, FrameSizes.maxHeader)
+    case .deflate(let deflate): Self.sum(max(count, deflate.bound(max(0, count))), FrameSizes.maxHeader)
+    case .hooks: Self.sum(Self.sum(count, count), 4096)
     }
+  }
+
+  private static func sum(_ left: Int, _ right: Int) -> Int {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? .max : sum
   }
 
   /// The same for a control frame; exact without custom extensions.

@@ -298,4 +298,30 @@ import WSProtoTestSupport
     let code: CloseCode = .goingAway
     #expect(try server.send(.closeConnection(CloseConnection(code: code))) == [0x88, 2, 0x03, 0xE9])
   }
+
+  @Test(
+    "the room for any size can be asked for, without a trap",
+    arguments: ConnectionMemoryTests.Negotiated.allCases
+  )
+  func roomForAnySize(negotiated: ConnectionMemoryTests.Negotiated) throws {
+    for role in ConnectionType.allCases {
+      let end = Connection(
+        role,
+        extensions: try negotiated.extensions(role),
+        configuration: Configuration(automaticReplies: .all)
+      )
+      for pings in 0..<2 {
+        for size in [Int.max, .max - 1, .max - 14, .max / 2 + 1] {
+          #expect(end.sizeBound(ofPayload: size) >= size)
+        }
+        #expect(end.sizeBound(ofPayload: .max) == .max)
+        if pings == 0 {
+          try end.receiveData(WireFrame(to: role, WireOpcode.ping, [1]).bytes)
+          #expect(Array(end.events()).count == 1 && end.waitingReplyBytes > 0)
+        }
+      }
+      // A number of bytes can't be negative; a caller's slip must not trap either.
+      #expect(end.sizeBound(ofPayload: -1) >= 0)
+    }
+  }
 }
