@@ -111,12 +111,25 @@ import Testing
     ]
   }
 
-  @Test("a planted fault is found, with a shortest way to it", arguments: Plant.all)
-  func planted(plant: Plant) throws {
-    let rules = ModelRules(table: plant.table, repliesAutomatically: (false, false))
+  @Test("a planted fault is found, with a shortest way to it", arguments: Plant.all, [false, true])
+  func planted(plant: Plant, replies: Bool) throws {
+    let rules = ModelRules(table: plant.table, repliesAutomatically: (replies, replies))
+    try find(plant.breaks, rules, plant.testDescription)
+  }
+
+  @Test(
+    "a pong that still waits behind both Closes is found (RFC 6455 §5.5.2)",
+    arguments: [(true, false), (false, true)]
+  )
+  func plantedPong(client: Bool, server: Bool) throws {
+    let rules = ModelRules(repliesAutomatically: (client, server), dropsPongs: false)
+    try find(Plant.pongs, rules, "a pong outlives the connection")
+  }
+
+  private func find(_ breaks: String, _ rules: ModelRules, _ name: String) throws {
     let (fault, trace) = try #require(ModelCheck(rules).finding, "nothing was found")
-    print("planted: \(plant.testDescription). \(fault.property):\n\(Self.lines(trace))")
-    #expect(fault.property == plant.breaks)
+    print("planted: \(name). \(fault.property):\n\(Self.lines(trace))")
+    #expect(fault.property == breaks)
     // The way is one: it can be walked, and its last step shows the fault.
     var world = ModelWorld()
     for step in trace.dropLast() {

@@ -13,6 +13,8 @@ struct ModelFault: Error, Hashable {
 struct ModelRules {
   var table: ModelWorld.Table = ConnectionStateMachine.next
   var repliesAutomatically: (client: Bool, server: Bool)
+  /// Whether a waiting pong is dropped when the connection is closed; `false` is a planted fault.
+  var dropsPongs = true
 
   func replies(_ role: ConnectionType) -> Bool {
     role == .client ? repliesAutomatically.client : repliesAutomatically.server
@@ -137,12 +139,12 @@ extension ModelWorld {
       self[role].closesMade += 1
     default: break
     }
-    enter(role, next)
+    enter(role, next, rules)
   }
 
-  private mutating func enter(_ role: ConnectionType, _ state: State) {
+  private mutating func enter(_ role: ConnectionType, _ state: State, _ rules: ModelRules) {
     self[role].state = state
-    if state == .closed { self[role].pongWaits = false }
+    if state == .closed, rules.dropsPongs { self[role].pongWaits = false }
   }
 
   // MARK: Receiving
@@ -210,7 +212,7 @@ extension ModelWorld {
   }
 
   private mutating func move(_ role: ConnectionType, _ input: Input, _ rules: ModelRules) {
-    if let next = rules.table(self[role].state, input) { enter(role, next) }
+    if let next = rules.table(self[role].state, input) { enter(role, next, rules) }
   }
 
   private mutating func tell(_ role: ConnectionType, _ told: Told) throws(ModelFault) {
