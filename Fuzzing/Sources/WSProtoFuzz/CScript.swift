@@ -32,6 +32,12 @@ struct CScript {
     let choice = input.byte()
     var configuration = Self.configuration(Limits(&input))
     configuration.whole_messages = choice & 0x80 != 0
+    if choice & 4 != 0 {
+      configuration.automatic_pongs = true
+      configuration.automatic_closes = true
+      configuration.automatic_rejections = true
+    }
+    if choice & 8 != 0 { configuration.max_untaken_bytes = 24 }
     contexts = (0..<2).map { _ in CCallbacks(&input) }
     for (number, context) in contexts.enumerated() { extensions.append(context.make("x-c-\(number)")) }
     var parameters = wsproto_deflate_parameters()
@@ -84,6 +90,8 @@ struct CScript {
     case 8:
       if choice & 0x70 == 0 {
         call { error in wsproto_endpoint_receive_end_of_stream(endpoints[end], error) }
+      } else {
+        replies(end, to: choice & 0x40 == 0 ? 1 - end : nil)
       }
     case 9: upgrade(&input, end)
     case 10: frames(&input)
@@ -140,6 +148,18 @@ struct CScript {
       let start = chunk.assumingMemoryBound(to: UInt8.self).baseAddress
       _ = call { error in wsproto_endpoint_receive(endpoints[end], start, chunk.count, error) }
     }
+  }
+
+  /// Sends the automatic replies, and hands them to the other end.
+  private func replies(_ end: Int, to other: Int?) {
+    let waiting = wsproto_endpoint_waiting_reply_bytes(endpoints[end])
+    var output = wsproto_bytes()
+    guard call({ error in wsproto_endpoint_send_replies(endpoints[end], &output, error) }) else { return }
+    let bytes = read(output)
+    if bytes.count > waiting || bytes.isEmpty != (waiting == 0) {
+      disagree("the size of the replies", [("bytes", bytes), ("waiting", waiting)])
+    }
+    if let other { receive(bytes, other) }
   }
 
   private func take(_ end: Int, limit: Int) {

@@ -188,6 +188,7 @@ final class CCallbacks {
       if !wsproto_endpoint_receive(endpoint, nil, 0, &error), error == nil { fatalError("no error") }
       wsproto_error_free(error)
       _ = wsproto_endpoint_state(endpoint)
+      _ = wsproto_endpoint_waiting_reply_bytes(endpoint)
     }
     return count == Int(refused) ? Int32(refused) * 40 : 0
   }

@@ -53,24 +53,37 @@ extension ConnectionScript {
       if sink & 3 == 3 {
         // Memory of the caller's, with room enough or one byte less.
         let needed = connection.sizeBound(of: event)
-        let room = sink & 4 == 0 ? needed : max(0, needed - 1)
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 1)
-        defer { memory.deallocate() }
-        var span = OutputRawSpan(buffer: memory, initializedCount: 0)
-        try connection.send(event, into: &span)
-        let count = span.finalize(for: memory)
-        output += memory.prefix(count)
+        try write(needed - Int(sink >> 2 & 1), &output) { (span) throws(LocalProtocolError) in
+          try connection.send(event, into: &span)
+        }
       } else {
         try connection.send(event, into: &output)
       }
     } catch {
+      if case .outputTooSmall = error.violation, sink & 4 == 0, meddler == nil {
+        wrong("too little room, though it was asked for", [("event", name(event)), ("error", error)])
+      }
       return refused(error, event, before, output)
     }
     log.append("sent \(name(event))")
     note(event, Array(output.dropFirst()))
   }
 
-  func refused(
+  /// Writes to memory of exactly this size, and appends what was written.
+  func write(
+    _ room: Int,
+    _ output: inout [UInt8],
+    _ body: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
+  ) throws(LocalProtocolError) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(0, room), alignment: 1)
+    defer { memory.deallocate() }
+    var span = OutputRawSpan(buffer: memory, initializedCount: 0)
+    try body(&span)
+    let count = span.finalize(for: memory)
+    output += memory.prefix(count)
+  }
+
+  mutating func refused(
     _ error: LocalProtocolError,
     _ event: Event,
     _ before: ConnectionState,
@@ -83,7 +96,10 @@ extension ConnectionScript {
     case .state(let state):
       if state != before { wrong("an error with another state", [("error", error)]) }
     case .closeCode, .controlPayloadTooLong, .messageType, .outputTooSmall: break
-    case .extension: if meddler == nil { wrong("an error of an extension", [("error", error)]) }
+    case .extension:
+      if meddler == nil { wrong("an error of an extension", [("error", error)]) }
+      // It may have been the pong that was refused.
+      if !connection.pongWaits { waitingPong = nil }
     case .subprotocol, .head, .bodyFraming, .reentrance, .eventsNotTaken:
       wrong("an error of others", [("error", error)])
     }
@@ -100,7 +116,15 @@ extension ConnectionScript {
     }
   }
 
+  /// The automatic pong, which was sent before anything else.
+  mutating func notePong() {
+    guard let payload = waitingPong else { return }
+    waitingPong = nil
+    if !sentClose { sentEntries.append(control(.pong(payload))) }
+  }
+
   mutating func note(_ event: Event, _ bytes: [UInt8]) {
+    notePong()
     if sentClose {
       guard case .pong = event else { wrong("sent behind a Close", [("event", name(event))]) }
     }
@@ -158,6 +182,62 @@ extension ConnectionScript {
       return refused(error, event, before, output)
     }
     note(event, Array(output.dropFirst()))
+  }
+
+  // MARK: Automatic replies
+
+  mutating func sendReplies(_ sink: UInt8) {
+    let before = connection.state
+    let waiting = connection.waitingReplyBytes
+    // The peer's Close, or its violation: only ours is missing.
+    let closes = replies && before == .remoteClosing
+    var output: [UInt8] = [0xEE]
+    do throws(LocalProtocolError) {
+      if sink & 1 == 0 {
+        try connection.sendReplies(into: &output)
+      } else {
+        try write(waiting - Int(sink >> 1 & 1), &output) { (span) throws(LocalProtocolError) in
+          try connection.sendReplies(into: &span)
+        }
+      }
+    } catch {
+      if case .outputTooSmall = error.violation, sink & 2 == 0, meddler == nil {
+        wrong("too little room for the replies, though it was asked for", [("error", error)])
+      }
+      return refused(error, .pong(Pong()), before, output)
+    }
+    log.append("sent replies")
+    let bytes = Array(output.dropFirst())
+    guard meddler == nil else {
+      waitingPong = nil
+      sentClose = sentClose || before != .closed && connection.state == .closed
+      return
+    }
+    if bytes.count != waiting || bytes.isEmpty != (waitingPong == nil && !closes) {
+      wrong(
+        "the size of the replies",
+        [("bytes", bytes), ("waiting", waiting), ("pong", waitingPong as Any)]
+      )
+    }
+    if connection.state != (closes ? .closed : before) || connection.waitingReplyBytes != 0 {
+      wrong("after the replies", [("before", before), ("waiting", connection.waitingReplyBytes)])
+    }
+    sent += bytes
+    notePong()
+    if closes { sentClose = true }
+  }
+
+  /// The pong waits until it is sent or both Closes have passed, and a Close until it is sent.
+  mutating func checkReplies() {
+    if connection.state == .closed { waitingPong = nil }
+    if connection.pongWaits != (waitingPong != nil) {
+      wrong("a pong that waits", [("expected", waitingPong as Any)])
+    }
+    guard meddler == nil else { return }
+    let close = replies && connection.state == .remoteClosing
+    if (connection.waitingReplyBytes > 0) != (close || waitingPong != nil) {
+      wrong("waiting replies", [("bytes", connection.waitingReplyBytes)])
+    }
   }
 
   func checkSent() {

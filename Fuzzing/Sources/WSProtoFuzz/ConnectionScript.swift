@@ -14,6 +14,8 @@ struct ConnectionScript {
   let limits: Limits
   let kind: UInt8
   let meddler: Meddler?
+  /// Whether pongs and Closes are automatic.
+  let replies: Bool
   let connection: Connection
   let pool = DeflatePool(capacity: 1)
   var grammar: FrameGrammar
@@ -26,6 +28,8 @@ struct ConnectionScript {
   /// The parts of the message that is being sent.
   var partial: (isText: Bool, bytes: [UInt8])?
   var sentClose = false
+  /// The payload of the newest ping, if its automatic pong has not been sent.
+  var waitingPong: [UInt8]?
   var log: [String] = []
 
   init(_ input: inout Input) {
@@ -33,14 +37,27 @@ struct ConnectionScript {
     role = choice & 1 == 0 ? .server : .client
     delivery = choice & 2 == 0 ? .chunks : .wholeMessages
     kind = choice >> 2 & 7
-    limits = Limits(&input)
+    var limits = Limits(&input)
+    // The caller of this script often takes no events.
+    if choice & 0x80 != 0 { limits.maxUntakenBytes = 24 }
+    self.limits = limits
+    replies = choice & 0x40 != 0
     meddler = kind == 5 || kind == 6 ? Meddler(&input, number: 0, refuses: true) : nil
     let deflater =
       kind >= 2 && kind <= 4 ? try? DeflateStream(DeflateSettings(level: 1, memoryLevel: 1)) : nil
     grammar = FrameGrammar(receiver: role, deflater: deflater)
     collector = OutcomeCollector(wholeMessages: delivery == .wholeMessages)
     received = choice & 0x20 == 0 ? [] : grammar.frame(&input)
-    connection = Self.connect(role, delivery, limits, kind, meddler, pool, trailing: received)
+    connection = Self.connect(
+      role,
+      delivery,
+      limits,
+      kind,
+      meddler,
+      pool,
+      trailing: received,
+      replies: replies ? .all : []
+    )
   }
 
   /// Without extensions, with permessage-deflate of three kinds, with one that meddles, with both.
@@ -51,7 +68,8 @@ struct ConnectionScript {
     _ kind: UInt8,
     _ meddler: Meddler?,
     _ pool: DeflatePool?,
-    trailing: [UInt8] = []
+    trailing: [UInt8] = [],
+    replies: AutomaticReplies = []
   ) -> Connection {
     var extensions: [any Extension] = []
     if kind >= 2, kind != 5, kind != 7 {
@@ -65,6 +83,7 @@ struct ConnectionScript {
       configuration: Configuration(
         delivery: delivery,
         limits: limits,
+        automaticReplies: replies,
         randomSource: RandomSource { room in for index in room.indices { room[index] = 0x5A } }
       ),
       deflatePool: kind == 4 ? pool : nil
@@ -76,7 +95,7 @@ struct ConnectionScript {
       what,
       [
         ("role", role), ("delivery", delivery), ("limits", limits), ("kind", kind),
-        ("meddler", meddler as Any), ("calls", log), ("state", connection.state),
+        ("meddler", meddler as Any), ("replies", replies), ("calls", log), ("state", connection.state),
       ] + details
     )
   }
@@ -88,17 +107,18 @@ struct ConnectionScript {
     let before = connection.state
     switch choice & 15 {
     case 0...5: receive(&input, door: choice & 7, times: 1 + Int(choice >> 6))
-    case 6: for _ in 0...(choice >> 4) { if let event = connection.nextEvent() { collector.add(event) } }
+    case 6: for _ in 0...(choice >> 4) { if let event = connection.nextEvent() { see(event) } }
     case 7: takeEvents()
     case 8: if choice & 0x70 == 0 { endStream(borrowed: choice & 0x80 != 0) }
     case 9: release()
+    case 10: sendReplies(choice >> 4)
     default: send(&input, into: choice >> 4)
     }
     check(before)
   }
 
   /// The state may only move on (RFC 6455 §4, §7).
-  func check(_ before: ConnectionState) {
+  mutating func check(_ before: ConnectionState) {
     let after = connection.state
     let isLegal =
       switch before {
@@ -109,6 +129,21 @@ struct ConnectionScript {
       case .connecting, .rejecting: false
       }
     if !isLegal { wrong("the state went from \(before) to \(after)") }
+    checkReplies()
+  }
+
+  /// What happens to an event: it is noted, and a ping is the one to answer.
+  mutating func see(_ event: Event) {
+    if replies, case .ping(let ping) = event { waitingPong = Array(ping.payload) }
+    collector.add(event)
+  }
+
+  mutating func see(_ event: borrowing BorrowedEvent) {
+    switch event {
+    case .ping(let payload): if replies { waitingPong = payload.withUnsafeBytes { Array($0) } }
+    default: break
+    }
+    collector.add(event)
   }
 
   mutating func receive(_ input: inout Input, door: UInt8, times: Int) {
@@ -122,21 +157,20 @@ struct ConnectionScript {
   }
 
   mutating func take(_ piece: ArraySlice<UInt8>, door: UInt8) {
-    var collector = self.collector
-    defer { self.collector = collector }
+    // A copy, because the closures can't change this script while its connection is used.
+    var script = self
+    defer { self = script }
     switch door {
     case 0, 1:
-      do throws(ProtocolError) { try connection.receiveData(piece) } catch {
-        wrong("an error where there is none", [("error", error)])
-      }
-      if door == 1 { while let event = connection.nextEvent() { collector.add(event) } }
+      receiveOwned(piece, &script)
+      if door == 1 { while let event = connection.nextEvent() { script.see(event) } }
     case 2:
-      withExactCopy(of: piece) { chunk in connection.receive(chunk) { event in collector.add(event) } }
+      withExactCopy(of: piece) { chunk in connection.receive(chunk) { event in script.see(event) } }
     case 3:
       withExactCopy(of: piece) { (chunk) -> Void in
         do throws(Interruption) {
           try connection.receive(chunk) { (event) throws(Interruption) in
-            collector.add(event)
+            script.see(event)
             throw Interruption()
           }
         } catch {}
@@ -151,7 +185,7 @@ struct ConnectionScript {
             return piece.count
           },
           { (event) throws(Interruption) in
-            collector.add(event)
+            script.see(event)
             if throwing {
               throwing = false
               throw Interruption()
@@ -162,9 +196,24 @@ struct ConnectionScript {
     }
   }
 
+  /// Refused only if too much waits. The same bytes are taken once the events are.
+  func receiveOwned(_ piece: ArraySlice<UInt8>, _ script: inout ConnectionScript) {
+    do throws(ProtocolError) { return try connection.receiveData(piece) } catch {
+      guard case .local(let local) = error,
+        local.violation == .eventsNotTaken(limit: limits.maxUntakenBytes),
+        connection.buffer.count > limits.maxUntakenBytes
+      else { wrong("an error where there is none", [("error", error)]) }
+    }
+    script.log.append("refused")
+    while let event = connection.nextEvent() { script.see(event) }
+    do throws(ProtocolError) { try connection.receiveData(piece) } catch {
+      wrong("an error though all events were taken", [("error", error)])
+    }
+  }
+
   mutating func takeEvents() {
     log.append("take all events")
-    while let event = connection.nextEvent() { collector.add(event) }
+    while let event = connection.nextEvent() { see(event) }
     checkMemory()
   }
 
@@ -172,9 +221,9 @@ struct ConnectionScript {
     log.append("end of stream")
     streamEnded = true
     if borrowed {
-      var collector = self.collector
-      connection.receiveEndOfStream { event in collector.add(event) }
-      self.collector = collector
+      var script = self
+      connection.receiveEndOfStream { event in script.see(event) }
+      self = script
     } else {
       do throws(ProtocolError) { try connection.receiveEndOfStream() } catch {
         wrong("an error at the end of the stream", [("error", error)])
@@ -207,6 +256,8 @@ struct ConnectionScript {
 
   mutating func finish() {
     takeEvents()
+    checkReplies()
+    if replies { sendReplies(0) }
     checkReceived()
     if meddler == nil { checkSent() }
     do throws(ProtocolError) { try connection.receiveEndOfStream() } catch {

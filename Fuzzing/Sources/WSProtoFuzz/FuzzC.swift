@@ -30,9 +30,20 @@ enum FuzzC {
     let stream = grammar.stream(&input)
     var configuration = CScript.configuration(limits)
     configuration.whole_messages = whole
+    // All events are taken after each piece, so no limit is too small.
+    configuration.max_untaken_bytes = 0
+    configuration.automatic_pongs = choice & 4 != 0
+    configuration.automatic_closes = choice & 8 != 0
+    var replies: AutomaticReplies = []
+    if choice & 4 != 0 { replies.insert(.pongs) }
+    if choice & 8 != 0 { replies.insert(.closes) }
     let connection = Connection(
       role,
-      configuration: Configuration(delivery: whole ? .wholeMessages : .chunks, limits: limits)
+      configuration: Configuration(
+        delivery: whole ? .wholeMessages : .chunks,
+        limits: limits,
+        automaticReplies: replies
+      )
     )
     var collector = OutcomeCollector(wholeMessages: whole)
     withExactCopy(of: stream) { chunk in connection.receive(chunk) { event in collector.add(event) } }
@@ -66,6 +77,16 @@ enum FuzzC {
         "C and Swift",
         [("stream", stream), ("limits", limits), ("found", found), ("expected", expected)]
       )
+    }
+    var output = wsproto_bytes()
+    if !wsproto_endpoint_send_replies(endpoint, &output, nil) { fatalError("refused to reply") }
+    let (inC, inSwift) = (read(output), (try? connection.sendReplies()) ?? [0])
+    // A client's masks are random.
+    if role == .server ? inC != inSwift : inC.count != inSwift.count {
+      disagree("replies in C and Swift", [("stream", stream), ("C", inC), ("Swift", inSwift)])
+    }
+    if wsproto_endpoint_state(endpoint) != Int32(connection.state.rawValue) {
+      disagree("the state after the replies", [("stream", stream)])
     }
   }
 
