@@ -146,8 +146,8 @@ struct ReceiveBuffer: ~Copyable {
   private mutating func settleStorage() {
     let unread = tail - head
     if unread == 0 {
-      // A small one that events share is kept, so that the next reads go into the same block: an event of a few bytes that
-      // the caller keeps must not keep a whole block alive.
+      // A small one that events share is kept, so that the next reads go into the same block. Otherwise each
+      // event of a few bytes that the caller keeps would keep a whole block alive.
       if capacity > Retention.receiveBuffer || isKnownUniquelyReferenced(&storage) { removeAll() }
       return
     }

@@ -2,19 +2,20 @@
 
 // What an idle connection can do without.
 extension Connection {
-  /// Gives back the contexts of a compression that no later message needs: to the connection's ``DeflatePool``, or to the
-  /// system. For connections that are idle; the next message that needs a context makes one, and the peer notices
+  /// Releases the compression contexts that no later message needs, to the connection's ``DeflatePool`` or to
+  /// the system. For idle connections: the next message creates a context if it needs one, and the peer notices
   /// nothing.
   ///
-  /// - What it sends with goes between two messages: the next message is compressed without the history, which is always
-  ///   legal (RFC 7692 §7.1.1) and compresses it a little less.
-  /// - What it receives with goes between two messages, and only where the peer compresses without context takeover. Else
-  ///   the peer's next message may refer to what came before, and the window stays.
-  /// - On a client the 512 bytes that masking keys come from go too (RFC 6455 §5.3); the next frame draws a new seed.
+  /// - The context for sending is released between two messages. The next message is compressed without history,
+  ///   which is always legal (RFC 7692 §7.1.1) and a little less effective.
+  /// - The context for receiving is released between two messages, and only if the peer compresses without context
+  ///   takeover. Otherwise the peer's next message may refer to earlier ones, so the window stays.
+  /// - A client also releases the 512 bytes that masking keys are taken from (RFC 6455 §5.3). The next frame draws
+  ///   a new seed.
   ///
-  /// The half whose call is under way, when this is called by a hook or by the closure of a borrowed door, keeps its own.
+  /// In the closure of `receive`, and in hooks, the direction whose call is running keeps its context.
   ///
-  /// - Returns: whether the connection holds no context any more.
+  /// - Returns: whether the connection now holds no context.
   @discardableResult
   public func releaseContexts() -> Bool {
     let isBusy = isBusy
