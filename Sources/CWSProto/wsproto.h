@@ -45,14 +45,15 @@
 ///   `wsproto_endpoint_connection` are parts of the endpoint passed in: use one lock for all of them. Different
 ///   endpoints may be used in parallel, even if they have the same extensions.
 /// - Pointers that a function returns (events, output, errors' texts) belong to the object it was called on. They are
-///   valid until the next call of `receive`, `next_event`, `next_frame`, `send` or `free` on that object. An event
-///   may be passed to `send` on the object it came from. Arguments are copied and never kept.
+///   valid until the next call of `receive`, `next_event`, `next_frame`, `send`, `send_replies` or `free` on that
+///   object. An event may be passed to `send` on the object it came from. Arguments are copied and never kept.
 /// - `receive` of 0 bytes only invalidates those pointers. Call it if an object will be idle after a large `send`; it
 ///   then keeps at most 16 KiB, plus what the connection itself needs.
 /// - Functions that can fail return `false` and, if `error` isn't NULL, store an error there that the caller frees
 ///   with `wsproto_error_free`. A failed `send` has changed nothing.
 /// - A callback must neither use nor free the object that calls it. Functions that can fail then fail with
-///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing changes. Asking for the state is allowed.
+///   WSPROTO_VIOLATION_REENTRANCE, `next_event` returns NULL, and nothing changes. Asking for the state
+///   and for the size of the waiting replies is allowed.
 /// - `NULL` is not a legal object, except for the functions called `free`; NULL data is legal if its size is 0.
 #ifndef WSPROTO_H
 #define WSPROTO_H
@@ -244,7 +245,8 @@ int32_t wsproto_endpoint_failure(wsproto_endpoint *endpoint);
 bool wsproto_endpoint_initiate_upgrade(wsproto_endpoint *endpoint, const wsproto_field *fields, size_t field_count,
                                        wsproto_bytes path, wsproto_error **error);
 
-/// Takes bytes from the transport. Then call `wsproto_endpoint_next_event` until it returns NULL.
+/// Takes bytes from the transport. Then call `wsproto_endpoint_next_event` until it returns NULL. Fails with
+/// WSPROTO_VIOLATION_EVENTS_NOT_TAKEN, and takes nothing, if more than `max_untaken_bytes` wait from earlier calls.
 bool wsproto_endpoint_receive(wsproto_endpoint *endpoint, const uint8_t *data, size_t count, wsproto_error **error);
 
 /// The transport has ended.
@@ -260,7 +262,8 @@ bool wsproto_endpoint_send(wsproto_endpoint *endpoint, const wsproto_event *even
 /// The bytes of the waiting automatic replies: a pong for the newest ping, then a Close, or the response to an
 /// illegal handshake. Empty if none wait. To send one pong per ping, call it after each event.
 /// `wsproto_endpoint_send` also puts a waiting pong before its own output. The state changes to WSPROTO_CLOSED here,
-/// as with a send of the same event.
+/// as with a send of the same event. Fails if an extension refuses a reply, which is then dropped; call it again for
+/// the other one.
 bool wsproto_endpoint_send_replies(wsproto_endpoint *endpoint, wsproto_bytes *output, wsproto_error **error);
 
 /// The maximum number of bytes that the waiting replies take; 0 if there are none.
