@@ -45,9 +45,7 @@ extension Connection {
   /// Called when the peer has violated the protocol and the state has changed.
   func answer(failure: ParseFailed) {
     keepClose { () throws(LocalProtocolError) in
-      // An extension may fail with a code that no Close may carry. Without a Close the connection would never end.
-      let code = failure.code.isSendable ? failure.code : .internalError
-      return try ClosePayload.make(code: code, reason: failure.message)
+      try ClosePayload.make(code: failure.code, reason: failure.message)
     }
   }
 

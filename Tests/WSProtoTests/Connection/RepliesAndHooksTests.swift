@@ -11,28 +11,35 @@ import WSProtoTestSupport
   typealias Door = Splits.Door
 
   @Test(
-    "a violation with a code that no Close may carry is answered with 1011, so that the connection ends (RFC 6455 §7.1.7, §7.4.1)",
+    "a hook that fails with a code that no Close may carry closes with 1011 (RFC 6455 §7.1.7, §7.4.1)",
     arguments: Door.allCases,
     [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535] as [UInt16]
   )
   func codeThatCannotBeSent(door: Door, code: UInt16) throws {
+    let closed = Event.closeConnection(CloseConnection(code: .internalError, reason: "no"))
     for role in ConnectionType.allCases {
-      let end = Connection(
-        role,
-        extensions: [Refusing(code: CloseReason(code))],
-        configuration: Configuration(automaticReplies: .all)
-      )
-      try door.receive(WireFrame(to: role, WireOpcode.binary, [1]).bytes, on: end) { _ in }
-      // The event tells what the extension said.
-      #expect(end.failure?.code == CloseReason(code) && end.state == .remoteClosing)
-      #expect(end.waitingReplyBytes > 0)
-      let sent = try end.sendReplies()
-      #expect(
-        try RepliesTests.read(sent, from: role) == [
-          .closeConnection(CloseConnection(code: .internalError, reason: "no"))
-        ]
-      )
-      #expect(end.state == .closed)
+      for (automatic, inHeader) in [(false, false), (false, true), (true, false), (true, true)] {
+        let refusing = Refusing(code: CloseReason(code), inHeader: inHeader)
+        let end = Connection(
+          role,
+          extensions: [refusing],
+          configuration: Configuration(automaticReplies: automatic ? .all : [])
+        )
+        let frame = WireFrame(to: role, WireOpcode.binary, [1]).bytes
+        var events: [Event] = []
+        try door.receive(frame, on: end) { events.append($0) }
+        #expect(events == [closed])
+        #expect(end.failure?.code == .internalError && end.state == .remoteClosing)
+        // What the event says to answer with can be sent.
+        guard case .closeConnection(let close) = events.first else { continue }
+        let sent = automatic ? try end.sendReplies() : try end.send(close.response())
+        #expect(try RepliesTests.read(sent, from: role) == [closed])
+        #expect(end.state == .closed)
+
+        let low = FrameProtocol(client: role == .client, extensions: [refusing])
+        low.receiveBytes(frame)
+        #expect(throws: ParseFailed("no", .internalError)) { try low.nextFrame() }
+      }
     }
   }
 
@@ -95,6 +102,8 @@ import WSProtoTestSupport
 private struct Refusing: Extension {
   var name: String { "x-refusing" }
   var code: CloseReason
+  /// Whether it refuses the header, or else the payload.
+  var inHeader: Bool
   func enabled() -> Bool { true }
 
   mutating func frameInboundHeader(
@@ -103,6 +112,15 @@ private struct Refusing: Extension {
     rsv: RsvBits,
     payloadLength: UInt64
   ) throws(ParseFailed) -> RsvBits {
+    if inHeader { throw ParseFailed("no", code) }
+    return []
+  }
+
+  mutating func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
     throw ParseFailed("no", code)
   }
 }
