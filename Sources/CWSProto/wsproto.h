@@ -384,7 +384,7 @@ typedef struct wsproto_extension_callbacks {
   /// Client: whether the server's answer (`name; parameters`) is legal; if not, `message` may say why.
   bool (*finalize)(void *context, const uint8_t *accepted, size_t accepted_count, wsproto_output *message);
   /// `rsv`: in, the bits of the frame; out, those that the extension claims (RSV1 is 4, RSV2 is 2, RSV3 is 1).
-  /// Returns 0, or the code to close with; 1011 takes the place of one that no Close may carry.
+  /// Returns 0, or the code to close with; an endpoint closes with 1011 if no Close may carry that code.
   int32_t (*frame_inbound_header)(void *context, int32_t role, uint8_t opcode, uint8_t *rsv,
                                   uint64_t payload_length);
   /// Appends the replacement of the data. Returns 0, or the code to close with.

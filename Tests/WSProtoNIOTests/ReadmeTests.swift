@@ -9,7 +9,7 @@ import Testing
 import WSProtoNIO
 
 /// The README's first two samples, as they stand there but for the port and the address: `.ci/checks/readme` compares them.
-@Suite("The README", .timeLimit(.minutes(1)))
+@Suite("The README", .timeLimit(.minutes(5)))
 struct ReadmeTests {
   private func serve(port: Int) async throws {
     let server = WebSocketServer(port: port) { socket in

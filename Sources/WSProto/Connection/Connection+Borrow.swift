@@ -120,8 +120,8 @@ extension Connection {
   ) throws(Failure) -> Bool {
     let step = Result { () throws(ParseFailed) in try inbound.step(base, &position, end, keeps: keeps) }
     guard case .success(let found) = step else {
-      guard case .failure(let failed) = step else { return false }
-      fail(failed)
+      guard case .failure(let error) = step else { return false }
+      let failed = fail(error)
       inbound.settle()
       position = end
       try body(.closeConnection(failed.code, reason: failed.message.utf8Span))

@@ -62,10 +62,10 @@ extension Connection {
       settle()
       return nil
     } catch {
-      fail(error)
+      let failed = fail(error)
       settle()
       buffer.removeAll()
-      return .closeConnection(CloseConnection(code: error.code, reason: error.message))
+      return .closeConnection(CloseConnection(code: failed.code, reason: failed.message))
     }
   }
 

@@ -102,11 +102,16 @@ public final class Connection: WebSocketEndpoint {
   /// the number of connections. For programs that are notified of low memory. Safe to call from any thread.
   public static func releaseSpareMemory() { SpareStorage.removeAll() }
 
-  /// Called when the peer's bytes have violated the protocol.
-  func fail(_ failed: ParseFailed) {
+  /// Called when the peer's bytes have violated the protocol, or a hook has refused them.
+  ///
+  /// - Returns: the failure to report. 1011 takes the place of a hook's code that no Close may carry (RFC 6455 §7.4):
+  ///   otherwise the connection could not be closed.
+  func fail(_ failed: ParseFailed) -> ParseFailed {
+    let failed = failed.code.isSendable ? failed : ParseFailed(failed.message, .internalError)
     failure = failed
     move(.fail)
     answer(failure: failed)
+    return failed
   }
 
   /// Changes the state because of something received.

@@ -62,8 +62,8 @@ public protocol Extension: Sendable, Hashable {
   mutating func finalize(_ accepted: ExtensionHeader) throws(NegotiationError)
 
   /// A frame's header has arrived. Returns the reserved bits that this extension uses on it; a bit that no
-  /// extension claims fails the connection. Throws to refuse the frame with a close code; 1011 takes the
-  /// place of one that no Close may carry, here and in the hooks below.
+  /// extension claims fails the connection. Throws to refuse the frame with a close code. If no Close may
+  /// carry that code, the connection closes with 1011; the same holds for the hooks below.
   mutating func frameInboundHeader(
     _ context: FrameContext,
     opcode: Opcode,

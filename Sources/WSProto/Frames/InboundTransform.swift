@@ -66,18 +66,14 @@ final class InboundHooks {
     var allowed = RsvBits()
     let context = FrameContext(role: role, opcode: header.opcode)
     for index in extensions.indices {
-      do throws(ParseFailed) {
-        allowed.formUnion(
-          try extensions[index].frameInboundHeader(
-            context,
-            opcode: header.opcode,
-            rsv: header.rsv,
-            payloadLength: header.payloadLength
-          )
+      allowed.formUnion(
+        try extensions[index].frameInboundHeader(
+          context,
+          opcode: header.opcode,
+          rsv: header.rsv,
+          payloadLength: header.payloadLength
         )
-      } catch {
-        throw error.withSendableCode
-      }
+      )
     }
     return allowed
   }
@@ -119,7 +115,7 @@ final class InboundHooks {
           try extensions[index].frameInboundComplete(context, fin: fin, into: &out)
         }
       } catch {
-        failure = error.withSendableCode
+        failure = error
       }
       if !isControl { given[index] += out.count }
       data = out
@@ -130,12 +126,4 @@ final class InboundHooks {
 
   /// See ``PerMessageDeflate/releaseContexts(in:)``.
   func releaseContexts() -> Bool { PerMessageDeflate.releaseContexts(in: &extensions) }
-}
-
-extension ParseFailed {
-  /// A hook's error, with a code that can be answered with: 1011 in place of one that no Close may carry
-  /// (RFC 6455 §7.4). Otherwise the connection could not be closed.
-  fileprivate var withSendableCode: ParseFailed {
-    code.isSendable ? self : ParseFailed(message, .internalError)
-  }
 }

@@ -7,7 +7,7 @@ import WSProto
 import WSProtoNIO
 
 /// The client with the server of this package.
-@Suite(.timeLimit(.minutes(1))) struct ClientAndServerTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientAndServerTests {
   @Test("messages go both ways, compressed where both ends want it", arguments: [false, true])
   func both(isCompressed: Bool) async throws {
     var serverOptions = WebSocketServerOptions()

@@ -8,7 +8,7 @@ import WSProto
 import WSProtoNIO
 
 /// Why there is no connection: each cause by its name.
-@Suite(.timeLimit(.minutes(1))) struct ClientFailureTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientFailureTests {
   /// The error of a client that connects.
   private func failure(
     _ url: String,

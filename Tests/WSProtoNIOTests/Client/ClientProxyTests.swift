@@ -8,7 +8,7 @@ import WSProto
 import WSProtoNIO
 
 /// Through HTTP and SOCKS5 proxies (RFC 9110 §9.3.6, RFC 1928, RFC 1929).
-@Suite(.timeLimit(.minutes(1))) struct ClientProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientProxyTests {
   private static let established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
   private func options(_ proxy: String) throws -> WebSocketClientOptions {

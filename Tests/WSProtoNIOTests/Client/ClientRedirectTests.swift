@@ -7,7 +7,7 @@ import WSProto
 import WSProtoNIO
 
 /// Redirects, followed and not (RFC 6455 §4.1, RFC 9110 §15.4).
-@Suite(.timeLimit(.minutes(1))) struct ClientRedirectTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientRedirectTests {
   private static func redirect(_ location: String) -> ScriptedServer.Reply {
     .bytes("HTTP/1.1 302 Found\r\nLocation: \(location)\r\nContent-Length: 2\r\n\r\nmv")
   }

@@ -8,7 +8,7 @@ import WSProto
 @testable import WSProtoNIO
 
 /// `wss:`: whose certificates are accepted, and what the client shows of itself.
-@Suite(.timeLimit(.minutes(1))) struct ClientTLSTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientTLSTests {
   private func trusting() throws -> WebSocketClientOptions {
     var options = WebSocketClientOptions()
     options.tls.roots = .certificates([try TestCertificates.certificate(TestCertificates.root)])

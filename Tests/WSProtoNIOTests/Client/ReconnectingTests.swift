@@ -7,7 +7,7 @@ import WSProto
 import WSProtoNIO
 
 /// A connection that comes back.
-@Suite(.timeLimit(.minutes(1))) struct ReconnectingTests {
+@Suite(.timeLimit(.minutes(5))) struct ReconnectingTests {
   private struct Oops: Error {}
 
   private let policy = ReconnectPolicy(backoff: Backoff(first: .milliseconds(1), longest: .milliseconds(5)))

@@ -8,7 +8,7 @@ import WSProto
 import WSProtoNIO
 
 /// A client's connection from its request to its end (RFC 6455 §4.1, §7).
-@Suite(.timeLimit(.minutes(1))) struct WebSocketClientTests {
+@Suite(.timeLimit(.minutes(5))) struct WebSocketClientTests {
   private struct Oops: Error {}
 
   @Test("messages go both ways, and leaving the closure closes with 1000 (RFC 6455 §7.4.1)")

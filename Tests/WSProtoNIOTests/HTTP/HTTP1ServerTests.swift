@@ -9,7 +9,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("A server's side of HTTP/1.1", .timeLimit(.minutes(1)))
+@Suite("A server's side of HTTP/1.1", .timeLimit(.minutes(5)))
 struct HTTP1ServerTests {
   private var pages: WebSocketServerOptions {
     var options = WebSocketServerOptions()

@@ -10,7 +10,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("A server by TLS, with HTTP/1.1 and HTTP/2 on one port", .timeLimit(.minutes(1)))
+@Suite("A server by TLS, with HTTP/1.1 and HTTP/2 on one port", .timeLimit(.minutes(5)))
 struct HTTP2ServerTests {
   private func options() throws -> WebSocketServerOptions {
     var options = WebSocketServerOptions()

@@ -9,7 +9,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("What a server counts", .timeLimit(.minutes(1)))
+@Suite("What a server counts", .timeLimit(.minutes(5)))
 struct ServerMetricsTests {
   @Test("are connections, refusals by cause, and ends by code and cause; codes of a peer's own are one label")
   func counts() async throws {

@@ -9,7 +9,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("The server", .timeLimit(.minutes(1)))
+@Suite("The server", .timeLimit(.minutes(5)))
 struct WebSocketServerTests {
   @Test("echoes with nothing but a port: text, bytes, pings, a Close in order")
   func echoes() async throws {

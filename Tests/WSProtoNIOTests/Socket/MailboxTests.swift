@@ -8,7 +8,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("What lies between a connection's event loop and its tasks", .timeLimit(.minutes(1)))
+@Suite("What lies between a connection's event loop and its tasks", .timeLimit(.minutes(5)))
 struct MailboxTests {
   // MARK: The inbox
 

@@ -8,7 +8,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("Topics", .timeLimit(.minutes(1)))
+@Suite("Topics", .timeLimit(.minutes(5)))
 struct WebSocketTopicsTests {
   /// Subscribes to the topics that it is sent, or unsubscribes.
   private static func handler(_ topics: WebSocketTopics) -> WebSocketServer.Handler {
