@@ -29,10 +29,8 @@ public struct ProxyAddress: Sendable, Hashable {
   /// The schemes are `http`, `https`, `socks5` and `socks5h`; the last two mean the same.
   /// - Throws: ``InvalidURL``, which says what is wrong with it.
   public init(_ url: String) throws(InvalidURL) {
-    let bytes = Array(url.utf8)
-    if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
     let schemes = ["http", "https", "socks5", "socks5h"]
-    let parts = try URLParts(bytes[...], schemes: schemes, default: "http")
+    let parts = try URLParts(URLBytes.checked(url)[...], schemes: schemes, default: "http")
     let authority = try URLAuthority(parts.authority)
     switch parts.scheme {
     case "http": kind = .http

@@ -3,6 +3,15 @@
 #if NIO
 /// The characters of URLs (RFC 3986 §2), and percent-encoding.
 enum URLBytes {
+  /// The bytes of a URL, or of a reference.
+  ///
+  /// - Throws: ``InvalidURL`` for a space or a control character, which none has (RFC 3986 §2).
+  static func checked(_ text: String) throws(InvalidURL) -> [UInt8] {
+    let bytes = Array(text.utf8)
+    if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
+    return bytes
+  }
+
   /// What `byte` stands for as a hexadecimal digit; `nil` if it is none.
   static func hexValue(_ byte: UInt8) -> UInt8? {
     switch byte {

@@ -7,8 +7,8 @@ internal import WSProto
 ///
 /// `http:` and `https:` stand for `ws:` and `wss:`, as in browsers.
 ///
-/// The host must be ASCII. `WebSocketURL` of WSProtoFoundation takes international names; WSProtoNIO links no
-/// Foundation, and with it no table of Unicode.
+/// The host must be ASCII. `WebSocketURL` of WSProtoFoundation takes international names; WSProtoNIO doesn't use
+/// Foundation, and so has no table of Unicode.
 public struct WebSocketAddress: Sendable, Hashable {
   /// Whether the transport must be TLS: `wss:` and `https:`.
   public let isSecure: Bool
@@ -26,9 +26,7 @@ public struct WebSocketAddress: Sendable, Hashable {
   ///
   /// - Throws: ``InvalidURL``, which says what a client cannot ask for.
   public init(_ url: String) throws(InvalidURL) {
-    let bytes = Array(url.utf8)
-    if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
-    let parts = try URLParts(bytes[...], schemes: Self.schemes, default: nil)
+    let parts = try URLParts(URLBytes.checked(url)[...], schemes: Self.schemes, default: nil)
     if parts.fragment != nil { throw .fragment }
     try self.init(parts)
   }
@@ -72,9 +70,7 @@ public struct WebSocketAddress: Sendable, Hashable {
   ///
   /// - Throws: ``InvalidURL``, if it cannot be asked for.
   public func resolving(_ reference: String) throws(InvalidURL) -> WebSocketAddress {
-    let bytes = Array(reference.utf8)
-    if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
-    let text = bytes.prefix { $0 != UInt8(ascii: "#") }
+    let text = try URLBytes.checked(reference).prefix { $0 != UInt8(ascii: "#") }
     let ownScheme = text.starts(with: "//".utf8) ? (isSecure ? "wss" : "ws") : nil
     if ownScheme != nil || URLParts.scheme(of: text) != nil {
       let other = try WebSocketAddress(URLParts(text, schemes: Self.schemes, default: ownScheme))
