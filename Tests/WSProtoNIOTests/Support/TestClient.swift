@@ -2,6 +2,7 @@
 
 #if NIO
 import HTTPTypes
+import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -183,6 +184,9 @@ func withServer<R>(
   handler: @escaping WebSocketServer.Handler = echo,
   _ body: (SocketAddress, WebSocketServer) async throws -> R
 ) async throws -> R {
+  // What the tests bring about is no news for those who run them.
+  var options = options
+  options.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let server = WebSocketServer(port: 0, options: options, handler: handler)
   return try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { try await server.run() }
