@@ -31,9 +31,11 @@ def module_flags():
 
 
 def objects():
-    """What a program that imports WSProto links."""
+    """What a program that imports WSProto links. A build leaves the objects of files that have gone since."""
+    sources = {file.name for module in ("WSProto", "CWSProtoKernels") for file in (ROOT / "Sources" / module).rglob("*")}
+    gone = lambda module, file: module != "HTTPTypes" and file.name.removesuffix(".o") not in sources
     return [str(file) for module in ("WSProto", "CWSProtoKernels", "HTTPTypes")
-            for file in sorted((folder() / f"{module}.build").rglob("*.o"))] + ["-lz"]
+            for file in sorted((folder() / f"{module}.build").rglob("*.o")) if not gone(module, file)] + ["-lz"]
 
 
 def manifest_flags():
