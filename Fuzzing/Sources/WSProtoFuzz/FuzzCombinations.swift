@@ -157,14 +157,7 @@ enum FuzzCombinations {
         try? connection.receiveData(piece)
         while let event = connection.nextEvent() { collector.add(event) }
       default:
-        _ = connection.receive(
-          upTo: piece.count,
-          reading: { room in
-            room.copyBytes(from: piece)
-            return piece.count
-          },
-          { event in collector.add(event) }
-        )
+        connection.read(piece, into: &collector)
       }
     }
     while let event = connection.nextEvent() { collector.add(event) }

@@ -81,7 +81,7 @@ enum FuzzDecode {
     let stream = input.rest
     let inCuts = outcome(setting, cut(stream, by: setting.split))
     guard setting.hasTwin else {
-      if !inCuts.violations.isEmpty { report("violations", setting, stream, inCuts, inCuts) }
+      if !inCuts.violations.isEmpty { disagree("violations", setting, stream, inCuts, inCuts) }
       return
     }
     var inflater: InflateStream?
@@ -104,23 +104,12 @@ enum FuzzDecode {
     // of them refuses, the cuts alone must not matter.
     if setting.deflates, expected.code == 1007 || whole.code == 1007 { expected = whole }
     #endif
-    if !inCuts.agrees(with: expected) { report("with the twin", setting, stream, inCuts, expected) }
+    if !inCuts.agrees(with: expected) { disagree("with the twin", setting, stream, inCuts, expected) }
     // The words of a failure are the library's own, but must not depend on the cuts either.
-    if !whole.agrees(with: expected) { report("with the twin, in one piece", plain, stream, whole, expected) }
-    if whole.reason != inCuts.reason { report("of the reasons", setting, stream, inCuts, whole) }
-  }
-
-  private static func report(
-    _ what: String,
-    _ setting: Setting,
-    _ stream: [UInt8],
-    _ found: Outcome,
-    _ expected: Outcome
-  ) -> Never {
-    disagree(
-      what,
-      [("setting", setting), ("stream", stream), ("found", found), ("expected", expected)]
-    )
+    if !whole.agrees(with: expected) {
+      disagree("with the twin, in one piece", plain, stream, whole, expected)
+    }
+    if whole.reason != inCuts.reason { disagree("of the reasons", setting, stream, inCuts, whole) }
   }
 
   // MARK: The doors
@@ -136,16 +125,7 @@ enum FuzzDecode {
     func borrow(_ piece: ArraySlice<UInt8>) {
       withExactCopy(of: piece) { chunk in connection.receive(chunk) { event in collector.add(event) } }
     }
-    func read(_ piece: ArraySlice<UInt8>) {
-      _ = connection.receive(
-        upTo: piece.count,
-        reading: { room in
-          room.copyBytes(from: piece)
-          return piece.count
-        },
-        { event in collector.add(event) }
-      )
-    }
+    func read(_ piece: ArraySlice<UInt8>) { connection.read(piece, into: &collector) }
     /// Only a closed connection refuses; there's nothing more to see then.
     func receive(_ piece: ArraySlice<UInt8>) { try? connection.receiveData(piece) }
 

@@ -60,9 +60,9 @@ enum FuzzLowLevel {
     let expected = collector.finished
     let pieces = cut(stream, by: setting.split)
     let frames = throughFrameProtocol(setting, pieces)
-    if frames != expected { report("FrameProtocol", setting, stream, frames, expected) }
+    if frames != expected { disagree("FrameProtocol", setting, stream, frames, expected) }
     let decoded = throughDecoders(setting, pieces)
-    if !isAlike(decoded, expected) { report("FrameDecoder", setting, stream, decoded, expected) }
+    if !isAlike(decoded, expected) { disagree("FrameDecoder", setting, stream, decoded, expected) }
   }
 
   /// The connection looks at the order of frames before their size and their contents, the frame decoder can't: where
@@ -81,16 +81,6 @@ enum FuzzLowLevel {
       return decoded.entries == expected.entries && decoded.violations == expected.violations
     default: return false
     }
-  }
-
-  private static func report(
-    _ what: String,
-    _ setting: Setting,
-    _ stream: [UInt8],
-    _ found: Outcome,
-    _ expected: Outcome
-  ) -> Never {
-    disagree(what, [("setting", setting), ("stream", stream), ("found", found), ("expected", expected)])
   }
 
   private static func throughFrameProtocol(_ setting: Setting, _ pieces: [ArraySlice<UInt8>]) -> Outcome {

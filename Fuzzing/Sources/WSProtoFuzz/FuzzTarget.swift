@@ -5,6 +5,8 @@ import Darwin
 #else
 import Glibc
 #endif
+import WSProto
+import WSProtoTestSupport
 
 /// What can be fuzzed.
 enum FuzzTarget: String, CaseIterable {
@@ -40,4 +42,25 @@ func disagree(_ what: String, _ details: [(String, Any)]) -> Never {
   for (name, value) in details { print("  \(name): \(value)") }
   fflush(nil)
   fatalError(what)
+}
+
+/// The same, where a stream has led to something else than it should.
+func disagree(_ what: String, _ setting: Any, _ stream: [UInt8], _ found: Outcome, _ expected: Outcome)
+  -> Never
+{
+  disagree(what, [("setting", setting), ("stream", stream), ("found", found), ("expected", expected)])
+}
+
+extension Connection {
+  /// Receives a piece by the reading door.
+  func read(_ piece: ArraySlice<UInt8>, into collector: inout OutcomeCollector) {
+    _ = receive(
+      upTo: piece.count,
+      reading: { room in
+        room.copyBytes(from: piece)
+        return piece.count
+      },
+      { event in collector.add(event) }
+    )
+  }
 }

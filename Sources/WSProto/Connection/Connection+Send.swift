@@ -135,8 +135,7 @@ extension Connection {
   }
 
   public func sizeBound(ofPayload count: Int) -> Int {
-    let (sum, overflow) = outbound.bound(count).addingReportingOverflow(waitingPongBytes)
-    return overflow ? .max : sum
+    OutboundPipeline.sum(outbound.bound(count), waitingPongBytes)
   }
 
   /// What sending this is to the state; `nil` if it can't be sent.

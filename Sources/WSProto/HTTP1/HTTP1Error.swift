@@ -112,3 +112,10 @@ struct HTTP1Limits: Sendable, Hashable {
     )
   }
 }
+
+extension HTTP1Limits {
+  /// The limits that a connection's configuration sets for heads.
+  init(_ limits: Limits) {
+    self.init(maxHeadBytes: limits.maxHeadBytes, maxFieldCount: limits.maxHeadFields)
+  }
+}

@@ -69,10 +69,7 @@ public final class H11Handshake {
   public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
     self.type = type
     self.configuration = configuration
-    let limits = HTTP1Limits(
-      maxHeadBytes: configuration.limits.maxHeadBytes,
-      maxFieldCount: configuration.limits.maxHeadFields
-    )
+    let limits = HTTP1Limits(configuration.limits)
     switch type {
     case .client:
       phase = .requestUnsent

@@ -23,10 +23,7 @@ package struct HTTP1RequestReader: Sendable {
   private var rest: ArraySlice<UInt8> = []
 
   package init(limits: Limits) {
-    heads = HTTP1HeadReader(
-      .request,
-      limits: HTTP1Limits(maxHeadBytes: limits.maxHeadBytes, maxFieldCount: limits.maxHeadFields)
-    )
+    heads = HTTP1HeadReader(.request, limits: HTTP1Limits(limits))
   }
 
   /// Takes bytes from the transport.

@@ -27,10 +27,7 @@ package struct HTTP1Tunnel: Sendable {
 
   /// A tunnel that was not asked for yet.
   package init(limits: Limits = Limits()) {
-    reader = HTTP1HeadReader(
-      .response,
-      limits: HTTP1Limits(maxHeadBytes: limits.maxHeadBytes, maxFieldCount: limits.maxHeadFields)
-    )
+    reader = HTTP1HeadReader(.response, limits: HTTP1Limits(limits))
   }
 
   /// Appends the request for a tunnel to `authority`, host and port.

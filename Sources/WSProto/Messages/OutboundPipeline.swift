@@ -144,7 +144,7 @@ struct OutboundPipeline: ~Copyable {
     }
   }
 
-  private static func sum(_ left: Int, _ right: Int) -> Int {
+  static func sum(_ left: Int, _ right: Int) -> Int {
     let (sum, overflow) = left.addingReportingOverflow(right)
     return overflow ? .max : sum
   }

@@ -8,8 +8,8 @@ import WSProto
 /// A server's side of HTTP/1.1 on a channel, until one of its requests has opened a WebSocket (RFC 9112, RFC 6455 §4.2).
 ///
 /// One request after the other: while one is decided on or answered, up to the last byte of the answer, the transport
-/// isn't read, so that what a peer sends ahead, or doesn't read, takes no more memory than a read loop and one answer. What is refused by the core's rules is answered as it says, and that is
-/// the end of the connection: no byte behind it is looked at.
+/// isn't read, so that what a peer sends ahead, or doesn't read, takes no more memory than a read loop and one answer.
+/// What the core's rules refuse is answered as the core says, and the connection ends: no later byte is looked at.
 final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -216,12 +216,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// The request is not legal: answers as the core says.
   private func refuse(_ error: RemoteProtocolError) {
     responder.refused(.request, error.description, from: remoteAddress)
-    let response = error.response
-    respond(
-      HTTPServerResponse(status: response.status, headerFields: response.headerFields),
-      to: nil,
-      closes: true
-    )
+    respond(HTTPServerResponse(error), to: nil, closes: true)
   }
 
   /// - Parameter closes: whether this is the last response.
@@ -229,8 +224,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     guard let context, state == .reading || state == .answering else { return }
     var head = HTTPResponse(status: response.status, headerFields: response.headerFields)
     head.headerFields[.transferEncoding] = nil
-    let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304
-    head.headerFields[.contentLength] = hasBody ? String(response.body.readableBytes) : nil
+    head.headerFields[.contentLength] = response.mayHaveBody ? String(response.body.readableBytes) : nil
     if closes {
       let options = splitCommaHeader(head.headerFields[.connection] ?? "")
       head.headerFields[.connection] = (options.filter { $0.lowercased() != "close" } + ["close"])
@@ -248,7 +242,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     pending.arm()
     state = closes ? .closing : .answering
     let written = context.eventLoop.makePromise(of: Void.self)
-    let sendsBody = hasBody && request?.method != .head && response.body.readableBytes > 0
+    let sendsBody = response.sendsBody(to: request?.method)
     context.write(Self.wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: sendsBody ? nil : written)
     if sendsBody { context.write(Self.wrapOutboundOut(response.body), promise: written) }
     context.flush()

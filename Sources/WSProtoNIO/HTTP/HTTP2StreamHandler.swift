@@ -118,8 +118,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
       )
     } catch {
       responder.refused(.request, error.description, from: remoteAddress)
-      let response = error.response
-      return respond(HTTPServerResponse(status: response.status, headerFields: response.headerFields))
+      return respond(HTTPServerResponse(error))
     }
     guard responder.admitStream() else {
       responder.refused(.limit, "a stream beyond the limit on connections", from: remoteAddress)
@@ -178,11 +177,10 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     var fields = response.headerFields
     // Those of a connection of HTTP/1.1 (RFC 9113 §8.2.2).
     for name in [HTTPField.Name.connection, .upgrade, .transferEncoding] { fields[name] = nil }
-    let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304
-    if hasBody { fields[.contentLength] = String(response.body.readableBytes) }
+    if response.mayHaveBody { fields[.contentLength] = String(response.body.readableBytes) }
     let head = HTTPResponse(status: response.status, headerFields: fields)
     context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-    if hasBody, request?.method != .head, response.body.readableBytes > 0 {
+    if response.sendsBody(to: request?.method) {
       context.write(Self.wrapOutboundOut(.body(response.body)), promise: nil)
     }
     context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)

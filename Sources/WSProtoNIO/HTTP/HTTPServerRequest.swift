@@ -3,6 +3,7 @@
 #if NIO
 public import HTTPTypes
 public import NIOCore
+import WSProto
 
 /// An ordinary HTTP request to a server of WebSockets: for a page, a health check, a metric.
 public struct HTTPServerRequest: Sendable {
@@ -32,6 +33,20 @@ public struct HTTPServerResponse: Sendable, Hashable {
     self.status = status
     self.headerFields = headerFields
     self.body = body
+  }
+
+  /// The answer to a request that is not legal, as the core gives it.
+  init(_ error: RemoteProtocolError) {
+    let response = error.response
+    self.init(status: response.status, headerFields: response.headerFields)
+  }
+
+  /// Whether a response with this status has a body, if only an empty one (RFC 9110 §6.4.1).
+  var mayHaveBody: Bool { status.code >= 200 && status.code != 204 && status.code != 304 }
+
+  /// Whether bytes of the body follow the head.
+  func sendsBody(to method: HTTPRequest.Method?) -> Bool {
+    mayHaveBody && method != .head && body.readableBytes > 0
   }
 
   /// A page: `text/html` in UTF-8.
