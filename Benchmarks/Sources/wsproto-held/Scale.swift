@@ -17,8 +17,6 @@ struct Scale {
   /// What was negotiated, and what is done when the connections are idle.
   enum Compression: String, CaseIterable {
     case none
-    /// The same, and what the masking keys come from is given back.
-    case noneReleased = "none-released"
     /// Context takeover.
     case takeover
     /// The same, and the contexts are given back.
@@ -29,9 +27,9 @@ struct Scale {
     /// With one pool for all.
     case pooled
 
-    var compresses: Bool { self != .none && self != .noneReleased }
+    var compresses: Bool { self != .none }
     var hasTakeover: Bool { self == .takeover || self == .takeoverReleased }
-    var isReleased: Bool { self == .noneReleased || self == .takeoverReleased || self == .noTakeoverReleased }
+    var isReleased: Bool { self == .takeoverReleased || self == .noTakeoverReleased }
     /// Whether a connection keeps contexts, so that memory doesn't suffice for very many.
     var keepsContexts: Bool { hasTakeover || self == .noTakeover }
   }
@@ -51,8 +49,6 @@ struct Scale {
     var bound: Int? {
       // The pool's own contexts count for nothing only where many share them.
       if compression.keepsContexts || hasHandshake || connections < 1000 { return nil }
-      // A client's masking keys come from 512 bytes of its own, until it gives them back.
-      if role == .client, compression == .none { return 1152 }
       return way == .borrowed && !compression.compresses ? 640 : 1024
     }
   }
@@ -64,11 +60,6 @@ struct Scale {
       for way in Way.allCases {
         rows.append(Row(role: role, way: way, compression: .none, connections: connections, messages: 100))
       }
-    }
-    for way in Way.allCases {
-      rows.append(
-        Row(role: .client, way: way, compression: .noneReleased, connections: connections, messages: 100)
-      )
     }
     rows.append(
       Row(

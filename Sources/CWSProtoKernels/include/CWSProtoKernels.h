@@ -33,6 +33,23 @@ size_t cwsproto_utf8_verified(const uint8_t *base, size_t count);
 /// contain `key`.
 void cwsproto_chacha20(const uint8_t *key, uint8_t *output);
 
+/// Random bytes that have been made ahead, and the key of those that follow.
+struct cwsproto_random_block {
+  /// The bytes to give out, followed by the 32 bytes of the next block's key.
+  uint8_t bytes[512];
+  /// How many bytes, from the start, have not been given out yet.
+  uint32_t remaining;
+  /// How many blocks may still be made before a key is drawn from the system.
+  uint32_t blocks_left;
+};
+
+extern __thread struct cwsproto_random_block cwsproto_random_block_of_this_thread;
+
+/// The calling thread's block. A process that was forked begins with an empty one. (Swift can't import the variable.)
+__attribute__((returns_nonnull)) static inline struct cwsproto_random_block *cwsproto_random_block_of_thread(void) {
+  return &cwsproto_random_block_of_this_thread;
+}
+
 /// For tests: the same with the version number `level` (0 is the simplest, then 1; validation also has 2) instead of
 /// the best one for this processor. If this processor doesn't support that level, they do nothing and return -1.
 int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);

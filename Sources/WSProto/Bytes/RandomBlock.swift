@@ -9,89 +9,86 @@ internal import CWSProtoKernels
 /// output can't be reconstructed from the current state. A new key is drawn from the system every
 /// ``blocksASeed`` blocks.
 ///
-/// The block is allocated on first use. No byte is given out twice, and because the type can't be copied, no
-/// copy can repeat the original's output. (After a fork without exec, only one of the two processes may go on
-/// using its connections.)
+/// The connections of a thread share its block, so that an idle connection holds none. With a custom source,
+/// each connection has its own, because the source may be meant for that connection alone. No byte is given
+/// out twice, also not by the child of a fork.
 package struct RandomBlock: ~Copyable, @unchecked Sendable {
   /// The number of bytes of a block that are given out: a multiple of 4.
   static let blockSize = keystreamSize - keySize
   /// The number of blocks made from one draw of the system's generator.
   static let blocksASeed = 32
 
-  private static let keystreamSize = 512
+  private typealias Block = UnsafeMutablePointer<cwsproto_random_block>
+
+  private static let keystreamSize = MemoryLayout.size(ofValue: cwsproto_random_block().bytes)
   private static let keySize = 32
 
   private let source: RandomSource
-  /// The bytes to give out, followed by the key of the next block.
-  private var block: UnsafeMutableRawPointer?
-  /// How many bytes, from the start of the block, have not been given out yet.
-  private var remaining = 0
-  /// How many blocks may still be made before the next draw.
-  private var blocksLeft = 0
+  /// The block of a custom source; `nil` for the system's, where the thread's is used.
+  private let own: Block?
 
   package init(_ source: RandomSource) {
     self.source = source
+    if source.isSystem {
+      own = nil
+    } else {
+      own = .allocate(capacity: 1)
+      own?.initialize(to: cwsproto_random_block())
+    }
   }
 
   deinit {
-    block?.deallocate()
+    own?.deallocate()
   }
 
   /// A fresh masking key.
   @inline(__always)
   package mutating func nextKey() -> UInt32 {
-    // Bounds: remaining <= blockSize. It needn't be a multiple of 4, because nonces are taken from the block
-    // too.
-    guard let block, remaining >= 4 else { return nextKeyAfterRefill() }
-    remaining &-= 4
-    return block.loadUnaligned(fromByteOffset: remaining, as: UInt32.self)
-  }
-
-  @inline(never)
-  private mutating func nextKeyAfterRefill() -> UInt32 {
-    let block = refill()
-    remaining &-= 4
-    return block.loadUnaligned(fromByteOffset: remaining, as: UInt32.self)
+    let block = block
+    // It needn't be a multiple of 4, because nonces are taken from the block too.
+    if block.pointee.remaining < 4 { refill(block) }
+    return take(4, from: block).loadUnaligned(as: UInt32.self)
   }
 
   /// Fills `buffer` with fresh bytes.
   package mutating func fill(_ buffer: UnsafeMutableRawBufferPointer) {
     guard buffer.count <= Self.blockSize else { return source.fill(buffer) }
-    guard buffer.count > 0 else { return }
-    var filled = block
-    if filled == nil || remaining < buffer.count { filled = refill() }
-    guard let filled else { return }
-    remaining &-= buffer.count
-    buffer.copyMemory(from: UnsafeRawBufferPointer(start: filled + remaining, count: buffer.count))
+    guard let base = buffer.baseAddress else { return }
+    let block = block
+    if Int(block.pointee.remaining) < buffer.count { refill(block) }
+    base.copyMemory(from: take(buffer.count, from: block), byteCount: buffer.count)
   }
 
-  /// Gives the block back. What is left of it is given to nobody; the next byte is of a new seed.
-  mutating func release() {
-    block?.deallocate()
-    block = nil
-    remaining = 0
-    blocksLeft = 0
+  /// Valid until the caller returns: the thread may then be another one.
+  @inline(__always)
+  private var block: Block { own ?? cwsproto_random_block_of_thread() }
+
+  /// The last `count` of the remaining bytes. `count` must not exceed them.
+  @inline(__always)
+  private func take(_ count: Int, from block: Block) -> UnsafeRawPointer {
+    // Bounds: count <= remaining <= blockSize.
+    block.pointee.remaining &-= UInt32(truncatingIfNeeded: count)
+    return UnsafeRawPointer(block) + Int(block.pointee.remaining)
   }
 
-  private mutating func refill() -> UnsafeMutableRawPointer {
-    let block = self.block ?? .allocate(byteCount: Self.keystreamSize, alignment: 32)
-    self.block = block
-    remaining = Self.blockSize
+  @inline(never)
+  private func refill(_ block: Block) {
+    let bytes = UnsafeMutableRawPointer(block)
+    block.pointee.remaining = UInt32(Self.blockSize)
     guard source.isSystem else {
-      source.fill(UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize))
-      return block
+      source.fill(UnsafeMutableRawBufferPointer(start: bytes, count: Self.blockSize))
+      return
     }
-    let key = block + Self.blockSize
-    if blocksLeft == 0 {
+    let key = bytes + Self.blockSize
+    if block.pointee.blocks_left == 0 {
       source.fill(UnsafeMutableRawBufferPointer(start: key, count: Self.keySize))
-      blocksLeft = Self.blocksASeed
+      block.pointee.blocks_left = UInt32(Self.blocksASeed)
     }
-    blocksLeft &-= 1
+    block.pointee.blocks_left &-= 1
     // Reads keySize bytes at the key and writes keystreamSize bytes at the block, including the next key.
     cwsproto_chacha20(
       UnsafePointer(key.assumingMemoryBound(to: UInt8.self)),
-      block.assumingMemoryBound(to: UInt8.self)
+      bytes.assumingMemoryBound(to: UInt8.self)
     )
-    return block
   }
 }

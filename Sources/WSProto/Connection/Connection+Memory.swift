@@ -10,8 +10,6 @@ extension Connection {
   ///   which is always legal (RFC 7692 §7.1.1) and a little less effective.
   /// - The context for receiving is released between two messages, and only if the peer compresses without context
   ///   takeover. Otherwise the peer's next message may refer to earlier ones, so the window stays.
-  /// - A client also releases the 512 bytes that masking keys are taken from (RFC 6455 §5.3). The next frame draws
-  ///   a new seed.
   ///
   /// In the closure of `receive`, and in hooks, the direction whose call is running keeps its context.
   ///
@@ -19,7 +17,6 @@ extension Connection {
   @discardableResult
   public func releaseContexts() -> Bool {
     let isBusy = isBusy
-    if !isBusy.sending { outbound.releaseRandomness() }
     let isOutboundFree = !isBusy.sending && outbound.transform.releaseContexts()
     let isInboundFree = !isBusy.receiving && inbound.transform.releaseContexts()
     return isOutboundFree && isInboundFree

@@ -15,9 +15,6 @@ public struct FrameEncoder: ~Copyable {
     keys = RandomBlock(randomSource)
   }
 
-  /// Releases the block that keys are taken from, until the next frame.
-  mutating func releaseRandomness() { keys.release() }
-
   /// Appends a frame to `output`. Doesn't allocate if `output` has room.
   ///
   /// The payload must already have been processed by the extensions. Control frames have at most 125 bytes.

@@ -157,7 +157,4 @@ struct OutboundPipeline: ~Copyable {
   /// Called when the last frame has been written: releases what an idle connection may not hold.
   @inline(__always)
   mutating func settle() { if transformed.capacity > 0 { transformed.settle(keeping: Retention.assembly) } }
-
-  /// Gives back the block that a client's masking keys come from, until the next frame.
-  mutating func releaseRandomness() { encoder.releaseRandomness() }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CWSProtoKernels
+#if canImport(Glibc)
+import Glibc
+#endif
 import Synchronization
 import Testing
 
@@ -134,24 +137,49 @@ import Testing
     #expect(blocks.count == 2 * RandomBlock.blocksASeed + 1)
   }
 
+  #if canImport(Glibc)
   @Test(
-    "after a release the next block has a new seed, and no key is repeated",
+    "after a fork, parent and child draw different keys",
+    .threat(15),
     .requirement("6455-5.3-unpredictable")
   )
-  func released() {
-    let (source, sizes) = Self.counting()
-    var counted = RandomBlock(source)
+  func forked() throws {
+    // Not importable, because a child of a program with threads may call little: here nothing but the system.
+    typealias Fork = @convention(c) () -> pid_t
+    let fork = try unsafeBitCast(#require(dlsym(nil, "fork")), to: Fork.self)
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
     var random = RandomBlock(.system)
-    var keys: Set<UInt32> = []
-    for round in 1...8 {
-      _ = counted.nextKey()
-      #expect(sizes().count == round)
-      counted.release()
-      for _ in 0..<4 { keys.insert(random.nextKey()) }
-      random.release()
-      random.release()
+    var keys: (UInt32, UInt32) = (random.nextKey(), random.nextKey())
+
+    let child = fork()
+    keys = (random.nextKey(), random.nextKey())
+    if child == 0 {
+      write(ends[1], &keys, 8)
+      _exit(0)
     }
-    #expect(keys.count == 32)
+    var childKeys: (UInt32, UInt32) = (0, 0)
+    #expect(child > 0)
+    #expect(read(ends[0], &childKeys, 8) == 8)
+    waitpid(child, nil, 0)
+    close(ends[0])
+    close(ends[1])
+    #expect(childKeys != keys)
+  }
+  #endif
+
+  @Test("an idle client holds no random bytes of its own: the connections of a thread share them")
+  func shared() {
+    var first = RandomBlock(.system)
+    var second = RandomBlock(.system)
+    _ = first.nextKey()
+    let block = cwsproto_random_block_of_thread()
+    // A refill between the two draws would hide their sum.
+    while block.pointee.remaining < 8 { _ = first.nextKey() }
+    let before = block.pointee.remaining
+    _ = first.nextKey()
+    _ = second.nextKey()
+    #expect(block.pointee.remaining == before - 8)
   }
 
   /// The keystream for `key`, block after block; `nil` if the processor doesn't support the version.
