@@ -90,6 +90,8 @@ typedef struct wsproto_message_decoder wsproto_message_decoder;
 typedef struct wsproto_extension wsproto_extension;
 /// The opening handshake of an HTTP/2 or HTTP/3 stream.
 typedef struct wsproto_negotiation wsproto_negotiation;
+/// Compression contexts that connections share: see `wsproto_deflate_pool_new`.
+typedef struct wsproto_deflate_pool wsproto_deflate_pool;
 /// What went wrong.
 typedef struct wsproto_error wsproto_error;
 /// Collects the bytes that callbacks return.
@@ -208,10 +210,22 @@ typedef struct wsproto_configuration {
   bool automatic_rejections;
   /// Received bytes that wait for `wsproto_endpoint_next_event`.
   size_t max_untaken_bytes;
+  /// Where connections take contexts from that they need for one message; NULL for contexts of their own. Not used by a
+  /// `wsproto_frame_protocol` or a `wsproto_frame_decoder`.
+  wsproto_deflate_pool *deflate_pool;
 } wsproto_configuration;
 
 /// Sets the defaults.
 void wsproto_configuration_init(wsproto_configuration *configuration);
+
+/// A pool that keeps at most `capacity` idle contexts in each direction, at 268 KB for sending and 40 KB for receiving.
+/// Where no context takeover was negotiated (RFC 7692 §7.1.1), its connections hold a context only during a message.
+/// Use one pool for the connections of a thread: like them it is not thread-safe.
+wsproto_deflate_pool *wsproto_deflate_pool_new(size_t capacity);
+/// Its connections keep it alive.
+void wsproto_deflate_pool_free(wsproto_deflate_pool *pool);
+/// How many idle contexts it keeps; either pointer may be NULL.
+void wsproto_deflate_pool_idle(wsproto_deflate_pool *pool, size_t *outbound, size_t *inbound);
 
 // --------------------------------------------------------------------------------------------------------- Connections
 
@@ -268,6 +282,10 @@ bool wsproto_endpoint_send_replies(wsproto_endpoint *endpoint, wsproto_bytes *ou
 
 /// The maximum number of bytes that the waiting replies take; 0 if there are none.
 size_t wsproto_endpoint_waiting_reply_bytes(wsproto_endpoint *endpoint);
+
+/// Releases the compression contexts that no later message needs, to the connection's pool or to the system. For idle
+/// connections. Returns whether the connection now holds none: a window that the peer's next message may refer to stays.
+bool wsproto_endpoint_release_contexts(wsproto_endpoint *endpoint);
 
 // ------------------------------------------------------------------------------------------------- HTTP/2 and HTTP/3
 

@@ -194,7 +194,8 @@ public func configurationInit(_ configuration: UnsafeMutablePointer<wsproto_conf
     automatic_pongs: false,
     automatic_closes: false,
     automatic_rejections: false,
-    max_untaken_bytes: limits.maxUntakenBytes
+    max_untaken_bytes: limits.maxUntakenBytes,
+    deflate_pool: nil
   )
 }
 
@@ -204,7 +205,11 @@ public func connectionNew(
   _ type: Int32,
   _ configuration: UnsafePointer<wsproto_configuration>?
 ) -> OpaquePointer {
-  let connection = WSConnection(role(type), configuration: Configuration(configuration))
+  let connection = WSConnection(
+    role(type),
+    configuration: Configuration(configuration),
+    deflatePool: pool(configuration)
+  )
   return retained(Endpoint(.whole(connection)))
 }
 
@@ -214,7 +219,11 @@ public func handshakeNew(
   _ type: Int32,
   _ configuration: UnsafePointer<wsproto_configuration>?
 ) -> OpaquePointer {
-  let handshake = H11Handshake(role(type), configuration: Configuration(configuration))
+  let handshake = H11Handshake(
+    role(type),
+    configuration: Configuration(configuration),
+    deflatePool: pool(configuration)
+  )
   return retained(Endpoint(.handshake(handshake)))
 }
 
@@ -234,7 +243,8 @@ public func openConnectionNew(
     role(type),
     extensions: known.boxes.map(\.value),
     trailingData: Bytes(copying: trailing.raw),
-    configuration: Configuration(configuration)
+    configuration: Configuration(configuration),
+    deflatePool: pool(configuration)
   )
   return retained(Endpoint(.open(connection), known: known))
 }

@@ -12,6 +12,7 @@ final class Negotiation {
   }
 
   private(set) var half: Half
+  private let deflatePool: DeflatePool?
   private(set) var connection: Connection?
   private var isOver = false
   let known = KnownExtensions()
@@ -22,14 +23,15 @@ final class Negotiation {
   init(
     request fields: [HTTPField],
     enableConnectProtocol: Bool,
-    _ configuration: Configuration
+    _ configuration: UnsafePointer<wsproto_configuration>?
   ) throws(RemoteProtocolError) {
+    deflatePool = pool(configuration)
     guard let request = try? HTTPRequest(parsed: fields) else { throw malformed("request") }
     half = .server(
       try ServerNegotiation(
         extendedConnect: request,
         enableConnectProtocol: enableConnectProtocol,
-        configuration: configuration
+        configuration: Configuration(configuration)
       )
     )
   }
@@ -39,8 +41,9 @@ final class Negotiation {
     _ event: wsproto_event,
     isSecure: Bool,
     enableConnectProtocol: Bool,
-    _ configuration: Configuration
+    _ configuration: UnsafePointer<wsproto_configuration>?
   ) throws(LocalProtocolError) {
+    deflatePool = pool(configuration)
     guard case .request(let request) = try event.swift() else {
       throw LocalProtocolError("a client's negotiation begins with a request", .state(.connecting))
     }
@@ -49,7 +52,7 @@ final class Negotiation {
         extendedConnect: request,
         isSecure: isSecure,
         enableConnectProtocol: enableConnectProtocol,
-        configuration: configuration
+        configuration: Configuration(configuration)
       )
     )
     known.boxes = event.boxes
@@ -80,7 +83,7 @@ final class Negotiation {
     let response: HTTPResponse
     switch try event.swift() {
     case .acceptConnection(let accept):
-      let (accepted, made) = try server.accept(accept)
+      let (accepted, made) = try server.accept(accept, deflatePool: deflatePool)
       response = accepted
       connection = made
       known.boxes = event.boxes
@@ -102,7 +105,7 @@ final class Negotiation {
     guard let response = try? HTTPResponse(parsed: fields) else { throw malformed("response") }
     defer { half = .client(client) }
     let event: Event
-    switch try client.receive(response) {
+    switch try client.receive(response, deflatePool: deflatePool) {
     case .informational: return nil
     case .rejected(let reject): event = .rejectConnection(reject)
     case .accepted(let accept, let made):
@@ -176,7 +179,7 @@ public func serverNegotiationNew(
       try Negotiation(
         request: try parsedFields(fields, count, "request"),
         enableConnectProtocol: enableConnectProtocol,
-        Configuration(configuration)
+        configuration
       )
     )
   }
@@ -200,7 +203,7 @@ public func clientNegotiationNew(
         request.pointee,
         isSecure: isSecure,
         enableConnectProtocol: enableConnectProtocol,
-        Configuration(configuration)
+        configuration
       )
     )
   }

@@ -60,7 +60,7 @@ class Configuration(ctypes.Structure):
         ("max_frame_payload", c_size_t), ("max_message_wire_bytes", c_size_t), ("max_message_bytes", c_size_t),
         ("max_message_fragments", c_size_t), ("max_part_bytes", c_size_t), ("whole_messages", c_bool),
         ("automatic_pongs", c_bool), ("automatic_closes", c_bool), ("automatic_rejections", c_bool),
-        ("max_untaken_bytes", c_size_t),
+        ("max_untaken_bytes", c_size_t), ("deflate_pool", ctypes.c_void_p),
     ]
 
 

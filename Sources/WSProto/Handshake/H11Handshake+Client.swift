@@ -46,9 +46,7 @@ extension H11Handshake {
         phase = .awaitingResponse(negotiation)
       case .accepted(let accept):
         deliver(.acceptConnection(accept))
-        phase = .established(
-          Connection(.client, extensions: accept.extensions, configuration: configuration)
-        )
+        phase = .established(makeConnection(accept.extensions))
         return
       case .rejected(let reject):
         // The status counts, even if something is wrong with the body.

@@ -65,9 +65,7 @@ extension H11Handshake {
     } catch {
       throw LocalProtocolError(error)
     }
-    phase = .established(
-      Connection(.server, extensions: acceptance.extensions, configuration: configuration)
-    )
+    phase = .established(makeConnection(acceptance.extensions))
   }
 
   /// Refuses the handshake; the connection ends with the response (RFC 9112 §9.6).

@@ -15,6 +15,7 @@ public final class H11Handshake {
   public var client: Bool { type == .client }
 
   let configuration: Configuration
+  private let deflatePool: DeflatePool?
   private var phase: Phase
   private var queue = EventQueue()
   /// Reads the peer's heads, and keeps what follows them until it is clear who gets it.
@@ -65,10 +66,15 @@ public final class H11Handshake {
     }
   }
 
-  /// A handshake that hasn't begun.
-  public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
+  /// A handshake that hasn't begun. Its connection gets the configuration and the pool.
+  public init(
+    _ type: ConnectionType,
+    configuration: Configuration = Configuration(),
+    deflatePool: DeflatePool? = nil
+  ) {
     self.type = type
     self.configuration = configuration
+    self.deflatePool = deflatePool
     let limits = HTTP1Limits(configuration.limits)
     switch type {
     case .client:
@@ -78,6 +84,11 @@ public final class H11Handshake {
       phase = .awaitingRequest
       reader = HTTP1HeadReader(.request, limits: limits)
     }
+  }
+
+  /// The connection that the handshake results in, without the bytes that followed it.
+  func makeConnection(_ extensions: [any Extension]) -> Connection {
+    Connection(type, extensions: extensions, configuration: configuration, deflatePool: deflatePool)
   }
 
   /// Connecting, rejecting, open or closed.

@@ -152,11 +152,13 @@ public struct ClientNegotiation: Sendable {
   ///   - minorVersion: the minor version of an HTTP/1 response: a 101 of HTTP/1.0 is not legal
   ///     (RFC 9110 §15.2).
   ///   - trailingData: bytes that arrived after the response.
+  ///   - deflatePool: as for `Connection.init`.
   /// - Throws: `RemoteProtocolError` if it is not legal: close the transport, or reset the stream.
   public mutating func receive(
     _ response: HTTPResponse,
     minorVersion: Int = 1,
-    trailingData: Bytes = Bytes()
+    trailingData: Bytes = Bytes(),
+    deflatePool: DeflatePool? = nil
   ) throws(RemoteProtocolError) -> Answer {
     let head = ResponseHead(
       status: response.status.code,
@@ -172,7 +174,8 @@ public struct ClientNegotiation: Sendable {
         .client,
         extensions: accept.extensions,
         trailingData: trailingData,
-        configuration: configuration
+        configuration: configuration,
+        deflatePool: deflatePool
       )
       return .accepted(accept, connection)
     }

@@ -104,17 +104,20 @@ public struct ServerNegotiation: Sendable {
   ///   - event: the subprotocol (one of those requested), the extensions that the server supports, and
   ///     additional fields.
   ///   - trailingData: bytes that arrived after the request.
+  ///   - deflatePool: as for `Connection.init`.
   /// - Throws: `LocalProtocolError` if `event` is not legal; another one can be tried.
   public func accept(
     _ event: AcceptConnection = AcceptConnection(),
-    trailingData: Bytes = Bytes()
+    trailingData: Bytes = Bytes(),
+    deflatePool: DeflatePool? = nil
   ) throws(LocalProtocolError) -> (response: HTTPResponse, connection: Connection) {
     let acceptance = try Acceptance.make(event, of: received)
     let connection = Connection(
       .server,
       extensions: acceptance.extensions,
       trailingData: trailingData,
-      configuration: configuration
+      configuration: configuration,
+      deflatePool: deflatePool
     )
     return (acceptance.response, connection)
   }

@@ -21,8 +21,17 @@ public final class WSConnection: WebSocketEndpoint {
   public var type: ConnectionType { handshake.type }
 
   /// A connection whose handshake hasn't begun.
-  public init(_ type: ConnectionType, configuration: Configuration = Configuration()) {
-    handshake = H11Handshake(type, configuration: configuration)
+  ///
+  /// - Parameters:
+  ///   - type: the role of this end.
+  ///   - configuration: limits, delivery, randomness.
+  ///   - deflatePool: as for `Connection.init`.
+  public init(
+    _ type: ConnectionType,
+    configuration: Configuration = Configuration(),
+    deflatePool: DeflatePool? = nil
+  ) {
+    handshake = H11Handshake(type, configuration: configuration, deflatePool: deflatePool)
   }
 
   /// See ``WebSocketEndpoint/state``.

@@ -276,4 +276,57 @@ import Testing
       #expect(Self.idle(pool) == [1, 1])
     }
   }
+
+  /// How a pair of connections comes about.
+  enum Way: CaseIterable { case whole, handshake, values }
+
+  @Test(
+    "every way to a connection takes a pool: with the handshake, by it, and with values",
+    arguments: Way.allCases
+  )
+  func ways(_ way: Way) throws {
+    let pools = [DeflatePool(), DeflatePool()]
+    let request = Request(
+      host: "h",
+      target: "/",
+      extensions: [try PerMessageDeflate(clientNoContextTakeover: true, serverNoContextTakeover: true)]
+    )
+    let accept = AcceptConnection(extensions: [PerMessageDeflate()])
+    let ends: [any WebSocketEndpoint]
+    switch way {
+    case .whole:
+      let (client, server) = (
+        WSConnection(.client, deflatePool: pools[0]), WSConnection(.server, deflatePool: pools[1])
+      )
+      try server.receiveData(client.send(request))
+      while server.nextEvent() != nil {}
+      try client.receiveData(server.send(accept))
+      while client.nextEvent() != nil {}
+      ends = [client, server]
+    case .handshake:
+      let (client, server) = (
+        H11Handshake(.client, deflatePool: pools[0]), H11Handshake(.server, deflatePool: pools[1])
+      )
+      try server.receiveData(client.send(request))
+      while server.nextEvent() != nil {}
+      try client.receiveData(server.send(accept))
+      while client.nextEvent() != nil {}
+      ends = [try #require(client.connection), try #require(server.connection)]
+    case .values:
+      var client = try ClientNegotiation(upgrade: request)
+      let server = try ServerNegotiation(upgrade: client.httpRequest, minorVersion: 1)
+      let (response, accepted) = try server.accept(accept, deflatePool: pools[1])
+      guard case .accepted(_, let connected) = try client.receive(response, deflatePool: pools[0]) else {
+        Issue.record("not accepted")
+        return
+      }
+      ends = [connected, accepted]
+    }
+    for (from, to) in [(0, 1), (1, 0)] {
+      let text = TextMessage(data: "hello, hello, hello")
+      try ends[to].receiveData(ends[from].send(text))
+      #expect(ends[to].nextEvent() == .textMessage(text))
+      #expect(pools[from].idleContexts.outbound == 1 && pools[to].idleContexts.inbound == 1)
+    }
+  }
 }
