@@ -25,6 +25,8 @@ let package = Package(
     .library(name: "WSProtoFoundation", targets: ["WSProtoFoundation"]),
     // A server and a client on SwiftNIO; empty without the trait NIO.
     .library(name: "WSProtoNIO", targets: ["WSProtoNIO"]),
+    // For the tests of those who use WSProtoNIO; empty without the trait NIO.
+    .library(name: "WSProtoNIOTesting", targets: ["WSProtoNIOTesting"]),
     .executable(name: "wsproto", targets: ["WSProtoCLI"]),
     // The C interface; its header is Sources/CWSProto/wsproto.h.
     .library(name: "WSProtoC", type: .dynamic, targets: ["WSProtoC"]),
@@ -92,6 +94,14 @@ let package = Package(
         "WSProto", .product(name: "HTTPTypes", package: "swift-http-types"),
       ] + onNIO
     ),
+    .target(
+      name: "WSProtoNIOTesting",
+      dependencies: [
+        "WSProto", "WSProtoNIO",
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+        .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+      ]
+    ),
     .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], path: "Tests/WSProtoTestSupport"),
     .systemLibrary(name: "CWSProto"),
     .target(
@@ -116,7 +126,8 @@ let package = Package(
     .testTarget(
       name: "WSProtoNIOTests",
       dependencies: [
-        "WSProto", "WSProtoNIO", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "WSProto", "WSProtoNIO", "WSProtoNIOTesting",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
       ] + onNIO
     ),

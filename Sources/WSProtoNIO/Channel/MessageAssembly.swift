@@ -3,6 +3,16 @@
 #if NIO
 import NIOCore
 
+/// A message, or a part of one: of a text whole characters.
+struct MessagePart: Sendable {
+  let message: WebSocketMessage
+  /// The message has no further parts.
+  let isLast: Bool
+
+  /// What it takes in memory, about: the smallest ones are not free.
+  var cost: Int { message.bytes.readableBytes + 64 }
+}
+
 /// A message that comes in several reads or frames, put together in the buffer that is given out.
 struct MessageAssembly: ~Copyable {
   private let kind: WebSocketMessage.Kind

@@ -66,10 +66,14 @@ extension WebSocketChannelHandler {
   private func unshare(from first: Int, _ bytes: ByteBuffer) {
     // Where a Close has come, they were handed on.
     guard first < batch.count else { return }
-    let count = batch[first...].reduce(0) { $0 + $1.bytes.readableBytes }
+    let count = batch[first...].reduce(0) { $0 + $1.message.bytes.readableBytes }
     guard count < bytes.storageCapacity / 4 else { return }
     for index in first..<batch.count {
-      batch[index] = WebSocketMessage(batch[index].kind, unchecked: batch[index].bytes.exactCopy)
+      let message = batch[index].message
+      batch[index] = MessagePart(
+        message: WebSocketMessage(message.kind, unchecked: message.bytes.exactCopy),
+        isLast: batch[index].isLast
+      )
     }
   }
 
@@ -108,13 +112,10 @@ extension WebSocketChannelHandler {
   ) {
     guard !dropsMessages else { return }
     if assembly == nil {
-      if isLast {
-        if let index, let slice = bytes.getSlice(at: index, length: part.byteCount) {
-          append(WebSocketMessage(kind, unchecked: slice))
-        } else {
-          append(WebSocketMessage(kind, unchecked: ByteBuffer(copying: part)))
-        }
-        return
+      if isLast || deliversParts {
+        let slice = index.flatMap { bytes.getSlice(at: $0, length: part.byteCount) }
+        let message = WebSocketMessage(kind, unchecked: slice ?? ByteBuffer(copying: part))
+        return append(MessagePart(message: message, isLast: isLast))
       }
       assembly = MessageAssembly(kind, budget: budget)
     }
@@ -125,17 +126,20 @@ extension WebSocketChannelHandler {
       let close = CloseConnection(code: .tryAgainLater, reason: "no memory for this message now")
       return self.close(close, cause: .outOfMemory(limit: limit))
     }
-    if isLast, let message = assembly.take()?.finish() { append(message) }
+    if isLast, let message = assembly.take()?.finish() {
+      append(MessagePart(message: message, isLast: true))
+    }
   }
 
-  private func append(_ message: WebSocketMessage) {
-    batch.append(message)
-    held.batchBytes += message.bytes.readableBytes + 64
+  private func append(_ part: MessagePart) {
+    batch.append(part)
+    held.batchBytes += part.cost
   }
 
   /// Hands on what this read loop has brought, then does what is due and flushes.
   func endReadLoop() {
     deliver()
+    delegate?.endReadLoop()
     advance()
     isReading = false
     flushOutput()
@@ -150,9 +154,9 @@ extension WebSocketChannelHandler {
     if let delegate {
       // While this end closes, it reads on for the peer's Close.
       let isClosing = localCause != nil
-      isPaused = !delegate.received(messages, isClosing: isClosing) && !isClosing
+      isPaused = !delegate.received(messages, isClosing: isClosing, inReadLoop: isReading) && !isClosing
     } else if let context {
-      for message in messages { context.fireChannelRead(Self.wrapInboundOut(message)) }
+      for part in messages { context.fireChannelRead(Self.wrapInboundOut(part.message)) }
     }
   }
 }

@@ -37,18 +37,22 @@ extension WebSocketChannelHandler {
 
   // MARK: Frames
 
-  /// Appends a message.
-  func send(_ message: WebSocketMessage, compress: Bool) throws(LocalProtocolError) {
+  /// Appends a message, or a part of one.
+  func send(
+    _ message: WebSocketMessage,
+    isLast: Bool = true,
+    compress: Bool
+  ) throws(LocalProtocolError) {
     let count = message.bytes.readableBytes
     try append(atMost: connection.sizeBound(ofPayload: count)) { (room) throws(LocalProtocolError) in
       try message.bytes.withUnsafeReadableBytes { (bytes) throws(LocalProtocolError) in
         switch message.kind {
         case .binary:
-          try connection.sendBytes(bytes.bytes, messageFinished: true, compress: compress, into: &room)
+          try connection.sendBytes(bytes.bytes, messageFinished: isLast, compress: compress, into: &room)
         case .text:
           // Valid: a text message is made of a string, or was validated when it came.
           let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
-          try connection.sendText(text, messageFinished: true, compress: compress, into: &room)
+          try connection.sendText(text, messageFinished: isLast, compress: compress, into: &room)
         }
       }
     }

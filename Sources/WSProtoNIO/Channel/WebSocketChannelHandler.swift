@@ -43,8 +43,10 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   var context: ChannelHandlerContext?
 
   // Receiving.
-  /// The messages of this read loop.
-  var batch: [WebSocketMessage] = []
+  /// The messages of this read loop, whole unless `deliversParts`.
+  var batch: [MessagePart] = []
+  /// The delegate gets parts of messages as they come.
+  let deliversParts: Bool
   var assembly: MessageAssembly?
   /// A message was refused in its middle: what follows is no message any more.
   var dropsMessages = false
@@ -91,16 +93,18 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     timeouts: Timeouts = Timeouts(),
     budget: MemoryBudget? = nil
   ) {
-    self.init(connection, timeouts: timeouts, budget: budget, delegate: nil)
+    self.init(connection, timeouts: timeouts, budget: budget, deliversParts: false, delegate: nil)
   }
 
   init(
     _ connection: Connection,
     timeouts: Timeouts,
     budget: MemoryBudget?,
+    deliversParts: Bool,
     delegate: (any WebSocketChannelDelegate)?
   ) {
     self.connection = connection
+    self.deliversParts = deliversParts
     self.budget = budget
     self.delegate = delegate
     deadlines = Deadlines(at: .zero, timeouts: timeouts)
@@ -181,8 +185,12 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 protocol WebSocketChannelDelegate: AnyObject {
   /// The messages of a read loop. False: no more until `resumeReading`.
   ///
-  /// - Parameter isClosing: this end has sent a Close: more will come, whatever is returned.
-  func received(_ messages: [WebSocketMessage], isClosing: Bool) -> Bool
+  /// - Parameters:
+  ///   - isClosing: this end has sent a Close: more will come, whatever is returned.
+  ///   - inReadLoop: `endReadLoop` will be called.
+  func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool
+  /// All that a read loop has brought was handed on: what is sent now goes out with one flush.
+  func endReadLoop()
   /// So many bytes go to the transport.
   func willWrite(_ count: Int)
   /// So many of those have left, or were lost with the transport.

@@ -16,6 +16,8 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
     case shutdown
     /// The closure that had the socket has thrown.
     case handlerFailed
+    /// A message in parts was begun and can't be completed: its sender has failed, or was cancelled.
+    case messageUnfinished
     /// The peer has violated the protocol or a limit (RFC 6455 §7.1.7).
     case violation(ParseFailed)
     /// The peer was too slow with what a deadline was set for.
@@ -49,7 +51,7 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
     switch cause {
     case .local, .shutdown: true
     case .peer: code == .normalClosure || code == .goingAway || code == .noStatusRcvd
-    case .handlerFailed, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: false
+    case .handlerFailed, .messageUnfinished, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: false
     }
   }
 }
@@ -63,6 +65,7 @@ extension WebSocketClosed: CustomStringConvertible {
       case .local: "closed by this end"
       case .shutdown: "closed, since this end shuts down"
       case .handlerFailed: "closed, since the closure that had the socket has thrown"
+      case .messageUnfinished: "closed, since a message in parts was begun and not completed"
       case .violation(let failed):
         failed.code == .messageTooBig
           ? "the peer has sent \(failed) (WebSocketOptions.maxMessageBytes)"

@@ -21,8 +21,14 @@ public struct WebSocketOptions: Sendable, Hashable {
   /// From how many bytes that wait for the transport on `send` waits. Default 64 KiB. More keeps a fast line busier, and
   /// costs so much memory a connection, up to one message beyond it.
   public var sendWatermark: Int = 64 << 10
+  /// Whether messages are received whole, or large ones in parts. Default: whole.
+  public var delivery = WebSocketDelivery.wholeMessages
   /// What becomes of a peer that takes less than it is sent. Default: `send` waits, for 30 s without any progress.
   public var slowConsumer = SlowConsumerPolicy.wait(atMost: .seconds(30))
+  /// Whether the closure that has the socket, and the tasks that it makes, run on the connection's event loop rather than on
+  /// the process's threads for tasks. Default `true`: a message costs no change of threads. What such code computes for
+  /// long holds up the other connections of that event loop; hand it to an actor or to a detached task, or choose `false`.
+  public var runsOnEventLoop = true
   /// Compression of messages (RFC 7692). Default `nil`: none is negotiated. Costs CPU, and memory for the messages
   /// under way; what one peer can read and another one chooses should not be compressed together (CRIME).
   public var compression: WebSocketCompression?
@@ -31,17 +37,35 @@ public struct WebSocketOptions: Sendable, Hashable {
   public init() {}
 
   /// The limits and the delivery that the core is given.
-  var configuration: Configuration {
-    var limits = Limits(maxMessageBytes: min(max(0, maxMessageBytes), MessageAssembly.maxBytes))
+  package var configuration: Configuration {
+    let bound =
+      switch delivery {
+      case .wholeMessages: min(max(0, maxMessageBytes), MessageAssembly.maxBytes)
+      case .parts(let maxMessageBytes): max(0, maxMessageBytes)
+      }
+    var limits = Limits(maxMessageBytes: bound)
     limits.maxHeadBytes = maxHeadBytes
     // Parts as they come: the handler puts them together, once, in the buffer that it gives out.
     return Configuration(delivery: .chunks, limits: limits)
   }
 }
 
+/// How the messages of a peer come.
+public enum WebSocketDelivery: Sendable, Hashable {
+  /// Whole, up to ``WebSocketOptions/maxMessageBytes``.
+  case wholeMessages
+  /// In parts, as they come, up to `maxMessageBytes`; a larger message closes the connection with 1009. For
+  /// ``WebSocket/streams``, which hold ``WebSocketOptions/maxUnreadBytes`` of a message, however long it is.
+  /// ``WebSocket/messages`` puts them together, up to ``WebSocketOptions/maxMessageBytes``.
+  case parts(maxMessageBytes: Int = .max)
+}
+
 /// What becomes of a peer that takes less than it is sent.
 ///
 /// Whatever the policy, one message is always taken where nothing is waiting, however long it is, and control frames are.
+/// A message that has begun to go out goes out whole, and the parts of a message in parts always wait.
+///
+/// A connection that is dropped ends without a Close: that would have to wait behind all that is waiting.
 public enum SlowConsumerPolicy: Sendable, Hashable {
   /// `send` waits while ``WebSocketOptions/sendWatermark`` bytes are waiting. If the peer takes not a byte for `atMost`
   /// meanwhile, the connection is dropped. `nil`: it waits for as long as the peer shows signs of life.
@@ -51,11 +75,23 @@ public enum SlowConsumerPolicy: Sendable, Hashable {
   /// `send` doesn't wait: while `bytes` are waiting, further messages are dropped and counted; see
   /// ``WebSocket/droppedMessages``.
   case dropNewest(unsentBytes: Int)
+  /// `send` doesn't wait: while `bytes` are waiting, the oldest messages that have not begun to go out are dropped and
+  /// counted. The newest is always kept, so that one message may wait beyond the bound.
+  case dropOldest(unsentBytes: Int)
 
   /// The connection is dropped once 1 MiB is waiting.
   public static let disconnect = disconnect(unsentBytes: 1 << 20)
   /// Further messages are dropped while 1 MiB is waiting.
   public static let dropNewest = dropNewest(unsentBytes: 1 << 20)
+  /// The oldest messages are dropped while 1 MiB is waiting.
+  public static let dropOldest = dropOldest(unsentBytes: 1 << 20)
+
+  /// How long the peer may take nothing while somebody waits.
+  var stallLimit: Duration? {
+    if case .wait(let limit) = self { return limit }
+    // Under the others, only the parts of a message wait.
+    return .seconds(30)
+  }
 }
 
 /// How messages are compressed, where the peer agrees (RFC 7692).
@@ -74,7 +110,7 @@ public struct WebSocketCompression: Sendable, Hashable {
   /// The extension to offer or to accept with.
   ///
   /// - Throws: `LocalProtocolError` for a level or a threshold out of range.
-  func makeExtension() throws(LocalProtocolError) -> PerMessageDeflate {
+  package func makeExtension() throws(LocalProtocolError) -> PerMessageDeflate {
     try PerMessageDeflate(
       clientNoContextTakeover: !keepsContext,
       serverNoContextTakeover: !keepsContext,

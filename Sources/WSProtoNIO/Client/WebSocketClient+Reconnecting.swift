@@ -107,7 +107,7 @@ extension WebSocketClosed {
   /// Whether another connection may help, for a ``ReconnectPolicy``: not where this end has wanted the end.
   public var reconnectCause: ReconnectPolicy.Cause {
     switch cause {
-    case .local, .shutdown, .handlerFailed: .final
+    case .local, .shutdown, .handlerFailed, .messageUnfinished: .final
     case .peer, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: .closed(code)
     }
   }

@@ -89,7 +89,7 @@ public enum WebSocketClient {
   ) async throws -> Value {
     let value: Value
     do {
-      value = try await body(socket)
+      value = try await withTaskExecutorPreference(socket.executor) { try await body(socket) }
     } catch {
       await close(socket, CloseConnection(code: .internalError), cause: .handlerFailed)
       throw error

@@ -195,7 +195,9 @@ final class ServerCore: HandshakeResponder {
   /// Runs a closure for each socket until the shutdown, then waits for them.
   private func serve(_ opened: AsyncStream<WebSocket>) async {
     await withDiscardingTaskGroup { group in
-      for await socket in opened { group.addTask { await self.serve(socket) } }
+      for await socket in opened {
+        group.addTask(executorPreference: socket.executor) { await self.serve(socket) }
+      }
       // The end of the stream is the shutdown.
       let timeout = options.shutdownTimeout.clampedForClock
       let dropping = Task {

@@ -45,6 +45,7 @@ extension WebSocketClosed.Cause {
     case .local: "local"
     case .shutdown: "shutdown"
     case .handlerFailed: "handler_failed"
+    case .messageUnfinished: "message_unfinished"
     case .violation: "violation"
     case .deadline: "deadline"
     case .slowConsumer: "slow_consumer"

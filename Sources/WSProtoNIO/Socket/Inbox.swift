@@ -3,68 +3,44 @@
 #if NIO
 import NIOCore
 import Synchronization
+import WSProto
 
 /// The messages of a connection that nobody has taken yet: from its event loop to the task that reads them.
 ///
-/// A read loop's messages come as one batch, which wakes the reader once. Beyond ``maxBytes`` the socket isn't read any
-/// more, until half of them are taken.
+/// A read loop's messages come as one batch, which wakes the reader once. Beyond ``WebSocketOptions/maxUnreadBytes`` the
+/// socket isn't read any more, until half of them are taken.
 final class Inbox: Sendable {
-  private let maxBytes: Int
+  private let maxMessageBytes: Int
   /// Called when there is room again, on any thread.
   private let onRoom: @Sendable () -> Void
+  /// Called when the connection has to be closed since a message is too long, on any thread.
+  private let onOversize: @Sendable (CloseConnection, WebSocketClosed.Cause) -> Void
+  private let state: Mutex<InboxState>
 
-  fileprivate struct State {
-    var messages: [WebSocketMessage] = []
-    /// Those before it in `messages` are taken.
-    var taken = 0
-    var bytes = 0
-    var reader: CheckedContinuation<WebSocketMessage?, any Error>?
-    /// Of the wait that `reader` belongs to.
-    var readerNumber: UInt64 = 0
-    var lastNumber: UInt64 = 0
-    /// The event loop was told to read no more.
-    var isFull = false
-    /// Nothing more comes: the connection has ended, or is about to.
-    var end: End?
-    /// How the connection has ended.
-    var closed: WebSocketClosed?
-  }
-
-  /// How the sequence of messages ends.
-  fileprivate enum End {
-    case finished
-    case failed(WebSocketClosed)
-  }
-
-  private let state = Mutex(State())
-
-  init(maxBytes: Int, onRoom: @escaping @Sendable () -> Void) {
-    self.maxBytes = max(1, maxBytes)
+  init(
+    _ options: WebSocketOptions,
+    onRoom: @escaping @Sendable () -> Void,
+    onOversize: @escaping @Sendable (CloseConnection, WebSocketClosed.Cause) -> Void = { _, _ in }
+  ) {
+    maxMessageBytes = min(max(0, options.maxMessageBytes), MessageAssembly.maxBytes)
     self.onRoom = onRoom
+    self.onOversize = onOversize
+    state = Mutex(InboxState(maxBytes: options.maxUnreadBytes, maxMessageBytes: maxMessageBytes))
   }
 
   // MARK: The event loop's side
 
   /// Takes a batch.
   ///
-  /// - Parameter isBounded: what goes beyond the bound is dropped rather than kept: this end is closing, and reads on for
-  ///   the peer's Close, whoever takes the messages before it.
+  /// - Parameter isBounded: from the first message on that goes beyond the bound, all are dropped rather than kept: this
+  ///   end is closing, and reads on for the peer's Close, whoever takes the messages before it.
   /// - Returns: whether there is room for more.
-  func deliver(_ batch: [WebSocketMessage], isBounded: Bool) -> Bool {
-    let (reader, message, hasRoom) = state.withLock { state in
-      guard state.end == nil else {
-        return (nil as CheckedContinuation<WebSocketMessage?, any Error>?, nil as WebSocketMessage?, true)
-      }
-      for message in batch where !isBounded || state.bytes < maxBytes { state.append(message) }
-      guard let reader = state.reader, let message = state.next() else {
-        state.isFull = state.bytes >= maxBytes
-        return (nil, nil, !state.isFull)
-      }
-      state.reader = nil
-      state.isFull = state.bytes >= maxBytes
-      return (reader, message, !state.isFull)
+  func deliver(_ batch: [MessagePart], isBounded: Bool) -> Bool {
+    let (reader, hasRoom) = state.withLock { state in
+      let hasRoom = state.append(batch, isBounded: isBounded)
+      return (state.reader.take(), hasRoom)
     }
-    reader?.resume(returning: message)
+    reader?.resume()
     return hasRoom
   }
 
@@ -77,17 +53,12 @@ final class Inbox: Sendable {
   /// No more messages are delivered, though the connection goes on.
   func stop() { end(.finished) }
 
-  private func end(_ end: End) {
+  private func end(_ end: InboxState.End) {
     let reader = state.withLock { state in
-      guard state.end == nil else { return nil as CheckedContinuation<WebSocketMessage?, any Error>? }
-      state.end = end
+      if state.end == nil { state.end = end }
       return state.reader.take()
     }
-    // Somebody who waits has taken all that there was.
-    switch end {
-    case .finished: reader?.resume(returning: nil)
-    case .failed(let closed): reader?.resume(throwing: closed)
-    }
+    reader?.resume()
   }
 
   /// Whether a task waits for messages.
@@ -98,25 +69,64 @@ final class Inbox: Sendable {
 
   // MARK: The reader's side
 
-  fileprivate enum Step {
-    case message(WebSocketMessage, hasRoom: Bool)
-    case ended(End)
-    case wait
-    /// Of a reader's own making.
-    case failed(any Error)
-  }
-
   /// The next message; `nil` at an orderly end.
   ///
   /// - Throws: ``WebSocketClosed``; `CancellationError` if the task is cancelled while it waits; ``MessagesInUse`` if
   ///   another task is waiting.
   func next(isolation: isolated (any Actor)? = #isolation) async throws -> WebSocketMessage? {
-    if let found = try takeNext() { return found.message }
-    let number = state.withLock { state in
-      state.lastNumber += 1
-      return state.lastNumber
+    try await value { $0.nextMessage() }
+  }
+
+  /// The beginning of the next message; as ``next(isolation:)``.
+  func nextStream(
+    isolation: isolated (any Actor)? = #isolation
+  ) async throws -> (kind: WebSocketMessage.Kind, number: UInt64)? {
+    try await value { $0.nextStream() }
+  }
+
+  /// The next part of a message; `nil` behind its last one.
+  ///
+  /// - Throws: ``WebSocketClosed`` if the connection has ended in the middle; ``MessagePassedOver``; as
+  ///   ``next(isolation:)`` besides.
+  func nextPart(
+    of stream: UInt64,
+    isolation: isolated (any Actor)? = #isolation
+  ) async throws -> ByteBuffer? {
+    try await value { $0.nextPart(of: stream) } ?? nil
+  }
+
+  private func value<Value>(
+    isolation: isolated (any Actor)? = #isolation,
+    _ take: (inout InboxState) -> InboxState.Step<Value>
+  ) async throws -> Value? {
+    while true {
+      let (step, hasRoom) = state.withLock { state in
+        let step = take(&state)
+        return (step, state.takeRoom())
+      }
+      if hasRoom { onRoom() }
+      switch step {
+      case .value(let value): return value
+      case .ended(.finished): return nil
+      case .ended(.failed(let closed)): throw closed
+      case .failed(let error): throw error
+      case .oversize: throw oversize()
+      case .wait: try await wait()
+      }
     }
-    return try await withTaskCancellationHandler {
+  }
+
+  /// The message that is being put together has become too long.
+  private func oversize() -> WebSocketClosed {
+    let failed = ParseFailed("a message of more than \(maxMessageBytes) bytes", .messageTooBig)
+    onOversize(CloseConnection(code: .messageTooBig), .violation(failed))
+    return WebSocketClosed(code: .messageTooBig, cause: .violation(failed))
+  }
+
+  /// Waits until there is something to take.
+  private func wait(isolation: isolated (any Actor)? = #isolation) async throws {
+    let number = state.withLock { $0.makeNumber() }
+    try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { reader in wait(reader, number) }
     } onCancel: {
       // Not another task's, which this one has found waiting.
@@ -125,80 +135,17 @@ final class Inbox: Sendable {
     }
   }
 
-  /// What is there now; `nil` if nothing is.
-  private func takeNext() throws -> (message: WebSocketMessage?, Void)? {
-    switch state.withLock({ $0.step(maxBytes) }) {
-    case .message(let message, let hasRoom):
-      if hasRoom { onRoom() }
-      return (message, ())
-    case .ended(.finished): return (nil, ())
-    case .ended(.failed(let closed)): throw closed
-    case .failed(let error): throw error
-    case .wait: return nil
-    }
-  }
-
-  private func wait(_ reader: CheckedContinuation<WebSocketMessage?, any Error>, _ number: UInt64) {
-    let step: Step? = state.withLock { state in
-      guard state.reader == nil else { return .failed(MessagesInUse()) }
-      let step = state.step(maxBytes)
-      guard case .wait = step else { return step }
+  private func wait(_ reader: CheckedContinuation<Void, any Error>, _ number: UInt64) {
+    let result: Result<Void, any Error>? = state.withLock { state in
+      if state.reader != nil { return .failure(MessagesInUse()) }
+      if state.hasNews { return .success(()) }
       // Cancelled before this: the handler has found nobody waiting.
-      if Task.isCancelled { return .failed(CancellationError()) }
+      if Task.isCancelled { return .failure(CancellationError()) }
       state.reader = reader
       state.readerNumber = number
       return nil
     }
-    switch step {
-    case .message(let message, let hasRoom):
-      if hasRoom { onRoom() }
-      reader.resume(returning: message)
-    case .ended(.finished): reader.resume(returning: nil)
-    case .ended(.failed(let closed)): reader.resume(throwing: closed)
-    case .failed(let error): reader.resume(throwing: error)
-    case .wait, nil: break
-    }
+    if let result { reader.resume(with: result) }
   }
-}
-
-extension Inbox.State {
-  fileprivate mutating func append(_ message: WebSocketMessage) {
-    messages.append(message)
-    bytes += message.cost
-  }
-
-  /// The oldest message.
-  fileprivate mutating func next() -> WebSocketMessage? {
-    guard taken < messages.count else { return nil }
-    let message = messages[taken]
-    taken += 1
-    bytes -= message.cost
-    if taken == messages.count {
-      // An idle connection holds no memory for messages; a busy one keeps a little.
-      messages.removeAll(keepingCapacity: messages.capacity <= 16)
-      taken = 0
-    }
-    return message
-  }
-
-  fileprivate mutating func step(_ maxBytes: Int) -> Inbox.Step {
-    if let message = next() {
-      let hasRoom = isFull && bytes <= maxBytes / 2
-      if hasRoom { isFull = false }
-      return .message(message, hasRoom: hasRoom)
-    }
-    return end.map { .ended($0) } ?? .wait
-  }
-}
-
-extension WebSocketMessage {
-  /// What a message takes in memory, about: the smallest ones are not free.
-  fileprivate var cost: Int { bytes.readableBytes + 64 }
-}
-
-/// Two tasks wait for the messages of one connection at once. Only one can have each message: let one task read them.
-public struct MessagesInUse: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What is wrong.
-  public var description: String { "another task is waiting for the messages of this connection already" }
 }
 #endif

@@ -9,6 +9,11 @@ final class SocketBridge: WebSocketChannelDelegate {
   private let inbox: Inbox
   private let outbox: Outbox
   private let options: WebSocketOptions
+  private let executor: EventLoopExecutor?
+  /// What is put into the outbox now is taken at the end of the read loop.
+  private(set) var isInReadLoop = false
+  /// Something was put in meanwhile.
+  var hasItems = false
   /// `nil` once the connection has ended.
   private var handler: WebSocketChannelHandler?
   private var closed: WebSocketClosed?
@@ -18,7 +23,8 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// Called once, at the end of the connection.
   var onEnd: (() -> Void)?
 
-  init(inbox: Inbox, outbox: Outbox, options: WebSocketOptions) {
+  init(inbox: Inbox, outbox: Outbox, options: WebSocketOptions, executor: EventLoopExecutor?) {
+    self.executor = executor
     self.inbox = inbox
     self.outbox = outbox
     self.options = options
@@ -30,6 +36,7 @@ final class SocketBridge: WebSocketChannelDelegate {
       connection,
       timeouts: options.timeouts,
       budget: budget,
+      deliversParts: options.delivery != .wholeMessages,
       delegate: self
     )
     self.handler = handler
@@ -38,8 +45,19 @@ final class SocketBridge: WebSocketChannelDelegate {
 
   // MARK: From the handler
 
-  func received(_ messages: [WebSocketMessage], isClosing: Bool) -> Bool {
-    inbox.deliver(messages, isBounded: isClosing)
+  func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool {
+    if inReadLoop {
+      isInReadLoop = true
+      executor?.hold()
+    }
+    return inbox.deliver(messages, isBounded: isClosing)
+  }
+
+  func endReadLoop() {
+    guard isInReadLoop else { return }
+    executor?.runAll()
+    isInReadLoop = false
+    if hasItems { encode(outbox.take()) }
   }
 
   func willWrite(_ count: Int) { outbox.willWrite(count) }
@@ -53,22 +71,33 @@ final class SocketBridge: WebSocketChannelDelegate {
     outbox.close(closed)
     inbox.end(closed)
     onEnd.take()?()
+    // Where the end came within a read loop: tasks run behind it.
+    isInReadLoop = false
+    executor?.release()
   }
 
   // MARK: From the socket
 
-  /// Sends what is in the outbox, with one flush.
-  func drain() {
-    let items = outbox.takeAll()
-    guard let handler, !items.isEmpty else { return }
+  /// Sends what is in the outbox and has room, with one flush.
+  func drain(all: Bool = false) {
+    let items = outbox.take(all: all)
+    guard !items.isEmpty else { return }
+    encode(items)
+    handler?.flushOutput()
+  }
+
+  private func encode(_ items: [Outbox.Item]) {
+    hasItems = false
+    guard let handler else { return }
     for item in items {
       // Not legal after a Close only: those that send later are told.
       switch item {
       case .message(let message, let compress): try? handler.send(message, compress: compress)
       case .prepared(let message): try? handler.send(message)
+      case .part(let part, let compress):
+        try? handler.send(part.message, isLast: part.isLast, compress: compress)
       }
     }
-    handler.flushOutput()
   }
 
   /// The inbox has room again.
@@ -76,12 +105,13 @@ final class SocketBridge: WebSocketChannelDelegate {
 
   /// Somebody waits to send: looks after a while whether anything was sent meanwhile.
   func watchStall(on eventLoop: any EventLoop) {
-    guard case .wait(let limit?) = options.slowConsumer, stallTimer == nil, handler != nil else { return }
+    guard let limit = options.slowConsumer.stallLimit, stallTimer == nil, handler != nil else { return }
     guard let before = outbox.stall else { return }
     stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamped: limit)) {
       self.stallTimer = nil
       guard let now = self.outbox.stall else { return }
-      if now.sent == before.sent {
+      // Somebody may wait for another one's message in parts instead: then nothing is under way.
+      if now.sent == before.sent, before.underWay > 0, now.underWay > 0 {
         self.handler?.drop(.slowConsumer(unsentBytes: now.unsent))
       } else {
         self.watchStall(on: eventLoop)
@@ -103,7 +133,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     }
   }
 
-  /// Closes behind what is in the outbox.
+  /// Closes behind what is in the outbox; a message in parts that isn't complete is cut off.
   ///
   /// - Parameter completion: gets what the peer's Close has said, at the end of the connection.
   func close(
@@ -111,7 +141,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     cause: WebSocketClosed.Cause,
     _ completion: @escaping (Result<CloseConnection?, LocalProtocolError>) -> Void
   ) {
-    drain()
+    drain(all: true)
     guard let handler else { return completion(.success(closed?.peerClose)) }
     do throws(LocalProtocolError) {
       try handler.beginClose(close, cause: cause)

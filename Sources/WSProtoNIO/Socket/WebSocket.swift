@@ -35,21 +35,35 @@ public final class WebSocket: Sendable {
 
   let eventLoop: any EventLoop
   let outbox: Outbox
-  private let inbox: Inbox
+  let inbox: Inbox
+  /// Runs the task of the closure that has the socket; `nil` for the process's own threads.
+  let executor: EventLoopExecutor?
   private let bridge: NIOLoopBound<SocketBridge>
 
   private static let lastID = Atomic<UInt64>(0)
 
   /// What the handshake has agreed on.
-  struct Opening: Sendable {
+  package struct Opening: Sendable {
     var request: Request
     var response: AcceptConnection?
     var subprotocol: String?
     var remoteAddress: SocketAddress?
+
+    package init(
+      request: Request,
+      response: AcceptConnection? = nil,
+      subprotocol: String?,
+      remoteAddress: SocketAddress? = nil
+    ) {
+      self.request = request
+      self.response = response
+      self.subprotocol = subprotocol
+      self.remoteAddress = remoteAddress
+    }
   }
 
   /// Puts an open connection into a channel's pipeline, at its end. On the event loop.
-  static func open(
+  package static func open(
     _ connection: Connection,
     on channel: any Channel,
     _ opening: Opening,
@@ -77,125 +91,28 @@ public final class WebSocket: Sendable {
     let eventLoop = channel.eventLoop
     self.eventLoop = eventLoop
     let link = BridgeLink()
-    inbox = Inbox(maxBytes: options.maxUnreadBytes) {
+    inbox = Inbox(options) {
       eventLoop.execute { link.bridge?.value.resumeReading() }
+    } onOversize: { close, cause in
+      eventLoop.execute { link.bridge?.value.close(close, cause: cause) { _ in } }
     }
     outbox = Outbox(
       options: options,
-      onItems: { eventLoop.execute { link.bridge?.value.drain() } },
+      onItems: {
+        if eventLoop.inEventLoop, let bridge = link.bridge?.value, bridge.isInReadLoop {
+          bridge.hasItems = true
+        } else {
+          eventLoop.execute { link.bridge?.value.drain() }
+        }
+      },
       onWait: { eventLoop.execute { link.bridge?.value.watchStall(on: eventLoop) } }
     )
-    let bridge = SocketBridge(inbox: inbox, outbox: outbox, options: options)
+    executor = options.runsOnEventLoop ? EventLoopExecutor(eventLoop) : nil
+    let bridge = SocketBridge(inbox: inbox, outbox: outbox, options: options, executor: executor)
     self.bridge = NIOLoopBound(bridge, eventLoop: eventLoop)
     link.set(self.bridge)
     bridge.onEnd = { link.set(nil) }
   }
-
-  // MARK: Receiving
-
-  /// The messages, whole, in the order in which they were sent. For one task.
-  ///
-  /// Ends when the connection ends by this end, or by the peer's Close with 1000, 1001 or no code; when a server shuts
-  /// down, after what was received until then. Any other end throws ``WebSocketClosed`` after the messages that came
-  /// before it. A loop may be left and another one begun: no message is lost.
-  public var messages: Messages { Messages(inbox: inbox) }
-
-  /// The messages of a connection.
-  public struct Messages: AsyncSequence, Sendable {
-    let inbox: Inbox
-
-    /// The next message, and so on.
-    public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox) }
-
-    /// Takes messages.
-    public struct Iterator: AsyncIteratorProtocol {
-      let inbox: Inbox
-
-      /// Waits for the next message; `nil` at an orderly end.
-      ///
-      /// - Throws: ``WebSocketClosed`` for another end; `CancellationError` if the task is cancelled while it waits;
-      ///   ``MessagesInUse`` if another task is waiting.
-      public mutating func next() async throws -> WebSocketMessage? { try await inbox.next() }
-
-      /// Waits for the next message, without leaving the actor; `nil` at an orderly end.
-      ///
-      /// - Throws: as `next()` does.
-      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error)
-        -> WebSocketMessage?
-      {
-        try await inbox.next(isolation: actor)
-      }
-    }
-  }
-
-  // MARK: Sending
-
-  /// Sends a message.
-  ///
-  /// Returns when the message is on its way to the transport, not when the peer has it. Waits while the peer takes less
-  /// than it is sent; see ``WebSocketOptions/slowConsumer``.
-  ///
-  /// - Parameters:
-  ///   - message: text or bytes.
-  ///   - compress: whether a negotiated compression may be used: `false` for a secret next to text that an attacker
-  ///     controls.
-  /// - Throws: ``WebSocketClosed`` if the connection takes no more; `CancellationError` if the task is cancelled while it
-  ///   waits: the message is not sent then.
-  public func send(_ message: WebSocketMessage, compress: Bool = true) async throws {
-    try await send(.message(message, compress: compress))
-  }
-
-  /// Sends a text message; see ``send(_:compress:)-(WebSocketMessage,_)``.
-  public func send(_ text: String) async throws { try await send(.text(text)) }
-
-  /// Sends a binary message of the readable bytes of a buffer; see ``send(_:compress:)-(WebSocketMessage,_)``.
-  public func send(_ bytes: ByteBuffer) async throws { try await send(.binary(bytes)) }
-
-  /// Sends a binary message; see ``send(_:compress:)-(WebSocketMessage,_)``.
-  public func send(_ bytes: [UInt8]) async throws { try await send(.binary(bytes)) }
-
-  /// Sends a message that is encoded, and compressed, once for many connections; see
-  /// ``send(_:compress:)-(WebSocketMessage,_)``.
-  public func send(_ message: PreparedMessage) async throws { try await send(.prepared(message)) }
-
-  private func send(_ item: Outbox.Item) async throws {
-    switch outbox.offer(item) {
-    case .taken, .dropped: return
-    case .wait: try await outbox.wait(item)
-    case .closed(let closed): throw closed
-    case .disconnect(let unsent):
-      let cause = WebSocketClosed.Cause.slowConsumer(unsentBytes: unsent)
-      drop(cause)
-      throw WebSocketClosed(code: .abnormalClosure, cause: cause)
-    }
-  }
-
-  /// Sends a message to many, without waiting for any of them, with one task an event loop.
-  ///
-  /// - Returns: how many it goes out to.
-  static func publish(_ message: PreparedMessage, to sockets: [WebSocket]) -> Int {
-    var count = 0
-    var toDrain: [ObjectIdentifier: [WebSocket]] = [:]
-    for socket in sockets {
-      let (outcome, schedules) = socket.outbox.publish(.prepared(message))
-      if schedules { toDrain[ObjectIdentifier(socket.eventLoop), default: []].append(socket) }
-      switch outcome {
-      case .taken: count += 1
-      case .dropped, .wait, .closed: break
-      case .disconnect(let unsent): socket.drop(.slowConsumer(unsentBytes: unsent))
-      }
-    }
-    for sockets in toDrain.values {
-      sockets.first?.eventLoop.execute { for socket in sockets { socket.bridge.value.drain() } }
-    }
-    return count
-  }
-
-  /// Bytes that wait to be sent, here and for the transport.
-  public var queuedBytes: Int { outbox.queuedBytes }
-
-  /// How many messages ``SlowConsumerPolicy/dropNewest(unsentBytes:)`` has dropped.
-  public var droppedMessages: Int { outbox.droppedCount }
 
   // MARK: Control frames
 
@@ -257,6 +174,16 @@ public final class WebSocket: Sendable {
 
   /// How the connection has ended, or that this end closes it; `nil` while it takes messages.
   var end: WebSocketClosed? { outbox.end }
+
+  /// The connection can't go on: a message has begun and does not end.
+  func abandonMessage() {
+    onEventLoop { $0.close(CloseConnection(code: .internalError), cause: .messageUnfinished) { _ in } }
+  }
+
+  /// Sends what is in the outboxes of sockets on the event loop of the first one.
+  static func drain(_ sockets: [WebSocket]) {
+    sockets.first?.eventLoop.execute { for socket in sockets { socket.bridge.value.drain() } }
+  }
 
   private func onEventLoop(_ body: @escaping @Sendable (SocketBridge) -> Void) {
     eventLoop.execute { [bridge] in body(bridge.value) }

@@ -23,7 +23,8 @@ public import WSProto
 /// ```
 ///
 /// Publishing waits for nobody. A socket whose peer takes less than it is sent gets what its
-/// ``WebSocketOptions/slowConsumer`` says; one that lets `send` wait is dropped once 1 MiB is waiting for it.
+/// ``WebSocketOptions/slowConsumer`` says; one that lets `send` wait is dropped once 1 MiB is waiting for it. With a key,
+/// a publication takes the place of the one before, as long as that waits.
 ///
 /// A subscription ends with its connection.
 public final class WebSocketTopics: Sendable {
@@ -92,13 +93,26 @@ public final class WebSocketTopics: Sendable {
     publish(PreparedMessage(text: text), to: topic)
   }
 
+  /// Sends a message to all subscribers of a topic, and to other nodes if they are told. For a socket that has not taken an earlier one with the
+  /// same key yet, it takes the place of that; see ``WebSocket/send(_:replacing:compress:)``.
+  ///
+  /// - Returns: how many sockets it goes to.
+  @discardableResult
+  public func publish(_ message: PreparedMessage, to topic: String, replacing key: String) -> Int {
+    forward?(message, topic)
+    return WebSocket.publish(message, replacing: key, to: subscribers(of: topic))
+  }
+
   /// Sends what was published on another node to all subscribers of a topic on this one.
   ///
   /// - Returns: how many sockets it goes to.
   @discardableResult
   public func deliver(_ message: PreparedMessage, to topic: String) -> Int {
-    let sockets = state.withLock { $0.subscribers[topic].map { Array($0.values) } ?? [] }
-    return WebSocket.publish(message, to: sockets)
+    WebSocket.publish(message, to: subscribers(of: topic))
+  }
+
+  private func subscribers(of topic: String) -> [WebSocket] {
+    state.withLock { $0.subscribers[topic].map { Array($0.values) } ?? [] }
   }
 }
 

@@ -194,6 +194,7 @@ private final class CompressedBench {
       Connection(.server, extensions: [server], configuration: WebSocketOptions().configuration),
       timeouts: Timeouts(),
       budget: nil,
+      deliversParts: false,
       delegate: taker
     )
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
@@ -207,12 +208,13 @@ private final class Taker: WebSocketChannelDelegate {
   var wasClosing = false
   var closed: WebSocketClosed?
 
-  func received(_ messages: [WebSocketMessage], isClosing: Bool) -> Bool {
-    self.messages += messages
+  func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool {
+    self.messages += messages.map { $0.message }
     wasClosing = isClosing
     return hasRoom
   }
 
+  func endReadLoop() {}
   func willWrite(_ count: Int) {}
   func sent(_ count: Int) {}
   func ended(_ closed: WebSocketClosed) { self.closed = closed }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+
+/// Runs the tasks of a socket on its connection's event loop, so that no message costs a change of threads.
+///
+/// Tasks that a read loop has woken run at its end: what they send goes out with the read loop's own flush.
+final class EventLoopExecutor: TaskExecutor {
+  private let eventLoop: any EventLoop
+  /// On the event loop only.
+  private nonisolated(unsafe) var jobs: [UnownedJob] = []
+  private nonisolated(unsafe) var isScheduled = false
+  /// `runAll` is about to be called.
+  private nonisolated(unsafe) var isHeld = false
+
+  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    guard eventLoop.inEventLoop else { return eventLoop.execute { self.run(job) } }
+    jobs.append(job)
+    if !isHeld { schedule() }
+  }
+
+  private func run(_ job: UnownedJob) { job.runSynchronously(on: asUnownedTaskExecutor()) }
+
+  private func schedule() {
+    guard !isScheduled else { return }
+    isScheduled = true
+    // Not at once: whoever has woken the task is in the midst of something.
+    eventLoop.execute {
+      self.isScheduled = false
+      self.runAll()
+    }
+  }
+
+  /// A read loop is under way on the event loop; `runAll` or `release` ends it.
+  func hold() { isHeld = true }
+
+  /// Runs what is there soon.
+  func release() {
+    isHeld = false
+    if !jobs.isEmpty { schedule() }
+  }
+
+  /// Runs what is there, and what that wakes, for a while. On the event loop.
+  func runAll() {
+    isHeld = true
+    var rounds = 0
+    while !jobs.isEmpty, rounds < 8 {
+      rounds += 1
+      let now = jobs
+      jobs = []
+      for job in now { run(job) }
+    }
+    isHeld = false
+    if !jobs.isEmpty { schedule() }
+  }
+}
+#endif
