@@ -6,6 +6,7 @@ import PackageDescription
 /// What WSProtoNIO and its tests stand on, where the trait NIO is enabled.
 let onNIO: [Target.Dependency] = [
   ("NIOCore", "swift-nio"),
+  ("NIOConcurrencyHelpers", "swift-nio"),
   ("NIOPosix", "swift-nio"),
   ("NIOTLS", "swift-nio"),
   ("NIOSSL", "swift-nio-ssl"),
@@ -99,6 +100,9 @@ let package = Package(
       dependencies: [
         "WSProto", "WSProtoNIO",
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+        .product(
+          name: "NIOConcurrencyHelpers", package: "swift-nio", condition: .when(traits: ["NIO"])
+        ),
         .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
       ]
     ),

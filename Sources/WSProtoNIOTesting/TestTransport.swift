@@ -41,7 +41,11 @@ final class TestTransport: ChannelDuplexHandler {
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     incoming.connect(
-      TestWire.Ends { self.arrived($0) } reset: { self.peer?.fail() }
+      TestWire.Ends {
+        self.arrived($0)
+      } reset: {
+        self.peer?.fail()
+      }
     )
   }
 

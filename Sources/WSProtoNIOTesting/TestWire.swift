@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
-import Synchronization
 
 /// One direction between the two ends of a ``WebSocketPair``.
 ///
@@ -36,18 +36,18 @@ public final class TestWire: Sendable {
     var lastArrival = NIODeadline.uptimeNanoseconds(0)
   }
 
-  private let state = Mutex(State())
+  private let state = NIOLockedValueBox(State())
   private let loop: NIOAsyncTestingEventLoop
   private let capacity = 64 << 10
 
   init(_ loop: NIOAsyncTestingEventLoop) { self.loop = loop }
 
   /// How many bytes were sent so far, whether they have arrived or not.
-  public var sentBytes: Int { state.withLock { $0.sent } }
+  public var sentBytes: Int { state.withLockedValue { $0.sent } }
 
   /// Lets something go wrong, from now on, or that many bytes from now.
   public func inject(_ fault: NetworkFault) {
-    state.withLock { state in
+    state.withLockedValue { state in
       switch fault {
       case .delay(let delay): state.delay = max(.zero, delay)
       case .pieces(let count): state.pieces = max(1, count)
@@ -67,23 +67,23 @@ public final class TestWire: Sendable {
     let reset: () -> Void
   }
 
-  private let ends = Mutex<NIOLoopBound<Ends>?>(nil)
+  private let ends = NIOLockedValueBox<NIOLoopBound<Ends>?>(nil)
 
   func connect(_ ends: Ends?) {
     let bound = ends.map { NIOLoopBound($0, eventLoop: loop) }
-    self.ends.withLock { $0 = bound }
+    self.ends.withLockedValue { $0 = bound }
   }
 
   /// Whether the sending end may send.
-  var hasRoom: Bool { state.withLock { $0.underWay < capacity } }
+  var hasRoom: Bool { state.withLockedValue { $0.underWay < capacity } }
 
   /// Sends bytes.
   func send(_ bytes: ByteBuffer) {
     var bytes = bytes
     while bytes.readableBytes > 0 {
-      let (count, event) = state.withLock { $0.step(bytes.readableBytes) }
+      let (count, event) = state.withLockedValue { $0.step(bytes.readableBytes) }
       if count > 0, let piece = bytes.readSlice(length: count) {
-        let (piece, isLost) = state.withLock { $0.transfer(piece) }
+        let (piece, isLost) = state.withLockedValue { $0.transfer(piece) }
         if !isLost { arrive(.bytes(piece)) }
       }
       if let event { happen(event) }
@@ -95,12 +95,12 @@ public final class TestWire: Sendable {
   func end() { arrive(.end) }
 
   /// The receiving end has read so much.
-  func didRead(_ count: Int) { state.withLock { $0.underWay -= count } }
+  func didRead(_ count: Int) { state.withLockedValue { $0.underWay -= count } }
 
   /// Does what happens behind the bytes so far.
   private func wake() {
     while true {
-      let (_, event) = state.withLock { $0.step(0) }
+      let (_, event) = state.withLockedValue { $0.step(0) }
       guard let event else { return }
       happen(event)
     }
@@ -110,20 +110,20 @@ public final class TestWire: Sendable {
     switch event {
     case .reset:
       arrive(.reset)
-      ends.withLock { $0 }?.value.reset()
+      ends.withLockedValue { $0 }?.value.reset()
     case .end: arrive(.end)
-    case .lose: state.withLock { $0.isSilent = true }
+    case .lose: state.withLockedValue { $0.isSilent = true }
     case .delay, .pieces, .corrupt: break
     }
   }
 
   private func arrive(_ arrival: Arrival) {
-    let time: NIODeadline? = state.withLock { state in
+    let time: NIODeadline? = state.withLockedValue { state in
       if state.isSilent { return nil }
       state.lastArrival = max(state.lastArrival, loop.now + TimeAmount(state.delay))
       return state.lastArrival
     }
-    guard let time, let ends = ends.withLock({ $0 }) else { return }
+    guard let time, let ends = ends.withLockedValue({ $0 }) else { return }
     // A byte that is on its way arrives, whatever happens behind it.
     let bound = NIOLoopBound(arrival, eventLoop: loop)
     loop.scheduleTask(deadline: time) { ends.value.arrived(bound.value) }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
-import Synchronization
 
 /// A clock that stands still until a test moves it.
 ///
@@ -38,7 +38,7 @@ public final class VirtualClock: Clock {
     var observers: [CheckedContinuation<Void, Never>] = []
   }
 
-  private let state = Mutex(State())
+  private let state = NIOLockedValueBox(State())
 
   /// A clock at its beginning.
   public init() {}
@@ -55,22 +55,31 @@ public final class VirtualClock: Clock {
   public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
     guard deadline > now else { return try Task.checkCancellation() }
     let wake = loop.makePromise(of: Void.self)
-    let delay = TimeAmount(now.duration(to: deadline))
-    let timer = loop.scheduleTask(in: delay) { wake.succeed() }
-    let (number, observers) = state.withLock { state in
+    let number = state.withLockedValue { state in
       state.lastNumber += 1
-      state.sleepers[state.lastNumber] = deadline
+      return state.lastNumber
+    }
+    let timer = loop.scheduleTask(in: TimeAmount(now.duration(to: deadline))) {
+      self.forget(number)
+      wake.succeed()
+    }
+    let observers = state.withLockedValue { state in
+      state.sleepers[number] = deadline
       defer { state.observers = [] }
-      return (state.lastNumber, state.observers)
+      return state.observers
     }
     for observer in observers { observer.resume() }
-    defer { state.withLock { _ = $0.sleepers.removeValue(forKey: number) } }
+    defer { forget(number) }
     try await withTaskCancellationHandler {
       try await wake.futureResult.get()
     } onCancel: {
       timer.cancel()
       wake.fail(CancellationError())
     }
+  }
+
+  private func forget(_ sleeper: UInt64) {
+    state.withLockedValue { _ = $0.sleepers.removeValue(forKey: sleeper) }
   }
 
   /// Moves the clock.
@@ -89,14 +98,14 @@ public final class VirtualClock: Clock {
   @discardableResult
   public func advanceToNextSleeper() async -> Duration {
     await withCheckedContinuation { continuation in
-      let isThere = state.withLock { state in
+      let isThere = state.withLockedValue { state in
         if state.sleepers.isEmpty { state.observers.append(continuation) }
         return !state.sleepers.isEmpty
       }
       if isThere { continuation.resume() }
     }
     let start = now
-    guard let wake = state.withLock({ $0.sleepers.values.min() }) else { return .zero }
+    guard let wake = state.withLockedValue({ $0.sleepers.values.min() }) else { return .zero }
     await advance(by: max(.zero, start.duration(to: wake)))
     return start.duration(to: now)
   }

@@ -65,7 +65,13 @@ public final class WebSocketPair: Sendable {
     isolation: isolated (any Actor)? = #isolation,
     _ body: (WebSocketPair) async throws -> Value
   ) async throws -> Value {
-    let pair = try await WebSocketPair(request, subprotocol, client, server, clock)
+    let pair = try await open(
+      request: request,
+      subprotocol: subprotocol,
+      client: client,
+      server: server,
+      clock: clock
+    )
     do {
       let value = try await body(pair)
       await pair.end()
@@ -74,6 +80,18 @@ public final class WebSocketPair: Sendable {
       await pair.end()
       throw error
     }
+  }
+
+  /// Opens a pair, for as long as you like: ``end()`` ends it. Parameters and errors are those of
+  /// ``connect(request:subprotocol:client:server:clock:isolation:_:)``.
+  public static func open(
+    request: Request = Request(host: "localhost", target: "/"),
+    subprotocol: String? = nil,
+    client: WebSocketOptions = WebSocketOptions(),
+    server: WebSocketOptions = WebSocketOptions(),
+    clock: VirtualClock = VirtualClock()
+  ) async throws -> WebSocketPair {
+    try await WebSocketPair(request, subprotocol, client, server, clock)
   }
 
   private init(
@@ -156,8 +174,8 @@ public final class WebSocketPair: Sendable {
     )
   }
 
-  /// Ends both transports, whatever is under way.
-  private func end() async {
+  /// Ends both transports, whatever is under way. A pair that was opened must be ended.
+  public func end() async {
     await clock.settle()
     for channel in channels {
       channel.close(promise: nil)

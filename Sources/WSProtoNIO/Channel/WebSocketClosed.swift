@@ -51,7 +51,8 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
     switch cause {
     case .local, .shutdown: true
     case .peer: code == .normalClosure || code == .goingAway || code == .noStatusRcvd
-    case .handlerFailed, .messageUnfinished, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: false
+    case .handlerFailed, .messageUnfinished, .violation, .deadline, .slowConsumer, .outOfMemory, .transport:
+      false
     }
   }
 }

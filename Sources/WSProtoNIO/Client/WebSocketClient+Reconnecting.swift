@@ -45,17 +45,38 @@ extension WebSocketClient {
     willWait: (any Error, Duration) -> Void = { _, _ in },
     _ body: (WebSocket) async throws -> Value
   ) async throws -> Value {
-    var reconnecting = Reconnecting(policy)
-    var generator = SystemRandomNumberGenerator()
-    let clock = ContinuousClock()
-    while true {
+    try await reconnecting(policy: policy, clock: ContinuousClock()) {
       var current = options
       try await request(&current)
+      return current
+    } open: { current in
+      try await open(url, current)
+    } willWait: { failure, delay in
+      willWait(failure, delay)
+    } body: { socket in
+      try await body(socket)
+    }
+  }
+
+  /// The same by any clock, with connections from anywhere.
+  package static func reconnecting<Options, Value>(
+    policy: ReconnectPolicy,
+    clock: some Clock<Duration>,
+    isolation: isolated (any Actor)? = #isolation,
+    request: () async throws -> Options,
+    open: (Options) async throws -> WebSocket,
+    willWait: (any Error, Duration) -> Void,
+    body: (WebSocket) async throws -> Value
+  ) async throws -> Value {
+    var reconnecting = Reconnecting(policy)
+    var generator = SystemRandomNumberGenerator()
+    while true {
+      let current = try await request()
       let failure: any Error
       let cause: ReconnectPolicy.Cause
       var openFor = Duration.zero
       do {
-        let socket = try await open(url, current)
+        let socket = try await open(current)
         let start = clock.now
         switch try await use(socket, policy, body) {
         case .done(let value): return value
@@ -63,7 +84,7 @@ extension WebSocketClient {
           failure = closed
           cause = closed.reconnectCause
         }
-        openFor = clock.now - start
+        openFor = start.duration(to: clock.now)
       } catch let error as WebSocketClientError {
         failure = error
         cause = error.reconnectCause

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import WSProto
 
 /// The messages of a connection that nobody has taken yet: from its event loop to the task that reads them.
@@ -15,7 +15,7 @@ final class Inbox: Sendable {
   private let onRoom: @Sendable () -> Void
   /// Called when the connection has to be closed since a message is too long, on any thread.
   private let onOversize: @Sendable (CloseConnection, WebSocketClosed.Cause) -> Void
-  private let state: Mutex<InboxState>
+  private let state: NIOLockedValueBox<InboxState>
 
   init(
     _ options: WebSocketOptions,
@@ -25,7 +25,7 @@ final class Inbox: Sendable {
     maxMessageBytes = min(max(0, options.maxMessageBytes), MessageAssembly.maxBytes)
     self.onRoom = onRoom
     self.onOversize = onOversize
-    state = Mutex(InboxState(maxBytes: options.maxUnreadBytes, maxMessageBytes: maxMessageBytes))
+    state = NIOLockedValueBox(InboxState(maxBytes: options.maxUnreadBytes, maxMessageBytes: maxMessageBytes))
   }
 
   // MARK: The event loop's side
@@ -36,7 +36,7 @@ final class Inbox: Sendable {
   ///   end is closing, and reads on for the peer's Close, whoever takes the messages before it.
   /// - Returns: whether there is room for more.
   func deliver(_ batch: [MessagePart], isBounded: Bool) -> Bool {
-    let (reader, hasRoom) = state.withLock { state in
+    let (reader, hasRoom) = state.withLockedValue { state in
       let hasRoom = state.append(batch, isBounded: isBounded)
       return (state.reader.take(), hasRoom)
     }
@@ -46,7 +46,7 @@ final class Inbox: Sendable {
 
   /// The connection has ended. What was delivered before comes first.
   func end(_ closed: WebSocketClosed) {
-    state.withLock { $0.closed = closed }
+    state.withLockedValue { $0.closed = closed }
     end(closed.isOrderly ? .finished : .failed(closed))
   }
 
@@ -54,7 +54,7 @@ final class Inbox: Sendable {
   func stop() { end(.finished) }
 
   private func end(_ end: InboxState.End) {
-    let reader = state.withLock { state in
+    let reader = state.withLockedValue { state in
       if state.end == nil { state.end = end }
       return state.reader.take()
     }
@@ -62,10 +62,10 @@ final class Inbox: Sendable {
   }
 
   /// Whether a task waits for messages.
-  var isWaitedFor: Bool { state.withLock { $0.reader != nil } }
+  var isWaitedFor: Bool { state.withLockedValue { $0.reader != nil } }
 
   /// How the connection has ended; `nil` as long as it hasn't.
-  var closed: WebSocketClosed? { state.withLock { $0.closed } }
+  var closed: WebSocketClosed? { state.withLockedValue { $0.closed } }
 
   // MARK: The reader's side
 
@@ -100,7 +100,7 @@ final class Inbox: Sendable {
     _ take: (inout InboxState) -> InboxState.Step<Value>
   ) async throws -> Value? {
     while true {
-      let (step, hasRoom) = state.withLock { state in
+      let (step, hasRoom) = state.withLockedValue { state in
         let step = take(&state)
         return (step, state.takeRoom())
       }
@@ -125,18 +125,18 @@ final class Inbox: Sendable {
 
   /// Waits until there is something to take.
   private func wait(isolation: isolated (any Actor)? = #isolation) async throws {
-    let number = state.withLock { $0.makeNumber() }
+    let number = state.withLockedValue { $0.makeNumber() }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { reader in wait(reader, number) }
     } onCancel: {
       // Not another task's, which this one has found waiting.
-      let reader = state.withLock { $0.readerNumber == number ? $0.reader.take() : nil }
+      let reader = state.withLockedValue { $0.readerNumber == number ? $0.reader.take() : nil }
       reader?.resume(throwing: CancellationError())
     }
   }
 
   private func wait(_ reader: CheckedContinuation<Void, any Error>, _ number: UInt64) {
-    let result: Result<Void, any Error>? = state.withLock { state in
+    let result: Result<Void, any Error>? = state.withLockedValue { state in
       if state.reader != nil { return .failure(MessagesInUse()) }
       if state.hasNews { return .success(()) }
       // Cancelled before this: the handler has found nobody waiting.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import WSProto
 
 /// What is to be sent on a connection: from any task to its event loop.
@@ -55,7 +55,7 @@ final class Outbox: Sendable {
 
   private let policy: SlowConsumerPolicy
   private let watermark: Int
-  private let state = Mutex(OutboxState())
+  private let state = NIOLockedValueBox(OutboxState())
   /// Called when there are items to take, and when somebody begins to wait, on any thread.
   private let onItems: @Sendable () -> Void
   private let onWait: @Sendable () -> Void
@@ -72,16 +72,16 @@ final class Outbox: Sendable {
   }
 
   /// Bytes that wait, here and for the transport.
-  var queuedBytes: Int { state.withLock { $0.unsent } }
+  var queuedBytes: Int { state.withLockedValue { $0.unsent } }
 
   /// Whether nothing more is sent.
-  var isClosed: Bool { state.withLock { $0.closed != nil } }
+  var isClosed: Bool { state.withLockedValue { $0.closed != nil } }
 
   /// How many messages the policy has dropped, and how many were replaced.
-  var droppedCount: Int { state.withLock { $0.dropped } }
+  var droppedCount: Int { state.withLockedValue { $0.dropped } }
 
   /// Why nothing more is sent; `nil` while the connection takes messages.
-  var end: WebSocketClosed? { state.withLock { $0.closed } }
+  var end: WebSocketClosed? { state.withLockedValue { $0.closed } }
 
   // MARK: The senders' side
 
@@ -89,7 +89,7 @@ final class Outbox: Sendable {
   ///
   /// - Parameter key: the message takes the place of one with the same key that waits.
   func offer(_ item: Item, replacing key: String? = nil) -> Outcome {
-    let (outcome, schedules) = state.withLock { $0.offer(item, key, policy, watermark) }
+    let (outcome, schedules) = state.withLockedValue { $0.offer(item, key, policy, watermark) }
     if schedules { onItems() }
     return outcome
   }
@@ -99,12 +99,12 @@ final class Outbox: Sendable {
   /// - Returns: what has become of it, and whether the caller has to tell the event loop, once for all sockets there.
   func publish(_ item: Item, replacing key: String?) -> (Outcome, schedules: Bool) {
     let policy: SlowConsumerPolicy = if case .wait = policy { .disconnect } else { policy }
-    return state.withLock { $0.offer(item, key, policy, watermark) }
+    return state.withLockedValue { $0.offer(item, key, policy, watermark) }
   }
 
   /// Puts a message or a part in, if it may be without waiting.
   func offer(_ wait: Wait) -> Outcome {
-    let (outcome, schedules) = state.withLock { $0.offer(wait, policy, watermark) }
+    let (outcome, schedules) = state.withLockedValue { $0.offer(wait, policy, watermark) }
     if schedules { onItems() }
     return outcome
   }
@@ -114,13 +114,13 @@ final class Outbox: Sendable {
   ///
   /// - Throws: ``WebSocketClosed``; `CancellationError` if the task is cancelled while it waits: nothing was put in then.
   func wait(_ wait: Wait) async throws {
-    let number = state.withLock { $0.makeNumber() }
+    let number = state.withLockedValue { $0.makeNumber() }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         begin(OutboxWaiter(number: number, wait: wait, continuation: continuation))
       }
     } onCancel: {
-      let waiter = state.withLock { $0.removeWaiter(number) }
+      let waiter = state.withLockedValue { $0.removeWaiter(number) }
       waiter?.continuation.resume(throwing: CancellationError())
     }
   }
@@ -131,7 +131,7 @@ final class Outbox: Sendable {
       case failed(any Error)
       case waits
     }
-    let step = state.withLock { state in
+    let step = state.withLockedValue { state in
       switch state.offer(waiter.wait, policy, watermark) {
       case (.taken, let schedules): return Step.taken(schedules: schedules)
       case (.closed(let closed), _): return .failed(closed)
@@ -156,7 +156,7 @@ final class Outbox: Sendable {
   /// The items that go out now: as many as the transport has room for, or all of them, as far as a message in parts is
   /// there.
   func take(all: Bool = false) -> [Item] {
-    let (items, admitted, schedules) = state.withLock { state in
+    let (items, admitted, schedules) = state.withLockedValue { state in
       let items = state.take(all ? .max : watermark)
       let (admitted, schedules) = state.admit(watermark)
       return (items, admitted, schedules)
@@ -167,11 +167,11 @@ final class Outbox: Sendable {
   }
 
   /// So many bytes go to the transport.
-  func willWrite(_ count: Int) { state.withLock { $0.willWrite(count) } }
+  func willWrite(_ count: Int) { state.withLockedValue { $0.willWrite(count) } }
 
   /// So many bytes have left: there may be room for those that wait.
   func sent(_ count: Int) {
-    let (admitted, schedules) = state.withLock { state in
+    let (admitted, schedules) = state.withLockedValue { state in
       state.didSend(count)
       return state.admit(watermark)
     }
@@ -181,19 +181,19 @@ final class Outbox: Sendable {
 
   /// How much has been sent so far, how much is under way, and how much waits in all; `nil` if nobody waits.
   var stall: (sent: Int, underWay: Int, unsent: Int)? {
-    state.withLock { $0.hasWaiters ? ($0.sent, $0.underWay, $0.unsent) : nil }
+    state.withLockedValue { $0.hasWaiters ? ($0.sent, $0.underWay, $0.unsent) : nil }
   }
 
   /// Nothing more is sent.
   func close(_ closed: WebSocketClosed) {
-    let (waiters, callbacks) = state.withLock { $0.close(closed) }
+    let (waiters, callbacks) = state.withLockedValue { $0.close(closed) }
     for waiter in waiters { waiter.continuation.resume(throwing: closed) }
     for callback in callbacks { callback() }
   }
 
   /// - Parameter callback: called once when nothing more is sent, at once if that is so.
   func whenClosed(_ callback: @escaping @Sendable () -> Void) {
-    let isClosed = state.withLock { state in
+    let isClosed = state.withLockedValue { state in
       if state.closed == nil { state.onClose.append(callback) }
       return state.closed != nil
     }

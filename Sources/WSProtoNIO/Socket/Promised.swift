@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A value that comes once, and that any number of tasks wait for.
 final class Promised<Value: Sendable>: Sendable {
@@ -11,11 +11,11 @@ final class Promised<Value: Sendable>: Sendable {
     var lastNumber: UInt64 = 0
   }
 
-  private let state = Mutex(State())
+  private let state = NIOLockedValueBox(State())
 
   /// Gives the value, or what went wrong. Only the first counts.
   func resume(with result: Result<Value, any Error>) {
-    let waiters = state.withLock { state in
+    let waiters = state.withLockedValue { state in
       guard state.result == nil else { return [:] as [UInt64: CheckedContinuation<Value, any Error>] }
       state.result = result
       defer { state.waiters = [:] }
@@ -28,13 +28,13 @@ final class Promised<Value: Sendable>: Sendable {
   ///
   /// - Throws: what went wrong; `CancellationError` if the task is cancelled while it waits.
   func value() async throws -> Value {
-    let number = state.withLock { state in
+    let number = state.withLockedValue { state in
       state.lastNumber += 1
       return state.lastNumber
     }
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        let result: Result<Value, any Error>? = state.withLock { state in
+        let result: Result<Value, any Error>? = state.withLockedValue { state in
           if let result = state.result { return result }
           // Cancelled before this: the handler has found nobody waiting.
           if Task.isCancelled { return .failure(CancellationError()) }
@@ -44,7 +44,7 @@ final class Promised<Value: Sendable>: Sendable {
         if let result { continuation.resume(with: result) }
       }
     } onCancel: {
-      state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(throwing: CancellationError())
+      state.withLockedValue { $0.waiters.removeValue(forKey: number) }?.resume(throwing: CancellationError())
     }
   }
 

@@ -88,7 +88,8 @@ extension WebSocket {
       /// Waits for the next part, without leaving the actor; `nil` when the message is complete.
       ///
       /// - Throws: as `next()` does.
-      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> ByteBuffer? {
+      public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> ByteBuffer?
+      {
         try await inbox.nextPart(of: number, isolation: actor)
       }
     }

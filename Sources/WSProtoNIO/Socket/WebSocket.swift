@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 public import WSProto
@@ -192,10 +193,10 @@ public final class WebSocket: Sendable {
 
 /// Where the mailboxes find the bridge, which is made after them; until the connection has ended.
 private final class BridgeLink: Sendable {
-  private let box = Mutex<NIOLoopBound<SocketBridge>?>(nil)
+  private let box = NIOLockedValueBox<NIOLoopBound<SocketBridge>?>(nil)
 
-  var bridge: NIOLoopBound<SocketBridge>? { box.withLock { $0 } }
+  var bridge: NIOLoopBound<SocketBridge>? { box.withLockedValue { $0 } }
 
-  func set(_ bridge: NIOLoopBound<SocketBridge>?) { box.withLock { $0 = bridge } }
+  func set(_ bridge: NIOLoopBound<SocketBridge>?) { box.withLockedValue { $0 = bridge } }
 }
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
-import Synchronization
+import NIOConcurrencyHelpers
 public import WSProto
 
 /// Publish and subscribe: what is published to a topic goes to all sockets that have subscribed to it, with one encoding
@@ -37,7 +37,7 @@ public final class WebSocketTopics: Sendable {
     var topics: [UInt64: Set<String>] = [:]
   }
 
-  private let state = Mutex(State())
+  private let state = NIOLockedValueBox(State())
   private let forward: Forward?
 
   /// Topics without subscribers.
@@ -48,7 +48,7 @@ public final class WebSocketTopics: Sendable {
 
   /// Lets a socket have what is published to a topic from now on. A second subscription to the same topic is none.
   public func subscribe(_ socket: WebSocket, to topic: String) {
-    let isNew = state.withLock { state in
+    let isNew = state.withLockedValue { state in
       state.subscribers[topic, default: [:]][socket.id] = socket
       let isNew = state.topics[socket.id] == nil
       state.topics[socket.id, default: []].insert(topic)
@@ -60,7 +60,7 @@ public final class WebSocketTopics: Sendable {
 
   /// Ends a subscription; nothing happens if there is none.
   public func unsubscribe(_ socket: WebSocket, from topic: String) {
-    state.withLock { state in
+    state.withLockedValue { state in
       // The socket stays known, with no topic, so that its end is watched once.
       state.topics[socket.id]?.remove(topic)
       state.remove(socket.id, from: topic)
@@ -68,14 +68,14 @@ public final class WebSocketTopics: Sendable {
   }
 
   private func remove(_ id: UInt64) {
-    state.withLock { state in
+    state.withLockedValue { state in
       for topic in state.topics.removeValue(forKey: id) ?? [] { state.remove(id, from: topic) }
     }
   }
 
   /// How many sockets have subscribed to a topic.
   public func subscriberCount(of topic: String) -> Int {
-    state.withLock { $0.subscribers[topic]?.count ?? 0 }
+    state.withLockedValue { $0.subscribers[topic]?.count ?? 0 }
   }
 
   /// Sends a message to all subscribers of a topic, and to other nodes if they are told.
@@ -112,7 +112,7 @@ public final class WebSocketTopics: Sendable {
   }
 
   private func subscribers(of topic: String) -> [WebSocket] {
-    state.withLock { $0.subscribers[topic].map { Array($0.values) } ?? [] }
+    state.withLockedValue { $0.subscribers[topic].map { Array($0.values) } ?? [] }
   }
 }
 

@@ -12,14 +12,17 @@ import WSProto
 struct MailboxTests {
   // MARK: The inbox
 
-  private func makeInbox(maxMessageBytes: Int = 1 << 20, onRoom: @escaping @Sendable () -> Void = {}) -> Inbox {
+  private func makeInbox(maxMessageBytes: Int = 1 << 20, onRoom: @escaping @Sendable () -> Void = {}) -> Inbox
+  {
     var options = WebSocketOptions()
     options.maxUnreadBytes = 1000
     options.maxMessageBytes = maxMessageBytes
     return Inbox(options, onRoom: onRoom)
   }
 
-  private func whole(_ message: WebSocketMessage) -> MessagePart { MessagePart(message: message, isLast: true) }
+  private func whole(_ message: WebSocketMessage) -> MessagePart {
+    MessagePart(message: message, isLast: true)
+  }
 
   private func part(_ text: String, isLast: Bool = false) -> MessagePart {
     MessagePart(message: .text(text), isLast: isLast)
@@ -123,7 +126,7 @@ struct MailboxTests {
     #expect(buffer.withVeryUnsafeBytes { $0.baseAddress } == before)
   }
 
-  @Test("Parts come one by one, and what is left of a message is passed over when the next one is asked for")
+  @Test("Parts come one by one; what is left of a message is passed over when the next one is asked for")
   func parts() async throws {
     let inbox = makeInbox()
     _ = inbox.deliver(
@@ -276,7 +279,9 @@ struct MailboxTests {
   /// What an outbox gives out now, in bytes of payload.
   private func takenSizes(_ outbox: Outbox) -> [Int] { outbox.take().map { $0.byteCount - 14 } }
 
-  @Test("Messages beyond what the transport takes wait where they can be dropped: the oldest goes, the newest stays")
+  @Test(
+    "Messages beyond what the transport takes wait where they can be dropped: the oldest goes, the newest stays"
+  )
   func dropOldest() throws {
     let outbox = outbox(.dropOldest(unsentBytes: 300))
     _ = outbox.offer(item(150))
@@ -318,7 +323,9 @@ struct MailboxTests {
     let outbox = outbox(.wait(atMost: nil))
     _ = outbox.offer(item(200))
     for index in 0..<4 {
-      guard case .taken = outbox.offer(item(256 << 10), replacing: "\(index)") else { throw TestFailure("taken") }
+      guard case .taken = outbox.offer(item(256 << 10), replacing: "\(index)") else {
+        throw TestFailure("taken")
+      }
     }
     guard case .wait = outbox.offer(item(1), replacing: "another") else { throw TestFailure("beyond 1 MiB") }
     guard case .taken = outbox.offer(item(2), replacing: "0") else { throw TestFailure("replaced") }
@@ -333,7 +340,9 @@ struct MailboxTests {
     return .part(MessagePart(message: message, isLast: isLast), compress: false)
   }
 
-  @Test("A message in parts goes behind what was there, and nothing comes between its parts, under every policy")
+  @Test(
+    "A message in parts goes behind what was there, and nothing comes between its parts, under every policy"
+  )
   func turn() async throws {
     for policy in [
       SlowConsumerPolicy.dropOldest(unsentBytes: 1000), .dropNewest(unsentBytes: 1000),
@@ -343,7 +352,9 @@ struct MailboxTests {
       _ = outbox.offer(item(1))
       guard case .taken = outbox.offer(.firstPart(part(2))) else { throw TestFailure("it is its turn") }
       _ = outbox.offer(item(3))
-      guard case .wait = outbox.offer(.firstPart(part(9))) else { throw TestFailure("another one has the turn") }
+      guard case .wait = outbox.offer(.firstPart(part(9))) else {
+        throw TestFailure("another one has the turn")
+      }
       _ = outbox.offer(item(4), replacing: "key")
       #expect(takenSizes(outbox) == [1, 2])
       #expect(takenSizes(outbox) == [])

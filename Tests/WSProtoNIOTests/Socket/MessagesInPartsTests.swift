@@ -44,7 +44,9 @@ struct MessagesInPartsTests {
     }
   }
 
-  @Test("The parts of a text are whole characters, wherever the frames are cut; what is not UTF-8 fails (§8.1)")
+  @Test(
+    "The parts of a text are whole characters, wherever the frames are cut; what is not UTF-8 fails (§8.1)"
+  )
   func textParts() async throws {
     var options = WebSocketServerOptions()
     options.socket.delivery = .parts()
@@ -119,7 +121,7 @@ struct MessagesInPartsTests {
     }
   }
 
-  @Test("A limit on messages in parts closes with 1009 (§7.4.1), and so does that of whole ones put together")
+  @Test("A limit on messages in parts closes with 1009 (§7.4.1), and so does that of whole ones")
   func limits() async throws {
     for (delivery, usesStreams) in [
       (WebSocketDelivery.parts(maxMessageBytes: 1000), true), (.parts(), false),
@@ -184,7 +186,8 @@ struct MessagesInPartsTests {
     var frames: [String] = []
     while frames.count < count {
       switch try await client.next() {
-      case .textMessage(let text)? where text.frameFinished: frames.append("\(text.data)\(text.messageFinished ? "." : "")")
+      case .textMessage(let text)? where text.frameFinished:
+        frames.append("\(text.data)\(text.messageFinished ? "." : "")")
       case .bytesMessage(let bytes)? where bytes.frameFinished:
         frames.append("\(bytes.data.count)\(bytes.messageFinished ? "." : "")")
       case let event: throw TestFailure("\(String(describing: event)) behind \(frames)")
@@ -209,7 +212,8 @@ struct MessagesInPartsTests {
       try await socket.send(.binary, parts: buffers)
       try await socket.send(.text) { _ in }
     } _: { address, _ in
-      try await TestClient.open(to: address, configuration: Configuration(delivery: .chunks)) { client async throws in
+      try await TestClient.open(to: address, configuration: Configuration(delivery: .chunks)) {
+        client async throws in
         let sent = try await frames(client, count: 8)
         #expect(sent == ["one ", "🧀A", ".", "1", "2", "3", "0.", "."])
         #expect(try await client.nextClose().code == .normalClosure)
@@ -309,7 +313,8 @@ struct MessagesInPartsTests {
           #expect(closed.cause == .messageUnfinished)
         }
       } _: { address, _ in
-        try await TestClient.open(to: address, configuration: Configuration(delivery: .chunks)) { client async throws in
+        try await TestClient.open(to: address, configuration: Configuration(delivery: .chunks)) {
+          client async throws in
           guard let event = try await client.next() else { throw TestFailure("nothing came") }
           switch event {
           case .bytesMessage(let bytes): #expect(!bytes.messageFinished)

@@ -2,6 +2,7 @@
 
 #if NIO
 import NIOCore
+import Synchronization
 import Testing
 import WSProto
 import WSProtoNIO
@@ -30,7 +31,8 @@ struct WebSocketPairTests {
     var options = WebSocketOptions()
     options.compression = WebSocketCompression()
     let request = Request(host: "example.com", target: "/chat", subprotocols: ["a", "b"])
-    try await WebSocketPair.connect(request: request, subprotocol: "b", client: options, server: options) { pair async throws in
+    try await WebSocketPair.connect(request: request, subprotocol: "b", client: options, server: options) {
+      pair async throws in
       for socket in [pair.client, pair.server] {
         #expect(socket.request.target == "/chat")
         #expect(socket.subprotocol == "b")
@@ -84,7 +86,7 @@ struct WebSocketPairTests {
     }
   }
 
-  @Test("Pieces, corrupt bytes, ends and resets are what the receiving end makes of them")
+  @Test("Pieces, corrupt bytes, ends and resets are found by the receiving end")
   func faults() async throws {
     try await WebSocketPair.connect { pair async throws in
       pair.toServer.inject(.pieces(1))
@@ -98,7 +100,9 @@ struct WebSocketPairTests {
       try await pair.server.send("text")
     }
     #expect(atClient.code == .invalidFramePayloadData)
-    #expect(atServer == WebSocketClosed(code: .invalidFramePayloadData, reason: atServer.reason, cause: .peer))
+    #expect(
+      atServer == WebSocketClosed(code: .invalidFramePayloadData, reason: atServer.reason, cause: .peer)
+    )
     for fault in [NetworkFault.end(after: 3), .reset(after: 3)] {
       let (atServer, atClient) = try await ends { pair async throws in
         pair.toServer.inject(fault)
@@ -131,7 +135,7 @@ struct WebSocketPairTests {
     }
   }
 
-  @Test("A consumer that takes nothing stops its peer: 64 KiB unread, 64 KiB on the network, 64 KiB unsent")
+  @Test("A consumer that takes nothing stops its peer: 64 KiB unread, 64 KiB under way, 64 KiB unsent")
   func backpressure() async throws {
     try await WebSocketPair.connect { pair async throws in
       let sent = Counter()
@@ -178,6 +182,42 @@ struct WebSocketPairTests {
       guard case .deadline(.keepalive) = cause else { throw TestFailure("\(cause)") }
       sending.cancel()
     }
+  }
+
+  @Test("A client that reconnects waits by the clock, once longer than before, and gets the next connection")
+  func reconnecting() async throws {
+    let clock = VirtualClock()
+    let pair = try await WebSocketPair.open(clock: clock)
+    var policy = ReconnectPolicy()
+    policy.backoff = Backoff(jitter: 0)
+    let waits = Waits()
+    let client = Task { [policy] in
+      try await WebSocketPair.reconnecting(policy: policy, clock: clock) { attempt in
+        if attempt < 2 { throw WebSocketClientError.timedOut(.connecting, limit: .seconds(10)) }
+        return pair.client
+      } willWait: { _, delay in
+        waits.append(delay)
+      } _: { socket in
+        try await socket.send("back")
+        for try await message in socket.messages { return message.text }
+        return nil
+      }
+    }
+    let first = await clock.advanceToNextSleeper()
+    let second = await clock.advanceToNextSleeper()
+    #expect(second > first)
+    #expect(waits.all == [first, second])
+    var messages = pair.server.messages.makeAsyncIterator()
+    #expect(try await messages.next() == "back")
+    try await pair.server.send("welcome")
+    #expect(try await client.value == "welcome")
+    await pair.end()
+  }
+
+  private final class Waits: Sendable {
+    private let waits = Mutex<[Duration]>([])
+    var all: [Duration] { waits.withLock { $0 } }
+    func append(_ wait: Duration) { waits.withLock { $0.append(wait) } }
   }
 
   @Test("Tasks sleep by the clock, in their order, and can be cancelled")
