@@ -212,15 +212,28 @@ final class ServerCore: HandshakeResponder {
   }
 
   private func serve(_ socket: WebSocket) async {
-    var close = CloseConnection(code: .normalClosure)
-    var cause = WebSocketClosed.Cause.local
+    let failure: (any Error)?
     do {
       try await handler(socket)
+      failure = nil
     } catch {
-      if socket.hasEnded || (error is CancellationError && isShuttingDown) {
-        logger.debug("a connection has ended: \(error)", metadata: metadata(socket))
+      failure = error
+    }
+    await close(socket, after: failure)
+  }
+
+  /// Closes a connection whose closure has returned.
+  ///
+  /// A function of its own, so that its memory is not held by each connection.
+  @inline(never)
+  private func close(_ socket: WebSocket, after failure: (any Error)?) async {
+    var close = CloseConnection(code: .normalClosure)
+    var cause = WebSocketClosed.Cause.local
+    if let failure {
+      if socket.hasEnded || (failure is CancellationError && isShuttingDown) {
+        logger.debug("a connection has ended: \(failure)", metadata: metadata(socket))
       } else {
-        logger.error("the closure has thrown: \(error)", metadata: metadata(socket))
+        logger.error("the closure has thrown: \(failure)", metadata: metadata(socket))
         close = CloseConnection(code: .internalError)
         cause = .handlerFailed
       }

@@ -111,7 +111,17 @@ final class Inbox: Sendable {
       case .ended(.failed(let closed)): throw closed
       case .failed(let error): throw error
       case .oversize: throw oversize()
-      case .wait: try await wait()
+      case .wait: break
+      }
+      // Not in a function of its own: a task that waits holds as much memory as its functions have.
+      let number = state.withLockedValue { $0.makeNumber() }
+      try await withTaskCancellationHandler {
+        // Not checked, which costs an object a wait: the state gives the reader out once.
+        try await withUnsafeThrowingContinuation { reader in wait(reader, number) }
+      } onCancel: {
+        // Not another task's, which this one has found waiting.
+        let reader = state.withLockedValue { $0.readerNumber == number ? $0.reader.take() : nil }
+        reader?.resume(throwing: CancellationError())
       }
     }
   }
@@ -123,19 +133,8 @@ final class Inbox: Sendable {
     return WebSocketClosed(code: .messageTooBig, cause: .violation(failed))
   }
 
-  /// Waits until there is something to take.
-  private func wait(isolation: isolated (any Actor)? = #isolation) async throws {
-    let number = state.withLockedValue { $0.makeNumber() }
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { reader in wait(reader, number) }
-    } onCancel: {
-      // Not another task's, which this one has found waiting.
-      let reader = state.withLockedValue { $0.readerNumber == number ? $0.reader.take() : nil }
-      reader?.resume(throwing: CancellationError())
-    }
-  }
-
-  private func wait(_ reader: CheckedContinuation<Void, any Error>, _ number: UInt64) {
+  /// Lets the reader go on when there is something to take.
+  private func wait(_ reader: UnsafeContinuation<Void, any Error>, _ number: UInt64) {
     let result: Result<Void, any Error>? = state.withLockedValue { state in
       if state.reader != nil { return .failure(MessagesInUse()) }
       if state.hasNews { return .success(()) }

@@ -47,7 +47,7 @@ struct InboxState {
   private var isFull = false
   /// There is room again, and the event loop is to be told.
   private var hasRoom = false
-  var reader: CheckedContinuation<Void, any Error>?
+  var reader: UnsafeContinuation<Void, any Error>?
   /// Of the wait that `reader` belongs to.
   var readerNumber: UInt64 = 0
   private var lastNumber: UInt64 = 0
