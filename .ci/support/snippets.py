@@ -87,7 +87,7 @@ def in_doc_comments():
                     given.append(givens.get(key, {}).get("given", ""))
                     within = givens.get(key, {}).get("within", within)
                 module = file.split("/")[1]
-                if module in ("WSProtoFoundation", "WSProtoNIO"):
+                if module in ("WSProtoFoundation", "WSProtoNIO", "WSProtoNIOTesting"):
                     given.append(f"import {module}")
                 if name.startswith("`") and not within:
                     # A case by itself is what is sent.

@@ -26,8 +26,9 @@ public struct WebSocketOptions: Sendable, Hashable {
   /// What becomes of a peer that takes less than it is sent. Default: `send` waits, for 30 s without any progress.
   public var slowConsumer = SlowConsumerPolicy.wait(atMost: .seconds(30))
   /// Whether the closure that has the socket, and the tasks that it makes, run on the connection's event loop rather than on
-  /// the process's threads for tasks. Default `true`: a message costs no change of threads. What such code computes for
-  /// long holds up the other connections of that event loop; hand it to an actor or to a detached task, or choose `false`.
+  /// the process's threads for tasks. Default `true`: a message costs no change of threads. Code that computes for long
+  /// there holds up the other connections of that event loop, and must not block: hand such work to an actor or to a
+  /// detached task, or choose `false`. Of no account for code that belongs to an actor.
   public var runsOnEventLoop = true
   /// Compression of messages (RFC 7692). Default `nil`: none is negotiated. Costs CPU, and memory for the messages
   /// under way; what one peer can read and another one chooses should not be compressed together (CRIME).

@@ -93,8 +93,9 @@ public final class WebSocketTopics: Sendable {
     publish(PreparedMessage(text: text), to: topic)
   }
 
-  /// Sends a message to all subscribers of a topic, and to other nodes if they are told. For a socket that has not taken an earlier one with the
-  /// same key yet, it takes the place of that; see ``WebSocket/send(_:replacing:compress:)``.
+  /// Sends a message to all subscribers of a topic, and to other nodes if they are told, without the key. For a socket that
+  /// has not taken an earlier one with the same key yet, it takes the place of that; see
+  /// ``WebSocket/send(_:replacing:compress:)``.
   ///
   /// - Returns: how many sockets it goes to.
   @discardableResult
