@@ -7,6 +7,7 @@ import PackageDescription
 let onNIO: [Target.Dependency] = [
   ("NIOCore", "swift-nio"),
   ("NIOConcurrencyHelpers", "swift-nio"),
+  ("NIOHTTP1", "swift-nio"),
   ("NIOPosix", "swift-nio"),
   ("NIOTLS", "swift-nio"),
   ("NIOSSL", "swift-nio-ssl"),

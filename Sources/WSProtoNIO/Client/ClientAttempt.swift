@@ -5,6 +5,22 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
+/// What an attempt to open a connection has come to.
+enum ClientTransport: Sendable {
+  /// An open WebSocket, by HTTP/1.1.
+  case socket(WebSocket)
+  /// A connection of HTTP/2, on which nothing was asked yet.
+  case http2(HTTP2ClientConnection)
+
+  /// Nobody wants it any more.
+  func drop() {
+    switch self {
+    case .socket(let socket): socket.drop(.local)
+    case .http2(let connection): connection.close()
+    }
+  }
+}
+
 /// One attempt to open a connection, by a plan, which a task waits for and can give up.
 final class ClientAttempt: Sendable {
   private enum State {
@@ -14,23 +30,40 @@ final class ClientAttempt: Sendable {
   }
 
   private let plan: ClientPlan
-  private let connectTimeout: Duration
   private let eventLoop: any EventLoop
-  private let promise: EventLoopPromise<WebSocket>
+  private let promise: EventLoopPromise<ClientTransport>
   private let state = Mutex(State.connecting)
 
-  init(_ plan: ClientPlan, connectTimeout: Duration, on eventLoop: any EventLoop) {
+  init(_ plan: ClientPlan) {
     self.plan = plan
-    self.connectTimeout = connectTimeout
-    self.eventLoop = eventLoop
+    eventLoop = plan.eventLoopGroup.next()
     promise = eventLoop.makePromise()
+  }
+
+  /// Opens a WebSocket by HTTP/1.1.
+  ///
+  /// - Throws: as ``run()`` does.
+  static func byHTTP1(_ plan: ClientPlan) async throws -> WebSocket {
+    switch try await ClientAttempt(plan.byHTTP1).run() {
+    case .socket(let socket): return socket
+    case .http2(let connection):
+      // Not offered, so not agreed on.
+      connection.close()
+      throw WebSocketClientError.disconnected(.handshake, nil)
+    }
   }
 
   /// Runs it, once.
   ///
   /// - Throws: ``WebSocketClientError``; `CancellationError` if the task is cancelled: the transport is dropped then.
-  func run() async throws -> WebSocket {
-    try await withTaskCancellationHandler {
+  func run() async throws -> ClientTransport {
+    do throws(WebSocketClientError) {
+      try plan.prepare()
+    } catch {
+      promise.fail(error)
+      throw error
+    }
+    return try await withTaskCancellationHandler {
       start()
       return try await promise.futureResult.get()
     } onCancel: {
@@ -41,7 +74,7 @@ final class ClientAttempt: Sendable {
   private func start() {
     // Cancelled before it has begun.
     if case .over = state.withLock({ $0 }) { return }
-    let limit = TimeAmount(clamped: connectTimeout)
+    let limit = TimeAmount(clamped: plan.connectTimeout)
     let bootstrap = ClientBootstrap(group: eventLoop)
       .connectTimeout(limit)
       .channelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -53,7 +86,7 @@ final class ClientAttempt: Sendable {
       }
     // All addresses together, and the search for them: the bootstrap's own limit is for each.
     let timer = eventLoop.scheduleTask(in: limit) {
-      self.finish(.failure(WebSocketClientError.timedOut(.connecting, limit: self.connectTimeout)))
+      self.finish(.failure(WebSocketClientError.timedOut(.connecting, limit: self.plan.connectTimeout)))
     }
     connect(bootstrap).whenComplete { result in
       timer.cancel()
@@ -91,14 +124,14 @@ final class ClientAttempt: Sendable {
   }
 
   /// The first result counts; with it, a transport that is of no use any more goes.
-  private func finish(_ result: Result<WebSocket, any Error>) {
+  private func finish(_ result: Result<ClientTransport, any Error>) {
     let before = state.withLock { state in
       let before = state
       state = .over
       return before
     }
     switch (before, result) {
-    case (.over, .success(let socket)): socket.drop(.local)
+    case (.over, .success(let transport)): transport.drop()
     case (.over, .failure): break
     case (.connecting, _): promise.completeWith(result)
     case (.settingUp, .success): promise.completeWith(result)
@@ -121,7 +154,7 @@ final class ClientAttempt: Sendable {
   private func meaning(ofOne error: any Error) -> WebSocketClientError {
     switch error {
     case let error as IOError where error.errnoCode == ECONNREFUSED: .refused(plan.endpoint)
-    case ChannelError.connectTimeout: .timedOut(.connecting, limit: connectTimeout)
+    case ChannelError.connectTimeout: .timedOut(.connecting, limit: plan.connectTimeout)
     default: .unreachable(plan.endpoint, "\(error)")
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOCore
 import NIOSSL
 import WSProto
 
@@ -8,13 +9,17 @@ import WSProto
 struct ClientPlan: Sendable {
   /// A layer of TLS.
   struct TLS: Sendable {
-    let context: NIOSSLContext
+    let options: WebSocketClientTLS
+    let contexts: TLSContexts
     /// Who is asked for.
     let server: URLHost
-    /// Whether the certificate must be that server's.
-    let isVerified: Bool
 
-    func makeHandler() throws(WebSocketClientError) -> NIOSSLClientHandler {
+    /// Whether the certificate must be that server's.
+    var isVerified: Bool { !options.isInsecure }
+
+    /// - Parameter protocols: what is offered by ALPN.
+    func makeHandler(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLClientHandler {
+      let context = try contexts.context(offering: protocols)
       do {
         // Addresses are not told (RFC 6066 §3).
         return try NIOSSLClientHandler(
@@ -27,6 +32,20 @@ struct ClientPlan: Sendable {
     }
   }
 
+  /// The versions of HTTP that the server may choose from.
+  enum Versions: Sendable, Hashable {
+    case http1, http1And2, http2
+
+    /// Their names, the preferred one first (RFC 7301 §6, RFC 9113 §3.2).
+    var protocols: [String] {
+      switch self {
+      case .http1: ["http/1.1"]
+      case .http1And2: ["h2", "http/1.1"]
+      case .http2: ["h2"]
+      }
+    }
+  }
+
   let address: WebSocketAddress
   let request: Request
   let proxy: ProxyAddress?
@@ -34,27 +53,52 @@ struct ClientPlan: Sendable {
   let proxyTLS: TLS?
   /// Between this end and the server.
   let tls: TLS?
+  var versions: Versions
   let options: WebSocketOptions
+  /// How long the server's settings may take.
+  let settingsTimeout: Duration
+  let connectTimeout: Duration
+  let eventLoopGroup: any EventLoopGroup
+  /// Called when the server has chosen HTTP/1.1, before the request is sent; where it could choose.
+  var onHTTP1: (@Sendable () -> Void)?
 
   /// What the transport leads to.
   var endpoint: WebSocketClientError.Endpoint {
     if let proxy { return .init(host: proxy.host, port: proxy.port, isProxy: true) }
     return .init(host: address.host, port: address.port, isProxy: false)
   }
+
+  /// The same by HTTP/1.1 only.
+  var byHTTP1: ClientPlan {
+    var plan = self
+    plan.versions = .http1
+    plan.onHTTP1 = nil
+    return plan
+  }
+
+  /// Makes what takes long: not on an event loop.
+  func prepare() throws(WebSocketClientError) {
+    _ = try proxyTLS?.contexts.context(offering: Versions.http1.protocols)
+    _ = try tls?.contexts.context(offering: versions.protocols)
+  }
 }
 
 /// Makes plans from one set of options; the contexts of TLS are made once.
 struct ClientPlanner {
   private let options: WebSocketClientOptions
-  private var context: NIOSSLContext?
-  private var proxyContext: NIOSSLContext?
+  private let contexts: TLSContexts
+  private let proxyContexts: TLSContexts
 
-  init(_ options: WebSocketClientOptions) { self.options = options }
+  init(_ options: WebSocketClientOptions) {
+    self.options = options
+    contexts = TLSContexts(options.tls)
+    proxyContexts = TLSContexts(options.proxyTLS)
+  }
 
   /// - Parameters:
   ///   - address: where to.
   ///   - first: what the caller has asked for, where redirects have led to `address`.
-  mutating func plan(
+  func plan(
     for address: WebSocketAddress,
     firstAsked first: WebSocketAddress
   ) throws(WebSocketClientError) -> ClientPlan {
@@ -62,11 +106,13 @@ struct ClientPlanner {
     let proxy = try options.proxy(for: address)
     var tls: ClientPlan.TLS?
     if address.isSecure {
-      tls = try Self.layer(options.tls, &context, to: address.host)
+      let server = try options.tls.server(for: address.host)
+      tls = ClientPlan.TLS(options: options.tls, contexts: contexts, server: server)
     }
     var proxyTLS: ClientPlan.TLS?
     if let proxy, proxy.kind == .https {
-      proxyTLS = try Self.layer(options.proxyTLS, &proxyContext, to: proxy.host)
+      let server = try options.proxyTLS.server(for: proxy.host)
+      proxyTLS = ClientPlan.TLS(options: options.proxyTLS, contexts: proxyContexts, server: server)
     }
     return ClientPlan(
       address: address,
@@ -74,19 +120,12 @@ struct ClientPlanner {
       proxy: proxy,
       proxyTLS: proxyTLS,
       tls: tls,
-      options: options.socket
+      versions: options.versions(for: address),
+      options: options.socket,
+      settingsTimeout: options.http2SettingsTimeout,
+      connectTimeout: options.connectTimeout,
+      eventLoopGroup: options.eventLoopGroup
     )
-  }
-
-  private static func layer(
-    _ tls: WebSocketClientTLS,
-    _ kept: inout NIOSSLContext?,
-    to host: URLHost
-  ) throws(WebSocketClientError) -> ClientPlan.TLS {
-    let server = try tls.server(for: host)
-    let context = if let kept { kept } else { try tls.makeContext() }
-    kept = context
-    return ClientPlan.TLS(context: context, server: server, isVerified: !tls.isInsecure)
   }
 }
 #endif

@@ -8,7 +8,7 @@ import NIOTLS
 import WSProto
 
 /// Takes a channel from its open transport to an open WebSocket: the proxy's handshake, TLS, the opening handshake over
-/// HTTP/1.1 (RFC 6455 §4.1). Then it leaves the pipeline.
+/// HTTP/1.1 (RFC 6455 §4.1); or, where HTTP/2 is agreed on, to a connection of HTTP/2. Then it leaves the pipeline.
 ///
 /// It stands at the pipeline's end; layers of TLS are put before it. One deadline holds for all of it, which no byte of
 /// the peer's puts off.
@@ -28,7 +28,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private let plan: ClientPlan
-  private let complete: (Result<WebSocket, any Error>) -> Void
+  private let complete: (Result<ClientTransport, any Error>) -> Void
   private var stage = Stage.idle
   /// What has refused, while its body is read.
   private var refusal: HTTPRefusal?
@@ -37,8 +37,8 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   private var deadline: Scheduled<Void>?
   private var context: ChannelHandlerContext?
 
-  /// - Parameter complete: gets the socket, or a ``WebSocketClientError``; once, on the event loop.
-  init(_ plan: ClientPlan, complete: @escaping (Result<WebSocket, any Error>) -> Void) {
+  /// - Parameter complete: gets the outcome, or a ``WebSocketClientError``; once, on the event loop.
+  init(_ plan: ClientPlan, complete: @escaping (Result<ClientTransport, any Error>) -> Void) {
     self.plan = plan
     self.complete = complete
   }
@@ -90,15 +90,19 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func startTLS() {
-    if let tls = plan.tls { addTLS(tls, .tls) } else { sendRequest() }
+    if let tls = plan.tls { return addTLS(tls, .tls) }
+    // Without TLS nothing is agreed on: HTTP/2 is by prior knowledge (RFC 9113 §3.3).
+    if plan.versions == .http2 { startHTTP2() } else { sendRequest() }
   }
 
   private func addTLS(_ tls: ClientPlan.TLS, _ next: Stage) {
     guard let context else { return }
     // Before the handler is there, which may fail at once.
     stage = next
+    var protocols = ClientPlan.Versions.http1.protocols
+    if case .tls = next { protocols = plan.versions.protocols }
     do {
-      let handler = try tls.makeHandler()
+      let handler = try tls.makeHandler(offering: protocols)
       self.tls = (handler, tls)
       try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
     } catch let error as WebSocketClientError {
@@ -117,6 +121,29 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
     fail(.certificate("it is not for \(quoted(server.name)) (RFC 9525 §6)"))
     return false
+  }
+
+  /// TLS is there, with the protocol that the server has chosen, if it has chosen one (RFC 7301 §3.1).
+  private func secured(_ agreed: String?) {
+    switch (plan.versions, agreed) {
+    case (.http1And2, "h2"), (.http2, "h2"): startHTTP2()
+    case (.http2, _): fail(.http2Unavailable(.notAgreed))
+    case (.http1, _), (.http1And2, _):
+      plan.onHTTP1?()
+      sendRequest()
+    }
+  }
+
+  private func startHTTP2() {
+    guard let context, end() else { return }
+    do {
+      let connection = try HTTP2ClientConnection.open(on: context.channel, plan)
+      context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+      complete(.success(.http2(connection)))
+    } catch {
+      complete(.failure(error))
+      context.close(promise: nil)
+    }
   }
 
   private func sendRequest() {
@@ -153,10 +180,10 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .some(.handshakeCompleted) = event as? TLSUserEvent {
+    if case .some(.handshakeCompleted(let agreed)) = event as? TLSUserEvent {
       switch stage {
       case .proxyTLS: if checkIdentity() { askProxy() }
-      case .tls: if checkIdentity() { sendRequest() }
+      case .tls: if checkIdentity() { secured(agreed) }
       case .idle, .tunnel, .socks, .handshake, .over: break
       }
     }
@@ -249,7 +276,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     do {
       let socket = try WebSocket.open(connection, on: context.channel, opening, options: plan.options)
       context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
-      complete(.success(socket))
+      complete(.success(.socket(socket)))
     } catch {
       complete(.failure(error))
       context.close(promise: nil)
@@ -290,6 +317,8 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     switch stage {
     // A transport that was not used: its failure is the bootstrap's to tell.
     case .idle: context.fireErrorCaught(error)
+    case .tls where plan.versions == .http2 && "\(error)".contains("NO_APPLICATION_PROTOCOL"):
+      fail(.http2Unavailable(.notAgreed))
     case .proxyTLS, .tunnel, .socks, .tls, .handshake: fail(WebSocketClientError(error, during: stage.name))
     case .over: break
     }

@@ -111,7 +111,7 @@ extension WebSocketClient {
   ) async throws -> Use<Value> {
     do {
       var end: WebSocketClosed?
-      let value = try await run(socket) { socket in
+      let value = try await socket.use { socket in
         let value = try await body(socket)
         end = socket.end
         return value

@@ -4,7 +4,7 @@
 import NIOCore
 import WSProto
 
-/// A WebSocket client (RFC 6455): `ws:` and `wss:`, redirects, proxies, reconnecting.
+/// A WebSocket client (RFC 6455): `ws:` and `wss:`, HTTP/1.1 and HTTP/2, redirects, proxies, reconnecting.
 ///
 /// ```swift
 /// try await WebSocketClient.connect(to: "wss://example.com/feed") { socket in
@@ -36,7 +36,7 @@ public enum WebSocketClient {
     _ body: (WebSocket) async throws -> Value
   ) async throws -> Value {
     let socket = try await open(url, options)
-    return try await run(socket, body)
+    return try await socket.use(body)
   }
 
   /// Opens a connection, following redirects.
@@ -47,18 +47,13 @@ public enum WebSocketClient {
     } catch {
       throw WebSocketClientError.url(error)
     }
-    var planner = ClientPlanner(options)
+    let planner = ClientPlanner(options)
     var asked = [first]
     var address = first
     while true {
       let plan = try planner.plan(for: address, firstAsked: first)
-      let attempt = ClientAttempt(
-        plan,
-        connectTimeout: options.connectTimeout,
-        on: options.eventLoopGroup.next()
-      )
       do {
-        return try await attempt.run()
+        return try await open(plan, options.pool)
       } catch WebSocketClientError.refusal(let refusal) {
         guard let next = try redirect(refusal, asked, options.redirects) else {
           throw WebSocketClientError.refusal(refusal)
@@ -67,6 +62,12 @@ public enum WebSocketClient {
         asked.append(next)
       }
     }
+  }
+
+  private static func open(_ plan: ClientPlan, _ pool: WebSocketClientPool?) async throws -> WebSocket {
+    if plan.versions == .http1 { return try await ClientAttempt.byHTTP1(plan) }
+    // A pool that nobody keeps closes its connection with the socket.
+    return try await (pool ?? WebSocketClientPool(idleTimeout: .zero)).open(plan)
   }
 
   private static func redirect(
@@ -79,44 +80,6 @@ public enum WebSocketClient {
     } catch {
       throw .redirect(error, refusal)
     }
-  }
-
-  /// Runs `body`, and closes the connection in order.
-  static func run<Value>(
-    _ socket: WebSocket,
-    isolation: isolated (any Actor)? = #isolation,
-    _ body: (WebSocket) async throws -> Value
-  ) async throws -> Value {
-    let value: Value
-    do {
-      value = try await withTaskExecutorPreference(socket.executor) { try await body(socket) }
-    } catch {
-      await close(socket, CloseConnection(code: .internalError), cause: .handlerFailed)
-      throw error
-    }
-    await close(socket, CloseConnection(code: .normalClosure), cause: .local)
-    return value
-  }
-
-  private static func close(
-    _ socket: WebSocket,
-    _ close: CloseConnection,
-    cause: WebSocketClosed.Cause
-  ) async {
-    guard Task.isCancelled else {
-      _ = try? await socket.close(close, cause: cause)
-      return
-    }
-    // Closed in order by a task that is not cancelled, which has little time.
-    let closing = Task {
-      _ = try? await socket.close(CloseConnection(code: .goingAway), cause: .local)
-    }
-    let limit = Task {
-      try await Task.sleep(for: .seconds(1))
-      closing.cancel()
-    }
-    await closing.value
-    limit.cancel()
   }
 }
 #endif

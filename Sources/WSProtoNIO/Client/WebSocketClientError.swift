@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOHTTP2
 public import WSProto
 
 /// Why a client got no connection.
@@ -44,6 +45,23 @@ public enum WebSocketClientError: Error, Sendable, Hashable {
   case redirect(RedirectError, HTTPRefusal)
   /// The server's answer is not legal (RFC 6455 §4.1), such as one that was not meant for a WebSocket.
   case handshake(RemoteProtocolError)
+
+  /// HTTP/2 is required, and cannot be had.
+  case http2Unavailable(HTTP2Shortfall)
+  /// The server has ended the stream of HTTP/2 before its answer, with this code of RST_STREAM (RFC 9113 §7).
+  case streamReset(code: Int)
+
+  /// Why no WebSocket can be opened by HTTP/2.
+  public enum HTTP2Shortfall: Sendable, Hashable {
+    /// The server has not chosen HTTP/2 in the handshake of TLS (ALPN).
+    case notAgreed
+    /// The server's settings don't have SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
+    case noExtendedConnect
+    /// The server's settings have not come in time.
+    case noSettings(limit: Duration)
+    /// The server asks for HTTP/1.1 (RFC 9113 §7, HTTP_1_1_REQUIRED).
+    case http1Required
+  }
 
   /// What is connected to: the server, or a proxy.
   public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
@@ -93,6 +111,20 @@ extension WebSocketClientError: CustomStringConvertible {
     case .refusal(let refusal): "the server has refused with \(refusal)"
     case .redirect(let error, _): "\(error)"
     case .handshake(let error): "the server's answer is not legal: \(error)"
+    case .http2Unavailable(let shortfall): "no WebSocket by HTTP/2: \(shortfall)"
+    case .streamReset(let code): "the server has reset the stream: \(HTTP2ErrorCode(networkCode: code))"
+    }
+  }
+}
+
+extension WebSocketClientError.HTTP2Shortfall: CustomStringConvertible {
+  /// The cause in words.
+  public var description: String {
+    switch self {
+    case .notAgreed: "the server has not chosen it in the TLS handshake (ALPN)"
+    case .noExtendedConnect: "the server has not sent SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3)"
+    case .noSettings(let limit): "the server's settings have not come within \(limit)"
+    case .http1Required: "the server asks for HTTP/1.1 (HTTP_1_1_REQUIRED, RFC 9113 §7)"
     }
   }
 }
@@ -114,13 +146,28 @@ extension WebSocketClientError {
   /// later, a certificate or a URL won't.
   public var reconnectCause: ReconnectPolicy.Cause {
     switch self {
-    case .unresolved, .refused, .unreachable, .timedOut, .disconnected: .network
+    case .unresolved, .refused, .unreachable, .timedOut, .disconnected, .streamReset,
+      .http2Unavailable(.noSettings):
+      .network
     case .refusal(let refusal), .proxyRefused(_, let refusal):
       .status(refusal.status, retryAfter: refusal.retryAfter)
     case .socksRefused(_, let failure): failure.isTransient ? .network : .final
     case .url, .proxyVariable, .request, .tlsOptions, .certificate, .tls, .proxyProtocol, .redirect,
-      .handshake:
+      .handshake, .http2Unavailable:
       .final
+    }
+  }
+}
+
+extension WebSocketClientError {
+  /// Whether other requests on the same connection would have failed, too.
+  var isOfConnection: Bool {
+    switch self {
+    case .unresolved, .refused, .unreachable, .tlsOptions, .certificate, .tls, .proxyRefused, .socksRefused,
+      .proxyProtocol, .http2Unavailable:
+      true
+    case .timedOut(let stage, _), .disconnected(let stage, _): stage != .handshake
+    case .url, .proxyVariable, .request, .refusal, .redirect, .handshake, .streamReset: false
     }
   }
 }

@@ -30,10 +30,30 @@ public struct WebSocketClientOptions: Sendable {
   public var proxyTLS = WebSocketClientTLS()
   /// The proxy to connect through. Default none.
   public var proxy = ProxyChoice.none
+  /// Whether WebSockets are opened by HTTP/2 (RFC 8441). Default: never.
+  public var http2 = HTTP2Choice.never
+  /// How long the server's settings may take once HTTP/2 is agreed on. Default 3 s. Then ``HTTP2Choice/preferred`` goes on
+  /// with HTTP/1.1, and ``HTTP2Choice/required`` fails.
+  public var http2SettingsTimeout: Duration = .seconds(3)
+  /// Where connections of HTTP/2 are kept, so that several sockets share one. Default `nil`: each socket has its own.
+  public var pool: WebSocketClientPool?
   /// Whether redirects are followed. Default: up to ten, none from TLS to a connection without.
   public var redirects = RedirectPolicy()
   /// Where the connection's event loop is taken from. Default: NIO's group for the whole process.
   public var eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup
+
+  /// Whether WebSockets are opened by HTTP/2 (RFC 8441).
+  public enum HTTP2Choice: Sendable, Hashable {
+    /// By HTTP/1.1 only: no more is offered to the server.
+    case never
+    /// By HTTP/2 where the server chooses it, by TLS (ALPN), and takes WebSockets on it. Else by HTTP/1.1: on the same
+    /// connection if the server has chosen that, on a second one if it has HTTP/2, but not for WebSockets. Without TLS
+    /// there is no choice, and HTTP/1.1 is used.
+    case preferred
+    /// By HTTP/2, or not at all: ``WebSocketClientError/http2Unavailable(_:)``. Without TLS the server must expect HTTP/2 from
+    /// the first byte on, by prior knowledge (RFC 9113 §3.3).
+    case required
+  }
 
   /// The proxy to connect through.
   public enum ProxyChoice: Sendable, Hashable {
@@ -50,6 +70,15 @@ public struct WebSocketClientOptions: Sendable {
 }
 
 extension WebSocketClientOptions {
+  /// What the server of `address` may choose from.
+  func versions(for address: WebSocketAddress) -> ClientPlan.Versions {
+    switch http2 {
+    case .never: .http1
+    case .preferred: address.isSecure ? .http1And2 : .http1
+    case .required: .http2
+    }
+  }
+
   /// The proxy for `address`.
   func proxy(for address: WebSocketAddress) throws(WebSocketClientError) -> ProxyAddress? {
     switch proxy {

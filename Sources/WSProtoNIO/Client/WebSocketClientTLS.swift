@@ -5,7 +5,7 @@ public import NIOSSL
 import WSProto
 
 /// What a client's TLS trusts, and what it shows of itself.
-public struct WebSocketClientTLS: Sendable {
+public struct WebSocketClientTLS: Sendable, Hashable {
   /// Which certificates may vouch for the server's. Default: those of the system.
   public var roots = NIOSSLTrustRoots.default
   /// More of them, beside ``roots``. Default none.
@@ -35,7 +35,9 @@ public struct WebSocketClientTLS: Sendable {
 
 extension WebSocketClientTLS {
   /// The certificates, read in: takes many milliseconds with the system's roots.
-  func makeContext() throws(WebSocketClientError) -> NIOSSLContext {
+  ///
+  /// - Parameter protocols: what is offered by ALPN.
+  func makeContext(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = minimumVersion
     configuration.trustRoots = roots
@@ -44,8 +46,7 @@ extension WebSocketClientTLS {
     configuration.privateKey = privateKey
     // Whose certificate it is, `ServerIdentity` checks.
     configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
-    // WebSocket over HTTP/1.1 (RFC 7301 §6).
-    configuration.applicationProtocols = ["http/1.1"]
+    configuration.applicationProtocols = protocols
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {

@@ -8,7 +8,7 @@ import WSProto
 /// A handshake that a server has accepted: the response to send, then the connection to open.
 struct ServerOpening {
   let response: HTTPResponse
-  private let request: Request
+  let request: Request
   private let subprotocol: String?
   private let extensions: [any Extension]
 
@@ -38,21 +38,37 @@ struct ServerOpening {
     _ remoteAddress: SocketAddress?,
     _ responder: any HandshakeResponder
   ) throws -> WebSocket {
-    let options = responder.socketOptions
-    let connection = Connection(
-      .server,
-      extensions: extensions,
-      trailingData: trailingData,
-      configuration: options.configuration,
-      deflatePool: responder.deflatePool(on: channel.eventLoop)
-    )
+    let connection = makeConnection(trailingData, on: channel.eventLoop, responder)
     let opening = WebSocket.Opening(
       request: request,
       response: nil,
       subprotocol: subprotocol,
       remoteAddress: remoteAddress
     )
-    return try WebSocket.open(connection, on: channel, opening, options: options, budget: responder.budget)
+    return try WebSocket.open(connection, on: channel, opening, options: responder.socketOptions, budget: responder.budget)
+  }
+
+  /// The handler of the connection, in place of a socket, when the response was written.
+  func makeHandler(on eventLoop: any EventLoop, _ responder: any HandshakeResponder) -> WebSocketChannelHandler {
+    WebSocketChannelHandler(
+      makeConnection(Bytes(), on: eventLoop, responder),
+      timeouts: responder.socketOptions.timeouts,
+      budget: responder.budget
+    )
+  }
+
+  private func makeConnection(
+    _ trailingData: Bytes,
+    on eventLoop: any EventLoop,
+    _ responder: any HandshakeResponder
+  ) -> Connection {
+    Connection(
+      .server,
+      extensions: extensions,
+      trailingData: trailingData,
+      configuration: responder.socketOptions.configuration,
+      deflatePool: responder.deflatePool(on: eventLoop)
+    )
   }
 }
 #endif

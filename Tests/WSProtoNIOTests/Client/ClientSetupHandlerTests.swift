@@ -11,7 +11,7 @@ import WSProto
 /// What comes before the first message, on a clock of the test's.
 @Suite struct ClientSetupHandlerTests {
   private final class Results {
-    var all: [Result<WebSocket, any Error>] = []
+    var all: [Result<ClientTransport, any Error>] = []
 
     var error: WebSocketClientError? {
       guard all.count == 1, case .failure(let error) = all[0] else { return nil }
@@ -27,7 +27,7 @@ import WSProto
     var options = WebSocketClientOptions()
     if let proxy { options.proxy = .through(try ProxyAddress(proxy)) }
     let address = try WebSocketAddress(url)
-    var planner = ClientPlanner(options)
+    let planner = ClientPlanner(options)
     let results = Results()
     let handler = ClientSetupHandler(try planner.plan(for: address, firstAsked: address)) {
       results.all.append($0)
@@ -87,7 +87,7 @@ import WSProto
       try server.send(TextMessage(data: "hi"), into: &answer)
       for byte in answer { try channel.writeInbound(ByteBuffer(bytes: [byte])) }
     }
-    guard results.all.count == 1, case .success(let socket) = results.all[0] else {
+    guard results.all.count == 1, case .success(.socket(let socket)) = results.all[0] else {
       Issue.record("\(results.all)")
       return
     }

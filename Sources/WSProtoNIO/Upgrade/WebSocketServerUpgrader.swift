@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import HTTPTypes
+public import NIOCore
+public import NIOHTTP1
+import Synchronization
+public import WSProto
+
+/// Opens WebSockets in a server on NIO's HTTP/1.1, beside whatever else it answers (RFC 6455 §4.2).
+///
+/// ```swift
+/// import NIOCore
+/// import NIOHTTP1
+///
+/// typealias HTTP = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, ByteBuffer>>
+///
+/// enum Opened: Sendable {
+///   case webSocket(WebSocket)
+///   case http(HTTP)
+/// }
+///
+/// func prepare(_ channel: any Channel) throws -> EventLoopFuture<Opened> {
+///   let upgrader = WebSocketServerUpgrader { Opened.webSocket($0) }
+///   return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+///     configuration: .init(
+///       upgradeConfiguration: .init(upgraders: [upgrader]) { channel in
+///         channel.eventLoop.makeCompletedFuture {
+///           .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+///         }
+///       }
+///     )
+///   )
+/// }
+/// ```
+///
+/// One upgrader serves any number of channels. Bytes that come right behind a request are the connection's first. A
+/// request that is refused, by the rules, by the Origin or by ``WebSocketUpgradeOptions/decide``, is answered here, and the
+/// channel is closed: the pipeline's future fails with ``WebSocketUpgradeRefused``, or with NIO's error for a channel that has
+/// gone. Requests without `Upgrade: websocket` are not looked at.
+public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServerProtocolUpgrader {
+  private let options: WebSocketUpgradeOptions
+  private let responder: UpgradeResponder
+  private let open: @Sendable (any Channel, ServerOpening, UpgradeResponder) throws -> UpgradeResult
+  private let accepted = AcceptedUpgrades()
+
+  /// An upgrader whose connections tasks use.
+  ///
+  /// - Parameters:
+  ///   - options: who is let in, and the settings of the connections.
+  ///   - opened: gets each socket, on its event loop, and gives what NIO's future is to hold. ``WebSocket/use(isolation:_:)`` runs
+  ///     a closure with it, and closes it.
+  public init(
+    options: WebSocketUpgradeOptions = WebSocketUpgradeOptions(),
+    opened: @escaping @Sendable (WebSocket) -> UpgradeResult
+  ) {
+    self.options = options
+    responder = UpgradeResponder(options) { _ in }
+    open = { channel, opening, responder in
+      opened(try opening.open(on: channel, Bytes(), channel.remoteAddress, responder))
+    }
+  }
+
+  /// An upgrader whose connections channel handlers use.
+  ///
+  /// - Parameters:
+  ///   - options: who is let in, and the settings of the connections; those for tasks are of no account.
+  ///   - configure: is called on the event loop when a ``WebSocketChannelHandler`` stands at the pipeline's end: the handlers
+  ///     that it adds get the messages.
+  public init(
+    options: WebSocketUpgradeOptions = WebSocketUpgradeOptions(),
+    configure: @escaping @Sendable (any Channel, Request) throws -> UpgradeResult
+  ) {
+    self.options = options
+    responder = UpgradeResponder(options) { _ in }
+    open = { channel, opening, responder in
+      let handler = opening.makeHandler(on: channel.eventLoop, responder)
+      try channel.pipeline.syncOperations.addHandler(handler)
+      return try configure(channel, opening.request)
+    }
+  }
+
+  // MARK: NIOTypedHTTPServerProtocolUpgrader
+
+  /// `websocket`.
+  public var supportedProtocol: String { "websocket" }
+
+  /// None that NIO has to look for: those that are required are checked with the request.
+  public var requiredUpgradeHeaders: [String] { [] }
+
+  /// Decides on a request; called by NIO.
+  public func buildUpgradeResponse(
+    channel: any Channel,
+    upgradeRequest: HTTPRequestHead,
+    initialResponseHeaders: HTTPHeaders
+  ) -> EventLoopFuture<HTTPHeaders> {
+    // What comes behind the request waits in the system.
+    try? channel.syncOptions?.setOption(.autoRead, value: false)
+    let promise = channel.eventLoop.makePromise(of: HTTPHeaders.self)
+    let negotiation: ServerNegotiation
+    do throws(RemoteProtocolError) {
+      negotiation = try ServerNegotiation(
+        upgrade: HTTPRequest(upgradeRequest),
+        minorVersion: upgradeRequest.version.minor,
+        configuration: options.socket.configuration
+      )
+    } catch {
+      refuse(HTTPServerResponse(error), channel, promise)
+      return promise.futureResult
+    }
+    responder.decide(negotiation.request, from: channel.remoteAddress).whenKnown(on: channel.eventLoop) {
+      self.carryOut($0, negotiation, channel, promise)
+    }
+    return promise.futureResult
+  }
+
+  private func carryOut(
+    _ decision: WebSocketDecision,
+    _ negotiation: ServerNegotiation,
+    _ channel: any Channel,
+    _ promise: EventLoopPromise<HTTPHeaders>
+  ) {
+    do {
+      switch decision {
+      case .refuse(let response):
+        // Checks that the status refuses.
+        _ = try negotiation.reject(RejectConnection(statusCode: response.status.code))
+        refuse(response, channel, promise)
+      case .accept(let subprotocol, let fields):
+        let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
+        accepted.keep(opening, for: channel)
+        promise.succeed(HTTPHeaders(opening.response.headerFields))
+      }
+    } catch {
+      refuse(HTTPServerResponse(status: .internalServerError), channel, promise)
+    }
+  }
+
+  /// Sends a response, and closes the channel.
+  private func refuse(
+    _ response: HTTPServerResponse,
+    _ channel: any Channel,
+    _ promise: EventLoopPromise<HTTPHeaders>
+  ) {
+    var response = response
+    response.headerFields[.contentLength] = String(response.body.readableBytes)
+    let options = splitCommaHeader(response.headerFields[.connection] ?? "").filter { $0.lowercased() != "close" }
+    response.headerFields[.connection] = (options + ["close"]).joined(separator: ", ")
+    let head = HTTPResponseHead(
+      HTTPResponse(status: response.status, headerFields: response.headerFields)
+    )
+    let pipeline = channel.pipeline.syncOperations
+    pipeline.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
+    if response.body.readableBytes > 0 {
+      pipeline.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(response.body))), promise: nil)
+    }
+    // NIO goes on with the request if it is told before the channel has gone.
+    let refused = WebSocketUpgradeRefused(response: response)
+    channel.closeFuture.whenComplete { _ in promise.fail(refused) }
+    pipeline.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil))).whenComplete { _ in
+      // Closed at once, the channel might take the response with it, where bytes of the peer's are unread.
+      channel.close(mode: .output).whenFailure { _ in channel.close(promise: nil) }
+      _ = channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+  }
+
+  /// Opens the connection; called by NIO.
+  public func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<UpgradeResult> {
+    channel.eventLoop.makeCompletedFuture {
+      guard let opening = accepted.take(for: channel) else { throw ChannelError.inappropriateOperationForState }
+      let result = try open(channel, opening, responder)
+      // Behind what NIO has kept.
+      channel.eventLoop.execute { try? channel.syncOptions?.setOption(.autoRead, value: true) }
+      return result
+    }
+  }
+}
+
+/// A request for a WebSocket was refused, and answered.
+public struct WebSocketUpgradeRefused: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The answer.
+  public let response: HTTPServerResponse
+
+  /// The status.
+  public var description: String { "a request for a WebSocket was refused with \(response.status.code)" }
+}
+
+/// What was accepted, from the response to the opening of the connection.
+private final class AcceptedUpgrades: Sendable {
+  private let openings = Mutex<[ObjectIdentifier: NIOLoopBound<ServerOpening>]>([:])
+
+  /// On the channel's event loop.
+  func keep(_ opening: ServerOpening, for channel: any Channel) {
+    let key = ObjectIdentifier(channel)
+    let bound = NIOLoopBound(opening, eventLoop: channel.eventLoop)
+    openings.withLock { $0[key] = bound }
+    channel.closeFuture.whenComplete { _ in _ = self.remove(key) }
+  }
+
+  /// On the channel's event loop.
+  func take(for channel: any Channel) -> ServerOpening? { remove(ObjectIdentifier(channel))?.value }
+
+  private func remove(_ key: ObjectIdentifier) -> NIOLoopBound<ServerOpening>? {
+    openings.withLock { $0.removeValue(forKey: key) }
+  }
+}
+#endif
