@@ -6,6 +6,9 @@ before the block, for doc comments in .ci/support/given.txt. There are two:
 
     given    imports, and constants and variables by name and type: let read: () throws -> [UInt8]
     within   the code around the snippet, with … for the snippet itself
+
+A block of Markdown whose modules this package doesn't have is not among the snippets: a comment `from` names the file of
+an example that it stands in.
 """
 
 import collections
@@ -34,7 +37,7 @@ def text_of(name):
 # Markdown.
 
 BLOCK = re.compile(r"((?:<!--(?:(?!-->).)*-->\s*\n)*)^( *)```swift\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!--\s*(given|within):(.*?)-->", re.DOTALL)
+COMMENT = re.compile(r"<!--\s*(given|within|from):(.*?)-->", re.DOTALL)
 
 
 def without_indent(code, indent):
@@ -42,12 +45,26 @@ def without_indent(code, indent):
 
 
 def in_markdown():
+    for snippet, source in all_in_markdown():
+        if not source:
+            yield snippet
+
+
+def from_examples():
+    """The blocks that stand in an example: each with the file that it stands in."""
+    for snippet, source in all_in_markdown():
+        if source:
+            yield snippet, source
+
+
+def all_in_markdown():
     for file in tracked("*.md"):
         text = text_of(file)
         for number, block in enumerate(BLOCK.finditer(text), 1):
             comments = {kind: value.strip() for kind, value in COMMENT.findall(block[1])}
-            yield Snippet(file, text.count("\n", 0, block.start(3)) + 1, f"block {number}", without_indent(block[3], block[2]),
-                          comments.get("given", ""), comments.get("within", ""))
+            snippet = Snippet(file, text.count("\n", 0, block.start(3)) + 1, f"block {number}",
+                              without_indent(block[3], block[2]), comments.get("given", ""), comments.get("within", ""))
+            yield snippet, comments.get("from", "")
 
 
 # Doc comments.

@@ -4,6 +4,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTP2
+import NIOHTTPTypes
 import NIOSSL
 import Testing
 import WSProto
@@ -31,7 +32,7 @@ struct ClientHTTP2Tests {
 
   /// The echo of a text.
   private func echoed(_ url: String, _ options: WebSocketClientOptions, _ text: String = "hello") async throws -> String? {
-    try await WebSocketClient.connect(to: url, options: options) { socket in
+    try await WebSocketClient.connect(to: url, options: options) { socket async throws in
       try await socket.send(text)
       return try await socket.messages.first { _ in true }?.text
     }
@@ -51,7 +52,7 @@ struct ClientHTTP2Tests {
   func shared() async throws {
     var serverOptions = try serverOptions()
     serverOptions.socket.compression = WebSocketCompression()
-    try await withServer(serverOptions) { address, server in
+    try await withServer(serverOptions) { address, server async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)/feed"
       let pool = WebSocketClientPool()
       var options = try options(.required, pool)
@@ -61,13 +62,13 @@ struct ClientHTTP2Tests {
       try await withThrowingTaskGroup(of: Void.self) { [options] group in
         for number in 0..<20 {
           group.addTask {
-            try await WebSocketClient.connect(to: url, options: options) { socket in
-              #expect(socket.response?.statusCode == 200 || socket.response != nil)
+            try await WebSocketClient.connect(to: url, options: options) { socket async throws in
+              #expect(socket.response != nil && socket.subprotocol == nil)
               #expect(socket.compression != nil && socket.request.target == "/feed")
               opened.add(1)
               while opened.count < 20 { await Task.yield() }
               let text = String(repeating: "\(number) ", count: number % 4 == 0 ? 100_000 : 1)
-              try await socket.send(text, compress: number % 2 == 0)
+              try await socket.send(.text(text), compress: number % 2 == 0)
               #expect(try await socket.messages.first { _ in true }?.text == text)
             }
           }
@@ -81,7 +82,7 @@ struct ClientHTTP2Tests {
 
   @Test("opens another connection where one has as many sockets as it may")
   func limit() async throws {
-    try await withServer(serverOptions()) { address, _ in
+    try await withServer(serverOptions()) { address, _ async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)/"
       let pool = WebSocketClientPool(maxSocketsPerConnection: 2)
       let options = try options(.required, pool)
@@ -89,7 +90,7 @@ struct ClientHTTP2Tests {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<5 {
           group.addTask {
-            try await WebSocketClient.connect(to: url, options: options) { _ in
+            try await WebSocketClient.connect(to: url, options: options) { _ async throws in
               opened.add(1)
               while opened.count < 5 { await Task.yield() }
               #expect(pool.connectionCount == 3)
@@ -105,14 +106,14 @@ struct ClientHTTP2Tests {
   func http1Chosen() async throws {
     var serverOptions = try serverOptions()
     serverOptions.http2 = false
-    try await withServer(serverOptions) { address, server in
+    try await withServer(serverOptions) { address, server async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)/"
       let pool = WebSocketClientPool()
       for pool in [nil, pool, pool] {
         #expect(try await echoed(url, options(.preferred, pool)) == "hello")
       }
       #expect(pool.connectionCount == 0)
-      try await WebSocketClient.connect(to: url, options: options(.preferred)) { _ in
+      try await WebSocketClient.connect(to: url, options: options(.preferred)) { _ async throws in
         while server.core.limits.counts.open > 1 { await Task.yield() }
       }
       #expect(try await failure(url, options(.required)) == .http2Unavailable(.notAgreed))
@@ -121,7 +122,7 @@ struct ClientHTTP2Tests {
 
   @Test("offers HTTP/1.1 only unless told otherwise")
   func never() async throws {
-    try await HTTP2TestServer.run { server in
+    try await HTTP2TestServer.run { server async throws in
       #expect(try await echoed("wss://127.0.0.1:\(server.port)/", options(.never)) == "hello")
       #expect(server.log.all == ["connection 0", "negotiated(\"http/1.1\")"])
     }
@@ -129,7 +130,7 @@ struct ClientHTTP2Tests {
 
   @Test("opens a second connection by HTTP/1.1 where HTTP/2 lacks the setting, and remembers it (RFC 8441 §3)")
   func noExtendedConnect() async throws {
-    try await HTTP2TestServer.run(.noExtendedConnect) { server in
+    try await HTTP2TestServer.run(.noExtendedConnect) { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       let options = try options(.preferred, WebSocketClientPool())
       for _ in 0..<2 { #expect(try await echoed(url, options) == "hello") }
@@ -142,7 +143,7 @@ struct ClientHTTP2Tests {
 
   @Test("waits for the server's settings up to a deadline")
   func noSettings() async throws {
-    try await HTTP2TestServer.run(.silent) { server in
+    try await HTTP2TestServer.run(.silent) { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       var preferred = try options(.preferred)
       preferred.http2SettingsTimeout = .milliseconds(50)
@@ -154,11 +155,11 @@ struct ClientHTTP2Tests {
 
   @Test("speaks HTTP/2 without TLS by prior knowledge, where it is required (RFC 9113 §3.3)")
   func priorKnowledge() async throws {
-    try await HTTP2TestServer.run(isSecure: false) { server in
+    try await HTTP2TestServer.run(isSecure: false) { server async throws in
       #expect(try await echoed("ws://127.0.0.1:\(server.port)/", options(.required)) == "hello")
     }
     // Without TLS nothing can be agreed on.
-    try await ScriptedServer.run { server in
+    try await ScriptedServer.run { server async throws in
       #expect(try await echoed("ws://127.0.0.1:\(server.port)/", options(.preferred)) == "hello")
     }
   }
@@ -172,7 +173,7 @@ struct ClientHTTP2Tests {
       response.headerFields[.retryAfter] = "7"
       return .refuse(response)
     }
-    try await withServer(serverOptions) { address, _ in
+    try await withServer(serverOptions) { address, _ async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)"
       let pool = WebSocketClientPool()
       let options = try options(.required, pool)
@@ -188,7 +189,7 @@ struct ClientHTTP2Tests {
 
   @Test("ends a stream in order after the closing handshake, and resets it where there was none (RFC 8441 §5)")
   func ends() async throws {
-    try await HTTP2TestServer.run { server in
+    try await HTTP2TestServer.run { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       let options = try options(.required, WebSocketClientPool())
       #expect(try await echoed(url, options) == "hello")
@@ -203,18 +204,18 @@ struct ClientHTTP2Tests {
   @Test("a stream that nobody reads holds back its sender, and no neighbour (RFC 9113 §5.2)")
   func stalledReader() async throws {
     let sent = Counter()
-    try await withServer(serverOptions()) { socket in
+    try await withServer(serverOptions()) { socket async throws in
       guard socket.request.target == "/flood" else { return try await echo(socket) }
       for number in 0..<64 {
         try await socket.send([UInt8](repeating: UInt8(number), count: 64 << 10))
         sent.add(1)
       }
-    } _: { address, _ in
+    } _: { address, _ async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)"
       let pool = WebSocketClientPool()
       let options = try options(.required, pool)
-      try await WebSocketClient.connect(to: "\(url)/flood", options: options) { stalled in
-        try await WebSocketClient.connect(to: "\(url)/", options: options) { busy in
+      try await WebSocketClient.connect(to: "\(url)/flood", options: options) { stalled async throws in
+        try await WebSocketClient.connect(to: "\(url)/", options: options) { busy async throws in
           var answers = busy.messages.makeAsyncIterator()
           for number in 0..<200 {
             try await busy.send("\(number)")
@@ -234,17 +235,17 @@ struct ClientHTTP2Tests {
 
   @Test("a writer waits while the server reads nothing, and its neighbours don't; then it is dropped")
   func stalledWriter() async throws {
-    try await withServer(serverOptions()) { socket in
+    try await withServer(serverOptions()) { socket async throws in
       guard socket.request.target == "/deaf" else { return try await echo(socket) }
       while !socket.hasEnded { try await Task.sleep(for: .milliseconds(10)) }
-    } _: { address, _ in
+    } _: { address, _ async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)"
       var options = try options(.required, WebSocketClientPool())
       options.socket.slowConsumer = .wait(atMost: .milliseconds(300))
-      try await WebSocketClient.connect(to: "\(url)/", options: options) { busy in
+      try await WebSocketClient.connect(to: "\(url)/", options: options) { busy async throws in
         var answers = busy.messages.makeAsyncIterator()
         let closed = await #expect(throws: WebSocketClosed.self) {
-          try await WebSocketClient.connect(to: "\(url)/deaf", options: options) { deaf in
+          try await WebSocketClient.connect(to: "\(url)/deaf", options: options) { deaf async throws in
             while true {
               try await deaf.send([UInt8](repeating: 0, count: 16 << 10))
               try await busy.send("still")
@@ -268,11 +269,11 @@ struct ClientHTTP2Tests {
       )
       stream.parent?.writeAndFlush(frame, promise: nil)
       return true
-    } _: { server in
+    } _: { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       let pool = WebSocketClientPool()
       let options = try options(.required, pool)
-      try await WebSocketClient.connect(to: url, options: options) { first in
+      try await WebSocketClient.connect(to: url, options: options) { first async throws in
         #expect(pool.connectionCount == 0)
         #expect(try await echoed(url, options) == "hello")
         try await first.send("still here")
@@ -284,20 +285,20 @@ struct ClientHTTP2Tests {
 
   @Test("asks again on another connection for what the server has not looked at, but not for ever (RFC 9113 §8.7)")
   func refusedStreams() async throws {
-    func refuse(_ stream: any Channel, _ code: HTTP2ErrorCode) {
+    @Sendable func refuse(_ stream: any Channel, _ code: NIOHTTP2.HTTP2ErrorCode) {
       stream.pipeline.syncOperations.writeAndFlush(NIOAny(HTTP2Frame.FramePayload.rstStream(code)), promise: nil)
     }
     try await HTTP2TestServer.run { stream, number in
       if number == 0 { refuse(stream, .refusedStream) }
       return number > 0
-    } _: { server in
+    } _: { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       #expect(try await echoed(url, options(.required, WebSocketClientPool())) == "hello")
     }
     try await HTTP2TestServer.run { stream, _ in
       refuse(stream, .refusedStream)
       return false
-    } _: { server in
+    } _: { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       #expect(try await failure(url, options(.required)) == .streamReset(code: 7))
       #expect(server.log.all.filter { $0.hasPrefix("connection") }.count == 3)
@@ -305,7 +306,7 @@ struct ClientHTTP2Tests {
     try await HTTP2TestServer.run { stream, _ in
       refuse(stream, .enhanceYourCalm)
       return false
-    } _: { server in
+    } _: { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       let error = try await failure(url, options(.required))
       #expect(error == .streamReset(code: 11) && error?.reconnectCause == .network)
@@ -313,7 +314,7 @@ struct ClientHTTP2Tests {
     try await HTTP2TestServer.run { stream, _ in
       refuse(stream, .http11Required)
       return false
-    } _: { server in
+    } _: { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
       #expect(try await echoed(url, options(.preferred)) == "hello")
       #expect(try await failure(url, options(.required)) == .http2Unavailable(.http1Required))
@@ -331,7 +332,7 @@ struct ClientHTTP2Tests {
       }
       return .accept()
     }
-    try await withServer(serverOptions) { address, server in
+    try await withServer(serverOptions) { address, server async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)"
       let pool = WebSocketClientPool()
       let options = try options(.required, pool)
@@ -350,7 +351,7 @@ struct ClientHTTP2Tests {
 
   @Test("closes a connection without sockets after a while, or with the last one where nobody keeps the pool")
   func idle() async throws {
-    try await withServer(serverOptions()) { address, server in
+    try await withServer(serverOptions()) { address, server async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)/"
       for pool in [nil, WebSocketClientPool(idleTimeout: .zero), WebSocketClientPool(idleTimeout: .milliseconds(20))] {
         #expect(try await echoed(url, options(.required, pool)) == "hello")
@@ -379,7 +380,7 @@ struct ClientHTTP2Tests {
 
   @Test("a certificate that is not the server's ends all, whichever version is spoken (RFC 9525 §6)")
   func certificate() async throws {
-    try await HTTP2TestServer.run { server in
+    try await HTTP2TestServer.run { server async throws in
       var options = try options(.required, WebSocketClientPool())
       options.tls.serverName = "other.example"
       guard case .certificate = try await failure("wss://127.0.0.1:\(server.port)/", options) else {
@@ -390,18 +391,18 @@ struct ClientHTTP2Tests {
 
   @Test("a handler for streams gives ordinary requests to the handlers of its server (RFC 8441 §5)")
   func ordinaryRequests() async throws {
-    try await HTTP2TestServer.run { server in
+    try await HTTP2TestServer.run { server async throws in
       let address = try SocketAddress(ipAddress: "127.0.0.1", port: server.port)
-      try await HTTP2TestClient.connect(to: address) { client in
+      try await HTTP2TestClient.connect(to: address) { client async throws in
         let page = HTTPRequest(method: .get, scheme: "https", authority: "localhost", path: "/page")
-        try await client.stream(page) { stream in
+        try await client.stream(page) { stream async throws in
           try await stream.write(.end(nil))
           #expect(try await stream.status() == 200)
           guard case .body(let body) = await stream.part() else { throw TestFailure("no body") }
           #expect(String(buffer: body) == "page /page")
         }
         // What comes right behind the request is not lost.
-        try await client.open { stream in
+        try await client.open { stream async throws in
           try await stream.send(TextMessage(data: "early"))
           #expect(try await stream.status() == 200)
           #expect(try await stream.next() == .textMessage(TextMessage(data: "early")))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import HTTPTypes
 import NIOCore
 import NIOHTTP2
 import NIOHTTPTypes
