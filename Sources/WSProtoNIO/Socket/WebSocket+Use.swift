@@ -18,7 +18,7 @@ extension WebSocket {
   ) async throws -> Value {
     let value: Value
     do {
-      value = try await body(self)
+      value = try await withTaskExecutorPreference(executor) { try await body(self) }
     } catch {
       await closeInOrder(CloseConnection(code: .internalError), cause: .handlerFailed)
       throw error

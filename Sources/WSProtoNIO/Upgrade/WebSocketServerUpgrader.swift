@@ -13,21 +13,13 @@ public import WSProto
 /// import NIOCore
 /// import NIOHTTP1
 ///
-/// typealias HTTP = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, ByteBuffer>>
-///
-/// enum Opened: Sendable {
-///   case webSocket(WebSocket)
-///   case http(HTTP)
-/// }
-///
-/// func prepare(_ channel: any Channel) throws -> EventLoopFuture<Opened> {
-///   let upgrader = WebSocketServerUpgrader { Opened.webSocket($0) }
+/// func prepare(_ channel: any Channel) throws -> EventLoopFuture<WebSocket?> {
+///   let upgrader = WebSocketServerUpgrader { WebSocket?.some($0) }
 ///   return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
 ///     configuration: .init(
 ///       upgradeConfiguration: .init(upgraders: [upgrader]) { channel in
-///         channel.eventLoop.makeCompletedFuture {
-///           .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
-///         }
+///         // Here the handlers of ordinary requests are added.
+///         channel.eventLoop.makeSucceededFuture(nil)
 ///       }
 ///     )
 ///   )

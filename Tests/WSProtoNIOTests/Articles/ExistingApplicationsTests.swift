@@ -14,17 +14,10 @@ import WSProto
 
 /// The samples of "In an existing NIO or Hummingbird application", as they stand there: `.ci/checks/readme` compares them.
 private struct Sample {
-  typealias HTTPChannel = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, ByteBuffer>>
-
-  enum Opened: Sendable {
-    case webSocket(WebSocket)
-    case http(HTTPChannel)
-  }
-
-  func listen(on port: Int) async throws -> NIOAsyncChannel<EventLoopFuture<Opened>, Never> {
+  func listen(on port: Int) async throws -> NIOAsyncChannel<EventLoopFuture<WebSocket?>, Never> {
     var options = WebSocketUpgradeOptions()
     options.decide = { $0.target == "/chat" ? .accept() : .refuse(.notFound) }
-    let upgrader = WebSocketServerUpgrader(options: options) { Opened.webSocket($0) }
+    let upgrader = WebSocketServerUpgrader(options: options) { WebSocket?.some($0) }
     return try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .bind(host: "127.0.0.1", port: port) { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -32,7 +25,8 @@ private struct Sample {
             configuration: .init(
               upgradeConfiguration: .init(upgraders: [upgrader]) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                  .http(try HTTPChannel(wrappingChannelSynchronously: channel))
+                  try channel.pipeline.syncOperations.addHandler(PageHandler())
+                  return nil
                 }
               }
             )
@@ -41,15 +35,15 @@ private struct Sample {
       }
   }
 
-  func serve(_ listener: NIOAsyncChannel<EventLoopFuture<Opened>, Never>) async throws {
+  func serve(_ listener: NIOAsyncChannel<EventLoopFuture<WebSocket?>, Never>) async throws {
     try await listener.executeThenClose { connections in
       try await withThrowingDiscardingTaskGroup { group in
         for try await opened in connections {
           group.addTask {
-            switch try? await opened.get() {
-            case .webSocket(let socket): try? await socket.use { try await echo($0) }
-            case .http(let channel): try? await answer(channel)
-            case nil: break  // refused, and answered
+            // Nothing is to do for ordinary requests, which have their handler, and for those that were refused and answered.
+            guard let socket = try? await opened.get() else { return }
+            try? await socket.use { socket in
+              for try await message in socket.messages { try await socket.send(message) }
             }
           }
         }
@@ -57,18 +51,16 @@ private struct Sample {
     }
   }
 
-  func echo(_ socket: WebSocket) async throws {
-    for try await message in socket.messages { try await socket.send(message) }
-  }
+  final class PageHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
 
-  func answer(_ channel: HTTPChannel) async throws {
-    try await channel.executeThenClose { requests, responses in
-      for try await case .end in requests {
-        let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["Content-Length": "6"])
-        try await responses.write(.head(head))
-        try await responses.write(.body(ByteBuffer(string: "a page")))
-        try await responses.write(.end(nil))
-      }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      guard case .end = Self.unwrapInboundIn(data) else { return }
+      let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["Content-Length": "6"])
+      context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+      context.write(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "a page")))), promise: nil)
+      context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
     }
   }
 

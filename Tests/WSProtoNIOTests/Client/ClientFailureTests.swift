@@ -54,7 +54,7 @@ import WSProtoNIO
     #expect(error.violation == .subprotocol)
   }
 
-  @Test("a port where nobody listens, and a name that nobody knows")
+  @Test("a port where nobody listens, a name that nobody knows, and a host that nothing leads to")
   func unreachable() async throws {
     let port = try await ScriptedServer.unusedPort()
     guard case .refused(let endpoint) = await failure("ws://127.0.0.1:\(port)/") else {
@@ -71,6 +71,12 @@ import WSProtoNIO
       return
     }
     #expect(unknown.host.name == "name.invalid")
+    // Nobody may connect to all hosts at once.
+    guard case .unreachable(let nowhere, _) = await failure("ws://255.255.255.255:81/") else {
+      Issue.record("reached")
+      return
+    }
+    #expect(nowhere.port == 81)
   }
 
   @Test("a refusal carries status, fields and the first KiB of the body, however it is framed")
