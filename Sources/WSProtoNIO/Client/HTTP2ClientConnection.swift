@@ -41,7 +41,10 @@ final class HTTP2ClientConnection: Sendable {
     var configuration = NIOHTTP2Handler.ConnectionConfiguration()
     configuration.initialSettings = [
       HTTP2Setting(parameter: .enablePush, value: 0),
-      HTTP2Setting(parameter: .maxHeaderListSize, value: min(max(0, plan.options.maxHeadBytes), Int(Int32.max))),
+      HTTP2Setting(
+        parameter: .maxHeaderListSize,
+        value: min(max(0, plan.options.maxHeadBytes), Int(Int32.max))
+      ),
     ]
     let multiplexer = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
       mode: .client,
@@ -203,7 +206,9 @@ final class HTTP2ClientConnection: Sendable {
     }
     created.futureResult.whenFailure { error in
       place.free()
-      opened.resume(with: .failure(error is HTTP2StreamUnprocessed ? error : HTTP2StreamUnprocessed.connectionGone))
+      opened.resume(
+        with: .failure(error is HTTP2StreamUnprocessed ? error : HTTP2StreamUnprocessed.connectionGone)
+      )
     }
     do {
       return try await opened.value()

@@ -67,7 +67,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    fail(HTTP2StreamUnprocessed.connectionGone)
+    lost()
     self.context = nil
   }
 
@@ -80,7 +80,10 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     switch (Self.unwrapInboundIn(data), state) {
     case (.head(let response), .asked): take(response)
     case (.body(let bytes), .refused(let refusal)):
-      refuse(refusal, RejectData(data: bytes.withUnsafeReadableBytes { Bytes(copying: $0) }, bodyFinished: false))
+      refuse(
+        refusal,
+        RejectData(data: bytes.withUnsafeReadableBytes { Bytes(copying: $0) }, bodyFinished: false)
+      )
     case (.end, .refused(let refusal)): refuse(refusal, RejectData(data: Bytes(), bodyFinished: true))
     case (.body(let bytes), .open): context.fireChannelRead(Self.wrapInboundOut(bytes))
     case (.end, .open):
@@ -177,6 +180,13 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     if case .refused(let refusal) = state { fail(WebSocketClientError.refusal(refusal)) } else { fail(error) }
   }
 
+  /// The stream has ended without a word.
+  private func lost() {
+    // What was not sent can be sent elsewhere.
+    if case .idle = state { return fail(HTTP2StreamUnprocessed.connectionGone) }
+    failUnlessRefused(WebSocketClientError.disconnected(.handshake, nil))
+  }
+
   private func deadlinePassed(_ limit: Duration) {
     failUnlessRefused(WebSocketClientError.timedOut(.handshake, limit: limit))
   }
@@ -207,9 +217,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     // Behind the reset that may have ended the stream.
-    context.eventLoop.assumeIsolated().execute {
-      self.failUnlessRefused(WebSocketClientError.disconnected(.handshake, nil))
-    }
+    context.eventLoop.assumeIsolated().execute { self.lost() }
     context.fireChannelInactive()
   }
 }

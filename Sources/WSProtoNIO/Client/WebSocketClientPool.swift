@@ -115,7 +115,7 @@ public final class WebSocketClientPool: Sendable {
       case .done(let socket): return socket
       case .http1: return try await ClientAttempt.byHTTP1(plan)
       case .wait(let connecting):
-        try await wait(connecting)
+        try await wait(connecting, plan)
         step = next(key, plan)
       case .connect(let connecting): step = try await connect(plan, key, connecting)
       case .open(let connection):
@@ -163,9 +163,11 @@ public final class WebSocketClientPool: Sendable {
   /// Waits for a connection that another task opens.
   ///
   /// - Throws: why there is none, if that would be so for this one, too.
-  private func wait(_ connecting: Promised<Void>) async throws {
+  private func wait(_ connecting: Promised<Void>, _ plan: ClientPlan) async throws {
     do {
       try await connecting.value()
+    } catch WebSocketClientError.http2Unavailable where plan.versions == .http1And2 {
+      // The other task had no choice, unlike this one.
     } catch let error as WebSocketClientError {
       if error.isOfConnection { throw error }
     } catch {

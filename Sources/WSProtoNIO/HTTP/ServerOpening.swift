@@ -45,11 +45,19 @@ struct ServerOpening {
       subprotocol: subprotocol,
       remoteAddress: remoteAddress
     )
-    return try WebSocket.open(connection, on: channel, opening, options: responder.socketOptions, budget: responder.budget)
+    return try WebSocket.open(
+      connection,
+      on: channel,
+      opening,
+      options: responder.socketOptions,
+      budget: responder.budget
+    )
   }
 
   /// The handler of the connection, in place of a socket, when the response was written.
-  func makeHandler(on eventLoop: any EventLoop, _ responder: any HandshakeResponder) -> WebSocketChannelHandler {
+  func makeHandler(on eventLoop: any EventLoop, _ responder: any HandshakeResponder)
+    -> WebSocketChannelHandler
+  {
     WebSocketChannelHandler(
       makeConnection(Bytes(), on: eventLoop, responder),
       timeouts: responder.socketOptions.timeouts,

@@ -37,7 +37,10 @@ extension HTTPRequest {
 
 extension HTTPResponse {
   init(_ head: HTTPResponseHead) {
-    self.init(status: Status(code: min(max(0, Int(head.status.code)), 999)), headerFields: HTTPFields(head.headers))
+    self.init(
+      status: Status(code: min(max(0, Int(head.status.code)), 999)),
+      headerFields: HTTPFields(head.headers)
+    )
   }
 }
 

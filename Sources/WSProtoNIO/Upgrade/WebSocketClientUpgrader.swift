@@ -118,7 +118,8 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
   /// Adds the fields of the handshake; called by NIO.
   public func addCustom(upgradeRequestHeaders: inout HTTPHeaders) {
     // Those two are NIO's.
-    for field in negotiation.httpRequest.headerFields where field.name != .connection && field.name != .upgrade {
+    for field in negotiation.httpRequest.headerFields
+    where field.name != .connection && field.name != .upgrade {
       upgradeRequestHeaders.add(name: field.name.rawName, value: field.value)
     }
   }
@@ -129,7 +130,9 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
   }
 
   /// Opens the connection; called by NIO.
-  public func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<UpgradeResult> {
+  public func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<
+    UpgradeResult
+  > {
     channel.eventLoop.makeCompletedFuture {
       guard case .accepted(let accept, let connection) = try answer(upgradeResponse) else {
         throw ChannelError.inappropriateOperationForState

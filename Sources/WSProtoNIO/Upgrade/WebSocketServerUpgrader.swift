@@ -136,7 +136,9 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
   ) {
     var response = response
     response.headerFields[.contentLength] = String(response.body.readableBytes)
-    let options = splitCommaHeader(response.headerFields[.connection] ?? "").filter { $0.lowercased() != "close" }
+    let options = splitCommaHeader(response.headerFields[.connection] ?? "").filter {
+      $0.lowercased() != "close"
+    }
     response.headerFields[.connection] = (options + ["close"]).joined(separator: ", ")
     let head = HTTPResponseHead(
       HTTPResponse(status: response.status, headerFields: response.headerFields)
@@ -157,9 +159,12 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
   }
 
   /// Opens the connection; called by NIO.
-  public func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<UpgradeResult> {
+  public func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<UpgradeResult>
+  {
     channel.eventLoop.makeCompletedFuture {
-      guard let opening = accepted.take(for: channel) else { throw ChannelError.inappropriateOperationForState }
+      guard let opening = accepted.take(for: channel) else {
+        throw ChannelError.inappropriateOperationForState
+      }
       let result = try open(channel, opening, responder)
       // Behind what NIO has kept.
       channel.eventLoop.execute { try? channel.syncOptions?.setOption(.autoRead, value: true) }

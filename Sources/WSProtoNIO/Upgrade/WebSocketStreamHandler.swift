@@ -58,7 +58,8 @@ public final class WebSocketStreamHandler: ChannelInboundHandler, RemovableChann
 
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     do {
-      if case .head(let request) = Self.unwrapInboundIn(data), request.extendedConnectProtocol == "websocket" {
+      if case .head(let request) = Self.unwrapInboundIn(data), request.extendedConnectProtocol == "websocket"
+      {
         let pending = PendingConnection(context.channel, limit: responder.socketOptions.timeouts.opening) {}
         let handler = HTTP2StreamHandler(responder, pending, remoteAddress: context.channel.remoteAddress) {}
         try context.pipeline.syncOperations.addHandler(handler, position: .after(self))

@@ -119,7 +119,9 @@ private struct Sample {
 
 @Suite("In an existing NIO application", .timeLimit(.minutes(5)))
 struct ExistingApplicationsTests {
-  @Test("a server on NIO's HTTP/1.1 opens WebSockets beside pages, and a client on a channel of its own talks to it")
+  @Test(
+    "a server on NIO's HTTP/1.1 opens WebSockets beside pages, and a client on a channel of its own talks to it"
+  )
   func http1() async throws {
     let listener = try await Sample().listen(on: 0)
     let port = try #require(listener.channel.localAddress?.port)
@@ -181,7 +183,8 @@ struct ExistingApplicationsTests {
     var options = WebSocketClientOptions()
     options.http2 = .required
     let port = try #require(listener.localAddress?.port)
-    try await WebSocketClient.connect(to: "ws://127.0.0.1:\(port)/", options: options) { socket async throws in
+    try await WebSocketClient.connect(to: "ws://127.0.0.1:\(port)/", options: options) {
+      socket async throws in
       try await socket.send("hello")
       #expect(try await socket.messages.first { _ in true } == "hello")
     }

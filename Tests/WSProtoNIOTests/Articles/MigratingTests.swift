@@ -64,7 +64,9 @@ struct MigratingTests {
     for bytes in [try peer.send(BytesMessage(data: [1])), try peer.send(TextMessage(data: "hello"))] {
       try channel.writeInbound(ByteBuffer(bytes: bytes))
     }
-    while let bytes = try channel.readOutbound(as: ByteBuffer.self) { try peer.receiveData(bytes.readableBytesView) }
+    while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+      try peer.receiveData(bytes.readableBytesView)
+    }
     #expect(Array(peer.events()) == [.textMessage(TextMessage(data: "hello"))])
     _ = try? channel.finish(acceptAlreadyClosed: true)
   }

@@ -31,7 +31,9 @@ struct ClientHTTP2Tests {
   }
 
   /// The echo of a text.
-  private func echoed(_ url: String, _ options: WebSocketClientOptions, _ text: String = "hello") async throws -> String? {
+  private func echoed(_ url: String, _ options: WebSocketClientOptions, _ text: String = "hello") async throws
+    -> String?
+  {
     try await WebSocketClient.connect(to: url, options: options) { socket async throws in
       try await socket.send(text)
       return try await socket.messages.first { _ in true }?.text
@@ -39,7 +41,8 @@ struct ClientHTTP2Tests {
   }
 
   /// Why there is no connection.
-  private func failure(_ url: String, _ options: WebSocketClientOptions) async throws -> WebSocketClientError? {
+  private func failure(_ url: String, _ options: WebSocketClientOptions) async throws -> WebSocketClientError?
+  {
     do {
       _ = try await echoed(url, options)
       return nil
@@ -128,7 +131,9 @@ struct ClientHTTP2Tests {
     }
   }
 
-  @Test("opens a second connection by HTTP/1.1 where HTTP/2 lacks the setting, and remembers it (RFC 8441 §3)")
+  @Test(
+    "opens a second connection by HTTP/1.1 where HTTP/2 lacks the setting, and remembers it (RFC 8441 §3)"
+  )
   func noExtendedConnect() async throws {
     try await HTTP2TestServer.run(.noExtendedConnect) { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
@@ -187,7 +192,9 @@ struct ClientHTTP2Tests {
     }
   }
 
-  @Test("ends a stream in order after the closing handshake, and resets it where there was none (RFC 8441 §5)")
+  @Test(
+    "ends a stream in order after the closing handshake, and resets it where there was none (RFC 8441 §5)"
+  )
   func ends() async throws {
     try await HTTP2TestServer.run { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
@@ -225,7 +232,9 @@ struct ClientHTTP2Tests {
         #expect(sent.count < 16 && pool.connectionCount == 1)
         var count = 0
         for try await message in stalled.messages {
-          #expect(message.bytes.readableBytes == 64 << 10 && message.bytes.readableBytesView.first == UInt8(count))
+          #expect(
+            message.bytes.readableBytes == 64 << 10 && message.bytes.readableBytesView.first == UInt8(count)
+          )
           count += 1
         }
         #expect(count == 64)
@@ -283,10 +292,15 @@ struct ClientHTTP2Tests {
     }
   }
 
-  @Test("asks again on another connection for what the server has not looked at, but not for ever (RFC 9113 §8.7)")
+  @Test(
+    "asks again on another connection for what the server has not looked at, but not for ever (RFC 9113 §8.7)"
+  )
   func refusedStreams() async throws {
     @Sendable func refuse(_ stream: any Channel, _ code: NIOHTTP2.HTTP2ErrorCode) {
-      stream.pipeline.syncOperations.writeAndFlush(NIOAny(HTTP2Frame.FramePayload.rstStream(code)), promise: nil)
+      stream.pipeline.syncOperations.writeAndFlush(
+        NIOAny(HTTP2Frame.FramePayload.rstStream(code)),
+        promise: nil
+      )
     }
     try await HTTP2TestServer.run { stream, number in
       if number == 0 { refuse(stream, .refusedStream) }
@@ -353,13 +367,17 @@ struct ClientHTTP2Tests {
   func idle() async throws {
     try await withServer(serverOptions()) { address, server async throws in
       let url = "wss://127.0.0.1:\(address.port ?? 0)/"
-      for pool in [nil, WebSocketClientPool(idleTimeout: .zero), WebSocketClientPool(idleTimeout: .milliseconds(20))] {
+      for pool in [
+        nil, WebSocketClientPool(idleTimeout: .zero), WebSocketClientPool(idleTimeout: .milliseconds(20)),
+      ] {
         #expect(try await echoed(url, options(.required, pool)) == "hello")
         while server.core.limits.counts.open > 0 { await Task.yield() }
         #expect(pool?.connectionCount ?? 0 == 0)
       }
       // Gone with the pool.
-      #expect(try await echoed(url, options(.required, WebSocketClientPool(idleTimeout: .seconds(60)))) == "hello")
+      #expect(
+        try await echoed(url, options(.required, WebSocketClientPool(idleTimeout: .seconds(60)))) == "hello"
+      )
       while server.core.limits.counts.open > 0 { await Task.yield() }
     }
   }
@@ -375,6 +393,29 @@ struct ClientHTTP2Tests {
     #expect(errors.count == 10)
     for error in errors {
       guard case .refused = error else { throw TestFailure("\(String(describing: error))") }
+    }
+  }
+
+  @Test("one that requires HTTP/2 and fails doesn't keep one from HTTP/1.1 that waits for the same connection")
+  func mixedChoices() async throws {
+    try await HTTP2TestServer.run(.noExtendedConnect) { server async throws in
+      let url = "wss://127.0.0.1:\(server.port)/"
+      let pool = WebSocketClientPool()
+      let required = try options(.required, pool)
+      let preferred = try options(.preferred, pool)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<5 {
+          group.addTask {
+            let error = try await failure(url, required)
+            #expect(error == .http2Unavailable(.noExtendedConnect))
+          }
+          group.addTask {
+            let answer = try await echoed(url, preferred)
+            #expect(answer == "hello")
+          }
+        }
+        try await group.waitForAll()
+      }
     }
   }
 

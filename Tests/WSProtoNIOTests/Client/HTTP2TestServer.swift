@@ -129,7 +129,9 @@ private final class StreamEndRecorder: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if let closed = error as? NIOHTTP2Errors.StreamClosed { log.append("reset \(closed.errorCode.networkCode)") }
+    if let closed = error as? NIOHTTP2Errors.StreamClosed {
+      log.append("reset \(closed.errorCode.networkCode)")
+    }
     context.fireErrorCaught(error)
   }
 }

@@ -52,7 +52,10 @@ struct ClientUpgraderTests {
         #expect(try await messages.next()?.text == text)
       }
       let head = try #require(server.log.all.first)
-      #expect(head.hasPrefix("GET /greet HTTP/1.1\r\nHost: service.example\r\n") && head.contains("User-Agent: test"))
+      #expect(
+        head.hasPrefix("GET /greet HTTP/1.1\r\nHost: service.example\r\n")
+          && head.contains("User-Agent: test")
+      )
       try await server.log.wait(for: "close \(CloseReason.normalClosure)")
     }
   }
@@ -79,7 +82,9 @@ struct ClientUpgraderTests {
   @Test("a request that must not be sent is an error before anything is connected to")
   func illegal() {
     let error = #expect(throws: LocalProtocolError.self) {
-      try WebSocketClientUpgrader(Request(host: "h", target: "/", subprotocols: ["a b"])) { WebSocket?.some($0) }
+      try WebSocketClientUpgrader(Request(host: "h", target: "/", subprotocols: ["a b"])) {
+        WebSocket?.some($0)
+      }
     }
     #expect(error?.violation == .subprotocol)
   }
@@ -97,7 +102,9 @@ struct ClientUpgraderTests {
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     let server = WSConnection(.server)
     func receive() throws {
-      while let bytes = try channel.readOutbound(as: ByteBuffer.self) { try server.receiveData(bytes.readableBytesView) }
+      while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+        try server.receiveData(bytes.readableBytesView)
+      }
     }
     try receive()
     guard case .request(let request) = server.nextEvent() else { throw TestFailure("no request") }

@@ -76,7 +76,9 @@ struct ServerUpgraderTests {
     return value
   }
 
-  @Test("opens beside ordinary requests, with what the options say, and loses nothing behind the request (RFC 6455 §4.2)")
+  @Test(
+    "opens beside ordinary requests, with what the options say, and loses nothing behind the request (RFC 6455 §4.2)"
+  )
   func opens() async throws {
     var options = WebSocketUpgradeOptions()
     options.subprotocols = ["chat"]
@@ -106,7 +108,9 @@ struct ServerUpgraderTests {
     }
   }
 
-  @Test("refuses what is not legal, other origins, and what the closure refuses, and says why (RFC 6455 §4.4, §10.2)")
+  @Test(
+    "refuses what is not legal, other origins, and what the closure refuses, and says why (RFC 6455 §4.4, §10.2)"
+  )
   func refusals() async throws {
     var options = WebSocketUpgradeOptions()
     options.decide = { request in
@@ -172,7 +176,9 @@ struct ServerUpgraderTests {
     try channel.writeInbound(ByteBuffer(bytes: Array(tail)))
     channel.embeddedEventLoop.run()
     func receive() throws {
-      while let bytes = try channel.readOutbound(as: ByteBuffer.self) { try client.receiveData(bytes.readableBytesView) }
+      while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+        try client.receiveData(bytes.readableBytesView)
+      }
     }
     try receive()
     guard case .acceptConnection = client.nextEvent() else { throw TestFailure("not accepted") }
