@@ -396,7 +396,7 @@ struct ClientHTTP2Tests {
     }
   }
 
-  @Test("one that requires HTTP/2 and fails doesn't keep one from HTTP/1.1 that waits for the same connection")
+  @Test("a task that requires HTTP/2 and fails keeps none from HTTP/1.1 that waits for its connection")
   func mixedChoices() async throws {
     try await HTTP2TestServer.run(.noExtendedConnect) { server async throws in
       let url = "wss://127.0.0.1:\(server.port)/"
