@@ -60,6 +60,8 @@ extension WebSocketChannelHandler {
   /// Runs what was held back, as far as there is room.
   func runHeld() {
     guard !held.isEmpty, !held.isReceiving, !isPaused else { return }
+    // Until now, silence was this end's own doing, whether the timer has seen that or not.
+    if isHoldingReads { deadlines.receivedBytes(at: now) }
     let wasReading = isReading
     isReading = true
     while !isPaused, let read = held.next() { receive(read) }

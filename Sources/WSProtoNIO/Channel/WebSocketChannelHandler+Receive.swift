@@ -141,6 +141,9 @@ extension WebSocketChannelHandler {
     deliver()
     delegate?.endReadLoop()
     advance()
+    // A deadline may have closed, and so have run what was held back.
+    deliver()
+    delegate?.endReadLoop()
     isReading = false
     flushOutput()
   }
