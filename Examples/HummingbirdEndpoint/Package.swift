@@ -22,6 +22,7 @@ let package = Package(
         .product(name: "WSProto", package: "swift-wsproto"),
         .product(name: "WSProtoNIO", package: "swift-wsproto"),
         .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -3,6 +3,7 @@
 // A page, and an echo server beside it, in Hummingbird: HummingbirdEndpoint [port]
 
 import Hummingbird
+import HummingbirdCore
 import WSProtoNIO
 
 @main enum Main {

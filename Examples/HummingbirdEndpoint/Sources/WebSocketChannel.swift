@@ -3,6 +3,7 @@
 // WebSockets in Hummingbird: copy this file.
 
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
