@@ -21,6 +21,8 @@ extension HTTP2ClientTests {
     var options = WebSocketClientOptions()
     options.http2 = http2
     options.pool = pool
+    // On a machine with much else to do.
+    options.http2SettingsTimeout = .seconds(60)
     options.tls.roots = try #require(TestCertificate.first.client([]).trustRoots)
     return options
   }
