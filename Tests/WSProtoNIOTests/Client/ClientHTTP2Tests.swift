@@ -74,14 +74,14 @@ struct ClientHTTP2Tests: HTTP2ClientTests {
               #expect(socket.response != nil && socket.subprotocol == nil)
               #expect(socket.compression != nil && socket.request.target == "/feed")
               opened.add(1)
-              while opened.count < 20 { await Task.yield() }
+              while opened.count < 20 { try await Task.sleep(for: .milliseconds(1)) }
               let text = String(repeating: "\(number) ", count: number % 4 == 0 ? 100_000 : 1)
               try await socket.send(.text(text), compress: number % 2 == 0)
               #expect(try await socket.messages.first { _ in true }?.text == text)
             }
           }
         }
-        while opened.count < 20 { await Task.yield() }
+        while opened.count < 20 { try await Task.sleep(for: .milliseconds(1)) }
         #expect(server.core.limits.counts.open == 21 && pool.connectionCount == 1)
         try await group.waitForAll()
       }
@@ -100,7 +100,7 @@ struct ClientHTTP2Tests: HTTP2ClientTests {
           group.addTask {
             try await WebSocketClient.connect(to: url, options: options) { _ async throws in
               opened.add(1)
-              while opened.count < 5 { await Task.yield() }
+              while opened.count < 5 { try await Task.sleep(for: .milliseconds(1)) }
               #expect(pool.connectionCount == 3)
             }
           }
@@ -122,7 +122,7 @@ struct ClientHTTP2Tests: HTTP2ClientTests {
       }
       #expect(pool.connectionCount == 0)
       try await WebSocketClient.connect(to: url, options: options(.preferred)) { _ async throws in
-        while server.core.limits.counts.open > 1 { await Task.yield() }
+        while server.core.limits.counts.open > 1 { try await Task.sleep(for: .milliseconds(1)) }
       }
       #expect(try await failure(url, options(.required)) == .http2Unavailable(.notAgreed))
     }
@@ -205,14 +205,14 @@ struct ClientHTTP2Tests: HTTP2ClientTests {
         nil, WebSocketClientPool(idleTimeout: .zero), WebSocketClientPool(idleTimeout: .milliseconds(20)),
       ] {
         #expect(try await echoed(url, options(.required, pool)) == "hello")
-        while server.core.limits.counts.open > 0 { await Task.yield() }
+        while server.core.limits.counts.open > 0 { try await Task.sleep(for: .milliseconds(1)) }
         #expect(pool?.connectionCount ?? 0 == 0)
       }
       // Gone with the pool.
       #expect(
         try await echoed(url, options(.required, WebSocketClientPool(idleTimeout: .seconds(60)))) == "hello"
       )
-      while server.core.limits.counts.open > 0 { await Task.yield() }
+      while server.core.limits.counts.open > 0 { try await Task.sleep(for: .milliseconds(1)) }
     }
   }
 
