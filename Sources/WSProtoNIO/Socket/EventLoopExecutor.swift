@@ -13,6 +13,13 @@ final class EventLoopExecutor: TaskExecutor {
   private nonisolated(unsafe) var isScheduled = false
   /// `runAll` is about to be called.
   private nonisolated(unsafe) var isHeld = false
+  /// How many jobs may run before the event loop looks at its descriptors again.
+  private nonisolated(unsafe) var jobsLeft = jobsATurn
+
+  /// An event loop runs what it is given before it looks at its descriptors: tasks that yield for ever, or send without
+  /// ever waiting, would keep it from that.
+  private static let jobsATurn = 128
+  private static let pause = TimeAmount.microseconds(10)
 
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -28,15 +35,27 @@ final class EventLoopExecutor: TaskExecutor {
   private func schedule() {
     guard !isScheduled else { return }
     isScheduled = true
-    // Not at once: whoever has woken the task is in the midst of something.
-    eventLoop.execute {
-      self.isScheduled = false
-      self.runAll()
+    guard jobsLeft > 0 else {
+      eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+        self.jobsLeft = Self.jobsATurn
+        self.runScheduled()
+      }
+      return
     }
+    // Not at once: whoever has woken the task is in the midst of something.
+    eventLoop.execute { self.runScheduled() }
+  }
+
+  private func runScheduled() {
+    isScheduled = false
+    runAll()
   }
 
   /// A read loop is under way on the event loop; `runAll` or `release` ends it.
-  func hold() { isHeld = true }
+  func hold() {
+    isHeld = true
+    jobsLeft = Self.jobsATurn
+  }
 
   /// Runs what is there soon.
   func release() {
@@ -48,10 +67,11 @@ final class EventLoopExecutor: TaskExecutor {
   func runAll() {
     isHeld = true
     var rounds = 0
-    while !jobs.isEmpty, rounds < 8 {
+    while !jobs.isEmpty, rounds < 8, jobsLeft > 0 || rounds == 0 {
       rounds += 1
       let now = jobs
       jobs = []
+      jobsLeft -= now.count
       for job in now { run(job) }
     }
     isHeld = false
