@@ -16,6 +16,7 @@ let onNIO: [Target.Dependency] = [
   ("NIOHTTPTypesHTTP2", "swift-nio-extras"),
   ("Logging", "swift-log"),
   ("CoreMetrics", "swift-metrics"),
+  ("Tracing", "swift-distributed-tracing"),
   ("ServiceLifecycle", "swift-service-lifecycle"),
 ].map { .product(name: $0.0, package: $0.1, condition: .when(traits: ["NIO"])) }
 
@@ -54,6 +55,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -134,6 +136,11 @@ let package = Package(
         "WSProto", "WSProtoNIO", "WSProtoNIOTesting",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
+        .product(
+          name: "InMemoryTracing",
+          package: "swift-distributed-tracing",
+          condition: .when(traits: ["NIO"])
+        ),
       ] + onNIO
     ),
   ]

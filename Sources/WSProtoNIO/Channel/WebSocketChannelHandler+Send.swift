@@ -105,7 +105,10 @@ extension WebSocketChannelHandler {
   /// A pong came.
   func receivedPong(_ payload: RawSpan) {
     let now = now
-    if let roundTrip = deadlines.receivedPong(payload, at: now) { tell(.roundTrip(roundTrip)) }
+    if let roundTrip = deadlines.receivedPong(payload, at: now) {
+      delegate?.roundTrip(roundTrip)
+      tell(.roundTrip(roundTrip))
+    }
     pings.answered(payload, at: now)
   }
 

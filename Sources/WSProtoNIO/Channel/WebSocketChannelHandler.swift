@@ -191,6 +191,8 @@ protocol WebSocketChannelDelegate: AnyObject {
   func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool
   /// All that a read loop has brought was handed on: what is sent now goes out with one flush.
   func endReadLoop()
+  /// A ping of the keepalive was answered after that time.
+  func roundTrip(_ time: Duration)
   /// So many bytes go to the transport.
   func willWrite(_ count: Int)
   /// So many of those have left, or were lost with the transport.

@@ -24,6 +24,10 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
     case deadline(Deadlines.Cause)
     /// The peer takes less than it is sent: so many bytes were waiting; see ``SlowConsumerPolicy``.
     case slowConsumer(unsentBytes: Int)
+    /// The peer has sent more than it may in a second; see ``WebSocketOptions/rateLimit``.
+    case rateLimit
+    /// The connection has lasted for as long as it may; see ``WebSocketServerLimits/maxLifetime``.
+    case lifetime(limit: Duration)
     /// The messages under way over all connections have reached this many bytes; see ``MemoryBudget``.
     case outOfMemory(limit: Int)
     /// The transport has ended without a Close; with the error of the transport, if there was one.
@@ -49,9 +53,10 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
   /// 1001 or without a code.
   public var isOrderly: Bool {
     switch cause {
-    case .local, .shutdown: true
+    case .local, .shutdown, .lifetime: true
     case .peer: code == .normalClosure || code == .goingAway || code == .noStatusRcvd
-    case .handlerFailed, .messageUnfinished, .violation, .deadline, .slowConsumer, .outOfMemory, .transport:
+    case .handlerFailed, .messageUnfinished, .violation, .deadline, .slowConsumer, .rateLimit, .outOfMemory,
+      .transport:
       false
     }
   }
@@ -74,6 +79,10 @@ extension WebSocketClosed: CustomStringConvertible {
       case .deadline(let cause): "given up: \(cause)"
       case .slowConsumer(let unsent):
         "given up: the peer takes less than it is sent, \(unsent) bytes are waiting (WebSocketOptions.slowConsumer)"
+      case .rateLimit:
+        "closed, since the peer sends more than it may in a second (WebSocketOptions.rateLimit)"
+      case .lifetime(let limit):
+        "closed by this end, since a connection lasts for \(limit) at most (WebSocketServerLimits.maxLifetime)"
       case .outOfMemory(let limit):
         "closed, since messages under way over all connections take \(limit) bytes (MemoryBudget)"
       case .transport(nil): "the transport has ended without a Close"

@@ -30,6 +30,9 @@ public struct WebSocketOptions: Sendable, Hashable {
   /// there holds up the other connections of that event loop, and must not block: hand such work to an actor or to a
   /// detached task, or choose `false`. Of no account for code that belongs to an actor.
   public var runsOnEventLoop = true
+  /// How many messages, and how many bytes of them, the peer may send in a second. Default `nil`: as many as this end reads.
+  /// One that sends more is closed with 1008, and what it has sent beyond is dropped.
+  public var rateLimit: RateLimit?
   /// Compression of messages (RFC 7692). Default `nil`: none is negotiated. Costs CPU, and memory for the messages
   /// under way; what one peer can read and another one chooses should not be compressed together (CRIME).
   public var compression: WebSocketCompression?

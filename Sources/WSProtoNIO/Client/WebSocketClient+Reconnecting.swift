@@ -128,8 +128,8 @@ extension WebSocketClosed {
   /// Whether another connection may help, for a ``ReconnectPolicy``: not where this end has wanted the end.
   public var reconnectCause: ReconnectPolicy.Cause {
     switch cause {
-    case .local, .shutdown, .handlerFailed, .messageUnfinished: .final
-    case .peer, .violation, .deadline, .slowConsumer, .outOfMemory, .transport: .closed(code)
+    case .local, .shutdown, .lifetime, .handlerFailed, .messageUnfinished: .final
+    case .peer, .violation, .deadline, .slowConsumer, .rateLimit, .outOfMemory, .transport: .closed(code)
     }
   }
 }

@@ -35,20 +35,26 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let responder: any HandshakeResponder
   private let pending: PendingConnection
-  private let remoteAddress: SocketAddress?
+  /// The other end of the connection.
+  private let peer: SocketAddress?
+  /// Where the request under way comes from: the peer, or the client that a proxy has told of.
+  private var client: SocketAddress?
   private var reader: HTTP1RequestReader
   private var state = State.reading
   private var exchange: Exchange?
   private var requestCount = 0
+  /// The server shuts down: the next answer is the last one.
+  private var isQuiescing = false
   private var holdsRead = false
   /// `readOn` is under way: an answer that is there at once doesn't nest another one in it.
   private var isReadingOn = false
   private var context: ChannelHandlerContext?
 
-  init(_ responder: any HandshakeResponder, _ pending: PendingConnection, remoteAddress: SocketAddress?) {
+  init(_ responder: any HandshakeResponder, _ pending: PendingConnection, peer: SocketAddress?) {
     self.responder = responder
     self.pending = pending
-    self.remoteAddress = remoteAddress
+    self.peer = peer
+    client = peer
     reader = HTTP1RequestReader(limits: responder.socketOptions.configuration.limits)
   }
 
@@ -79,8 +85,13 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is ChannelShouldQuiesceEvent { isQuiescing = true }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    responder.refused(.transport, "the transport has failed: \(error)", from: remoteAddress)
+    responder.refused(.transport, "the transport has failed: \(error)", from: client)
     context.close(promise: nil)
   }
 
@@ -101,6 +112,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private func take(_ part: HTTP1RequestReader.Part) {
     switch part {
     case .head(let request, let minorVersion):
+      client = responder.client(of: peer, request.headerFields)
       if Self.asksForWebSocket(request) { return negotiate(request, minorVersion) }
       exchange = Exchange(request: request)
       if request.headerFields[.expect]?.lowercased() == "100-continue" {
@@ -130,9 +142,11 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     requestCount += 1
     state = .answering
     pending.disarm()
-    let request = HTTPServerRequest(head: exchange.request, body: exchange.body, remoteAddress: remoteAddress)
+    let request = HTTPServerRequest(head: exchange.request, body: exchange.body, remoteAddress: client)
     let options = splitCommaHeader(exchange.request.headerFields[.connection] ?? "").map { $0.lowercased() }
-    let closes = options.contains("close") || requestCount >= responder.maxRequestsPerConnection
+    let closes =
+      options.contains("close") || isQuiescing
+      || requestCount >= responder.maxRequestsPerConnection
     let upgradeRequired = HTTPServerResponse(
       status: .upgradeRequired,
       headerFields: [.upgrade: "websocket", .connection: "Upgrade"]
@@ -159,7 +173,8 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
       return refuse(error)
     }
     state = .answering
-    responder.decide(negotiation.request, from: remoteAddress).whenKnown(on: context.eventLoop) { decision in
+    let origin = HandshakeOrigin(client: client, peer: peer, channel: context.channel, isStream: false)
+    responder.decide(negotiation.request, origin).whenKnown(on: context.eventLoop) { decision in
       self.carryOut(decision, negotiation)
     }
   }
@@ -189,7 +204,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         try upgrade(opening, reader.takeUnreadBytes(), context)
       }
     } catch {
-      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: remoteAddress)
+      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: client)
       respond(HTTPServerResponse(status: .internalServerError), to: nil, closes: true)
     }
   }
@@ -205,7 +220,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     state = .upgraded
     pending.end()
     // Flushes, with the answers to what came behind the request.
-    let socket = try opening.open(on: context.channel, trailingData, remoteAddress, responder)
+    let socket = try opening.open(on: context.channel, trailingData, client, responder)
     responder.opened(socket)
     releaseRead()
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
@@ -215,7 +230,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   /// The request is not legal: answers as the core says.
   private func refuse(_ error: RemoteProtocolError) {
-    responder.refused(.request, error.description, from: remoteAddress)
+    responder.refused(.request, error.description, from: client)
     respond(HTTPServerResponse(error), to: nil, closes: true)
   }
 
@@ -234,7 +249,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     do throws(LocalProtocolError) {
       try head.appendHead(to: &bytes)
     } catch {
-      responder.refused(.decision, "a response cannot be sent: \(error)", from: remoteAddress)
+      responder.refused(.decision, "a response cannot be sent: \(error)", from: client)
       return context.close(promise: nil)
     }
     exchange = nil

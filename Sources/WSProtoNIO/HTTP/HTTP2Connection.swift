@@ -8,10 +8,8 @@ import WSProto
 
 /// A server's side of an HTTP/2 connection, which carries any number of streams (RFC 9113, RFC 8441).
 ///
-/// Its bounds: 100 streams at once, heads of ``WebSocketOptions/maxHeadBytes``, and those of swift-nio-http2 on what a peer
-/// can do in vain: 200 resets, 200 stream errors and 200 control frames in 30 s, 5 CONTINUATION frames a head, 1 empty
-/// DATA frame in a row. A connection that goes beyond one is closed. A connection without a stream is closed after the
-/// time of an opening handshake.
+/// A connection that goes beyond ``configuration(_:)``'s bounds on what a peer can do in vain is closed. One without a
+/// stream is closed after the time of an opening handshake.
 final class HTTP2Connection {
   static let maxConcurrentStreams = 100
 
@@ -25,22 +23,24 @@ final class HTTP2Connection {
   static func configure(
     _ channel: any Channel,
     _ responder: any HandshakeResponder,
-    _ pending: PendingConnection
+    _ pending: PendingConnection,
+    peer: SocketAddress?
   ) throws {
     let options = responder.socketOptions
     let connection = HTTP2Connection(channel, pending, options.timeouts.opening)
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+    // Tells the peer to open no more streams (GOAWAY, RFC 9113 §6.8) when it is to, and closes behind the last one.
+    let ending = NIOHTTP2ServerConnectionManagementHandler(
+      eventLoop: channel.eventLoop,
+      configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil)
+    )
     let opening = options.timeouts.opening
-    var configuration = NIOHTTP2Handler.ConnectionConfiguration()
-    configuration.initialSettings = [
-      HTTP2Setting(parameter: .maxConcurrentStreams, value: maxConcurrentStreams),
-      HTTP2Setting(parameter: .maxHeaderListSize, value: options.maxHeadBytes),
-      HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
-    ]
+    let configuration = Self.configuration(options)
     _ = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
       mode: .server,
-      connectionConfiguration: configuration,
-      streamConfiguration: NIOHTTP2Handler.StreamConfiguration()
+      connectionConfiguration: configuration.connection,
+      streamConfiguration: configuration.stream,
+      streamDelegate: ending.http2StreamDelegate
     ) { stream in
       stream.eventLoop.makeCompletedFuture {
         let connection = bound.value
@@ -48,13 +48,45 @@ final class HTTP2Connection {
         let pending = PendingConnection(stream, limit: opening) {}
         try stream.pipeline.syncOperations.addHandlers([
           HTTP2FramePayloadToHTTPServerCodec(),
-          HTTP2StreamHandler(responder, pending, remoteAddress: stream.remoteAddress) {
+          HTTP2StreamHandler(responder, pending, peer: peer) {
             connection.pending.end()
           },
         ])
       }
     }
-    try channel.pipeline.syncOperations.addHandler(HTTP2ErrorHandler(responder))
+    try channel.pipeline.syncOperations.addHandlers([ending, HTTP2ErrorHandler(responder, peer)])
+    if let limit = responder.maxLifetime { connection.limitLifetime(limit) }
+  }
+
+  /// The bounds, stated here whatever the library's defaults are.
+  static func configuration(_ options: WebSocketOptions) -> NIOHTTP2Handler.Configuration {
+    var configuration = NIOHTTP2Handler.Configuration()
+    configuration.connection.initialSettings = [
+      HTTP2Setting(parameter: .maxConcurrentStreams, value: maxConcurrentStreams),
+      HTTP2Setting(parameter: .maxHeaderListSize, value: options.maxHeadBytes),
+      HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
+    ]
+    // Each costs a turn of the parser and brings nothing.
+    configuration.connection.maximumSequentialEmptyDataFrames = 1
+    configuration.connection.maximumSequentialContinuationFrames = 5
+    // PING, SETTINGS, PRIORITY; a peer that doesn't read their answers is closed before these take 100 KiB.
+    configuration.connection.controlFrameRateLimit.maximumCount = 200
+    configuration.connection.controlFrameRateLimit.windowLength = .seconds(30)
+    configuration.connection.maximumBufferedControlFrames = 1000
+    // Streams opened and reset at once (CVE-2023-44487), and errors of streams.
+    configuration.stream.streamResetFrameRateLimit.maximumCount = 200
+    configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(30)
+    configuration.stream.streamErrorRateLimit.maximumCount = 200
+    configuration.stream.streamErrorRateLimit.windowLength = .seconds(30)
+    configuration.connection.maximumConnectionGlitches = 200
+    configuration.connection.maximumRecentlyResetStreams = 100
+    // What a peer may send before this end takes it, over all streams and on one.
+    configuration.connection.targetWindowSize = 65_535
+    configuration.stream.targetWindowSize = 65_535
+    // From here on a stream that its peer doesn't take isn't writable, so that its writer waits.
+    configuration.stream.outboundBufferSizeHighWatermark = 8192
+    configuration.stream.outboundBufferSizeLowWatermark = 4096
+    return configuration
   }
 
   private init(_ channel: any Channel, _ pending: PendingConnection, _ limit: Duration?) {
@@ -75,6 +107,15 @@ final class HTTP2Connection {
     }
   }
 
+  /// After that time, or up to a tenth of it earlier, new streams go elsewhere.
+  private func limitLifetime(_ limit: Duration) {
+    let channel = channel
+    let end = channel.eventLoop.scheduleTask(in: TimeAmount(clamped: limit.shortenedAtRandom)) {
+      channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+    channel.closeFuture.whenComplete { _ in end.cancel() }
+  }
+
   private func waitForStream() {
     guard let limit, channel.isActive else { return }
     let channel = channel
@@ -87,16 +128,16 @@ private final class HTTP2ErrorHandler: ChannelInboundHandler {
   typealias InboundIn = Never
 
   private let responder: any HandshakeResponder
+  private let peer: SocketAddress?
 
-  init(_ responder: any HandshakeResponder) { self.responder = responder }
+  init(_ responder: any HandshakeResponder, _ peer: SocketAddress?) {
+    self.responder = responder
+    self.peer = peer
+  }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if error is NIOHTTP2Errors.StreamError { return }
-    responder.refused(
-      .transport,
-      "a connection of HTTP/2 has failed: \(error)",
-      from: context.channel.remoteAddress
-    )
+    responder.refused(.transport, "a connection of HTTP/2 has failed: \(error)", from: peer)
     context.close(promise: nil)
   }
 }

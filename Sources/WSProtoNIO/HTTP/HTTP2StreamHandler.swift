@@ -33,7 +33,10 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   private let pending: PendingConnection
   /// Called when the stream carries a WebSocket.
   private let onOpen: () -> Void
-  private let remoteAddress: SocketAddress?
+  /// The other end of the connection.
+  private let peer: SocketAddress?
+  /// Where the request comes from: the peer, or the client that a proxy has told of.
+  private var client: SocketAddress?
   private var state = State.reading
   private var request: HTTPRequest?
   /// The body of an ordinary request; of an extended CONNECT what has come before the decision.
@@ -45,11 +48,12 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   init(
     _ responder: any HandshakeResponder,
     _ pending: PendingConnection,
-    remoteAddress: SocketAddress?,
+    peer: SocketAddress?,
     onOpen: @escaping () -> Void
   ) {
     self.responder = responder
-    self.remoteAddress = remoteAddress
+    self.peer = peer
+    client = peer
     self.pending = pending
     self.onOpen = onOpen
   }
@@ -98,7 +102,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if state == .open { return context.fireErrorCaught(error) }
-    responder.refused(.transport, "a stream has failed: \(error)", from: remoteAddress)
+    responder.refused(.transport, "a stream has failed: \(error)", from: client)
     context.close(promise: nil)
   }
 
@@ -106,6 +110,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
 
   private func take(_ request: HTTPRequest) {
     self.request = request
+    client = responder.client(of: peer, request.headerFields)
     guard request.method == .connect || request.extendedConnectProtocol != nil, let context else { return }
     state = .answering
     let negotiation: ServerNegotiation
@@ -117,16 +122,11 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
         configuration: responder.socketOptions.configuration
       )
     } catch {
-      responder.refused(.request, error.description, from: remoteAddress)
+      responder.refused(.request, error.description, from: client)
       return respond(HTTPServerResponse(error))
     }
-    guard responder.admitStream() else {
-      responder.refused(.limit, "a stream beyond the limit on connections", from: remoteAddress)
-      return respond(HTTPServerResponse(status: .serviceUnavailable))
-    }
-    let responder = responder
-    context.channel.closeFuture.whenComplete { _ in responder.streamEnded() }
-    responder.decide(negotiation.request, from: remoteAddress).whenKnown(on: context.eventLoop) {
+    let origin = HandshakeOrigin(client: client, peer: peer, channel: context.channel, isStream: true)
+    responder.decide(negotiation.request, origin).whenKnown(on: context.eventLoop) {
       self.carryOut($0, negotiation)
     }
   }
@@ -135,7 +135,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     guard let request, let context else { return }
     state = .answering
     pending.disarm()
-    let received = HTTPServerRequest(head: request, body: body, remoteAddress: remoteAddress)
+    let received = HTTPServerRequest(head: request, body: body, remoteAddress: client)
     // Nothing to upgrade to here, unlike in HTTP/1.1.
     let answer = responder.answer(received) ?? .now(HTTPServerResponse(status: .notFound))
     answer.whenKnown(on: context.eventLoop) { self.respond($0) }
@@ -157,13 +157,13 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
         onOpen()
         let early = body.withUnsafeReadableBytes { Bytes(copying: $0) }
         body = ByteBuffer()
-        let socket = try opening.open(on: context.channel, early, remoteAddress, responder)
+        let socket = try opening.open(on: context.channel, early, client, responder)
         responder.opened(socket)
         if hasInputEnded { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
         releaseRead()
       }
     } catch {
-      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: remoteAddress)
+      responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: client)
       respond(HTTPServerResponse(status: .internalServerError))
     }
   }

@@ -3,7 +3,7 @@
 #if NIO
 public import HTTPTypes
 public import NIOCore
-import WSProto
+public import WSProto
 
 /// An ordinary HTTP request to a server of WebSockets: for a page, a health check, a metric.
 public struct HTTPServerRequest: Sendable {
@@ -11,8 +11,30 @@ public struct HTTPServerRequest: Sendable {
   public let head: HTTPRequest
   /// The whole body.
   public let body: ByteBuffer
-  /// Where the request comes from, as the transport says; `nil` if it doesn't.
+  /// Where the client is, as the transport says, or a proxy that is trusted; `nil` if neither does.
   public let remoteAddress: SocketAddress?
+}
+
+/// A request for a WebSocket, on which a server decides: ``WebSocketServerOptions/decide``.
+///
+/// It has the properties of its `Request` as its own:
+///
+/// ```swift
+/// import WSProtoNIO
+///
+/// func isChat(_ request: WebSocketServerRequest) -> Bool { request.target == "/chat" }
+/// ```
+@dynamicMemberLookup
+public struct WebSocketServerRequest: Sendable {
+  /// The host, the target, the subprotocols, the fields.
+  public let request: Request
+  /// Where the client is, as the transport says, or a proxy that is trusted; `nil` if neither does.
+  public let remoteAddress: SocketAddress?
+
+  /// A property of ``request``.
+  public subscript<Value>(dynamicMember member: KeyPath<Request, Value>) -> Value {
+    request[keyPath: member]
+  }
 }
 
 /// The answer to an ordinary HTTP request, or the refusal of a WebSocket.

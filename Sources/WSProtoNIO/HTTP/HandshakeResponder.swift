@@ -27,22 +27,38 @@ protocol HandshakeResponder: AnyObject, Sendable {
   /// The most ordinary requests on one connection of HTTP/1.1.
   var maxRequestsPerConnection: Int { get }
 
-  /// What to do with a request for a WebSocket: known at once, or after a while.
-  func decide(_ request: Request, from address: SocketAddress?) -> Eventual<WebSocketDecision>
+  /// How long a WebSocket may last; `nil` for ever.
+  var maxLifetime: Duration? { get }
+  /// The memory that all connections share for messages under way.
+  var budget: MemoryBudget? { get }
+
+  /// Where the client of a request with these fields is: `peer`, or where a proxy says.
+  func client(of peer: SocketAddress?, _ fields: HTTPFields) -> SocketAddress?
+  /// What to do with a request for a WebSocket: known at once, or after a while. Where it isn't refused, it counts as a
+  /// connection until its channel ends.
+  func decide(_ request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision>
   /// The answer to an ordinary request; `nil` where there are no such answers.
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>?
   /// Contexts of compression on this event loop, which is the current one; `nil` without compression.
   func deflatePool(on eventLoop: any EventLoop) -> DeflatePool?
-  /// The memory that all connections share for messages under way.
-  var budget: MemoryBudget? { get }
-  /// Whether one more WebSocket may be opened on a stream of HTTP/2; if so, it counts as a connection.
-  func admitStream() -> Bool
-  /// Such a stream has ended.
-  func streamEnded()
+  /// Where connections on this event loop, which is the current one, count what they carry; `nil` if nobody wants to know.
+  func traffic(on eventLoop: any EventLoop) -> Traffic?
   /// A connection is open.
   func opened(_ socket: WebSocket)
   /// Something came to nothing before it was a WebSocket; for the log and the metrics.
   func refused(_ cause: RefusalCause, _ details: String, from address: SocketAddress?)
+}
+
+/// Where a request for a WebSocket comes from.
+struct HandshakeOrigin {
+  /// The client.
+  let client: SocketAddress?
+  /// The other end of the connection: the client, or a proxy.
+  let peer: SocketAddress?
+  /// That of the connection, or of the stream.
+  let channel: any Channel
+  /// A stream of HTTP/2, one of several on a connection.
+  let isStream: Bool
 }
 
 /// Why something came to nothing before it was a WebSocket: the label in the metrics and in the log.
@@ -57,6 +73,10 @@ enum RefusalCause: String, Sendable, CaseIterable {
   case decision
   /// The limit on connections.
   case limit
+  /// What one client may have.
+  case client
+  /// The header of the PROXY protocol is missing or wrong, or the peer is no proxy.
+  case proxyProtocol = "proxy_protocol"
   /// The server shuts down.
   case shutdown
 }

@@ -50,7 +50,8 @@ struct ServerOpening {
       on: channel,
       opening,
       options: responder.socketOptions,
-      budget: responder.budget
+      budget: responder.budget,
+      traffic: responder.traffic(on: channel.eventLoop)
     )
   }
 

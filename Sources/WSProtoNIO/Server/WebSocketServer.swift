@@ -25,10 +25,11 @@ import WSProto
 /// down. The server lives on in any case.
 ///
 /// **Shutting down.** A graceful shutdown of the service group, ``shutDown()``, or the cancellation of the task that
-/// runs the server, begin it. No connection is accepted any more, and handshakes are refused with 503. Each socket's
-/// `messages` ends after what was received until then, and its closure may still send; when it returns, the connection is
-/// closed with 1001. Closures that haven't returned after two thirds of ``WebSocketServerOptions/shutdownTimeout`` are
-/// cancelled, at once if the task was cancelled; what is left at its end is dropped.
+/// runs the server, begin it. No connection is accepted any more, handshakes are refused with 503, and clients of HTTP/2
+/// are told to go elsewhere (GOAWAY). Batch after batch, as ``WebSocketShutdown`` says, each socket's `messages` ends after
+/// what was received until then, and its closure may still send; when it returns, the connection is closed with 1001.
+/// Closures that haven't returned after two thirds of ``WebSocketShutdown/timeout`` are cancelled, at once if the task was
+/// cancelled; what is left at its end is dropped.
 public final class WebSocketServer: Service {
   /// What is done with an open connection.
   public typealias Handler = @Sendable (WebSocket) async throws -> Void

@@ -20,11 +20,18 @@ final class Outbox: Sendable {
     case part(MessagePart, compress: Bool)
 
     /// Its size on the wire, at most, if it isn't compressed.
-    var byteCount: Int {
+    var byteCount: Int { payloadCount + 14 }
+
+    /// Whether it is a whole message, or the last part of one.
+    var endsMessage: Bool {
+      if case .part(let part, _) = self { part.isLast } else { true }
+    }
+
+    var payloadCount: Int {
       switch self {
-      case .message(let message, _): message.bytes.readableBytes + 14
-      case .prepared(let message): message.payload.count + 14
-      case .part(let part, _): part.message.bytes.readableBytes + 14
+      case .message(let message, _): message.bytes.readableBytes
+      case .prepared(let message): message.payload.count
+      case .part(let part, _): part.message.bytes.readableBytes
       }
     }
   }

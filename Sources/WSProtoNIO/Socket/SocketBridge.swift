@@ -20,14 +20,29 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// The socket has begun to close.
   private var isClosing = false
   private var stallTimer: Scheduled<Void>?
+  /// Where this connection counts what it carries.
+  private let traffic: Traffic?
+  private let isCompressing: Bool
+  /// What the peer may send.
+  private let rate: InboundRate?
   /// Called once, at the end of the connection.
   var onEnd: (() -> Void)?
 
-  init(inbox: Inbox, outbox: Outbox, options: WebSocketOptions, executor: EventLoopExecutor?) {
+  init(
+    inbox: Inbox,
+    outbox: Outbox,
+    options: WebSocketOptions,
+    executor: EventLoopExecutor?,
+    traffic: Traffic?,
+    isCompressing: Bool
+  ) {
     self.executor = executor
     self.inbox = inbox
     self.outbox = outbox
     self.options = options
+    self.traffic = traffic
+    self.isCompressing = isCompressing
+    rate = options.rateLimit.map { InboundRate($0) }
   }
 
   /// The handler that tells this bridge what happens.
@@ -50,7 +65,14 @@ final class SocketBridge: WebSocketChannelDelegate {
       isInReadLoop = true
       executor?.hold()
     }
-    return inbox.deliver(messages, isBounded: isClosing)
+    if let traffic { count(messages, traffic) }
+    guard let rate, let handler else { return inbox.deliver(messages, isBounded: isClosing) }
+    let legal = rate.take(messages, at: handler.now)
+    let hasRoom = legal.isEmpty || inbox.deliver(Array(legal), isBounded: isClosing)
+    guard legal.count < messages.count else { return hasRoom }
+    // What comes now is read for the peer's Close, and given to nobody.
+    handler.close(CloseConnection(code: .policyViolation, reason: "too many messages"), cause: .rateLimit)
+    return true
   }
 
   func endReadLoop() {
@@ -60,7 +82,12 @@ final class SocketBridge: WebSocketChannelDelegate {
     if hasItems { encode(outbox.take()) }
   }
 
-  func willWrite(_ count: Int) { outbox.willWrite(count) }
+  func roundTrip(_ time: Duration) { traffic?.roundTrip(time) }
+
+  func willWrite(_ count: Int) {
+    outbox.willWrite(count)
+    if isCompressing { traffic?.sums.compressibleWire += count }
+  }
 
   func sent(_ count: Int) { outbox.sent(count) }
 
@@ -89,6 +116,7 @@ final class SocketBridge: WebSocketChannelDelegate {
   private func encode(_ items: [Outbox.Item]) {
     hasItems = false
     guard let handler else { return }
+    if let traffic { count(items, traffic) }
     for item in items {
       // Not legal after a Close only: those that send later are told.
       switch item {
@@ -98,6 +126,23 @@ final class SocketBridge: WebSocketChannelDelegate {
         try? handler.send(part.message, isLast: part.isLast, compress: compress)
       }
     }
+  }
+
+  private func count(_ parts: [MessagePart], _ traffic: Traffic) {
+    for part in parts {
+      traffic.sums.messagesReceived += part.isLast ? 1 : 0
+      traffic.sums.bytesReceived += part.message.bytes.readableBytes
+    }
+  }
+
+  private func count(_ items: [Outbox.Item], _ traffic: Traffic) {
+    var bytes = 0
+    for item in items {
+      traffic.sums.messagesSent += item.endsMessage ? 1 : 0
+      bytes += item.payloadCount
+    }
+    traffic.sums.bytesSent += bytes
+    if isCompressing { traffic.sums.compressiblePayload += bytes }
   }
 
   /// The inbox has room again.
@@ -154,6 +199,28 @@ final class SocketBridge: WebSocketChannelDelegate {
       guard case .state = error.violation else { return completion(.failure(error)) }
     }
     handler.whenClosed { completion(.success($0)) }
+  }
+}
+
+/// What a peer sends, against ``WebSocketOptions/rateLimit``.
+private final class InboundRate {
+  private var meter: RateMeter
+  private var isExceeded = false
+  /// Those of a message that comes in parts.
+  private var unfinishedBytes = 0
+
+  init(_ limit: RateLimit) { meter = RateMeter(limit) }
+
+  /// The messages, up to the first one that is beyond the limit; none after that.
+  func take(_ parts: [MessagePart], at now: Duration) -> ArraySlice<MessagePart> {
+    parts.prefix { part in
+      guard !isExceeded else { return false }
+      unfinishedBytes += part.message.bytes.readableBytes
+      guard part.isLast else { return true }
+      isExceeded = meter.receivedMessage(bytes: unfinishedBytes, at: now) > .zero
+      unfinishedBytes = 0
+      return !isExceeded
+    }
   }
 }
 

@@ -27,7 +27,8 @@ public final class WebSocket: Sendable {
   public let request: Request
   /// The answer to it; on a client only.
   public let response: AcceptConnection?
-  /// Where the peer is, as the transport says; `nil` if it doesn't. Behind a proxy, that is the proxy.
+  /// Where the peer is, as the transport says; `nil` if it doesn't. Behind a proxy, that is the proxy; on a server, the
+  /// client, if the proxy is one of those that the server trusts.
   public let remoteAddress: SocketAddress?
   /// The subprotocol that was agreed on (RFC 6455 §1.9).
   public let subprotocol: String?
@@ -69,9 +70,10 @@ public final class WebSocket: Sendable {
     on channel: any Channel,
     _ opening: Opening,
     options: WebSocketOptions,
-    budget: MemoryBudget? = nil
+    budget: MemoryBudget? = nil,
+    traffic: Traffic? = nil
   ) throws -> WebSocket {
-    let socket = WebSocket(connection, channel, opening, options)
+    let socket = WebSocket(connection, channel, opening, options, traffic)
     let handler = socket.bridge.value.makeHandler(connection, budget: budget)
     try channel.pipeline.syncOperations.addHandler(handler)
     return socket
@@ -81,7 +83,8 @@ public final class WebSocket: Sendable {
     _ connection: Connection,
     _ channel: any Channel,
     _ opening: Opening,
-    _ options: WebSocketOptions
+    _ options: WebSocketOptions,
+    _ traffic: Traffic?
   ) {
     id = Self.lastID.add(1, ordering: .relaxed).newValue
     request = opening.request
@@ -109,7 +112,14 @@ public final class WebSocket: Sendable {
       onWait: { eventLoop.execute { link.bridge?.value.watchStall(on: eventLoop) } }
     )
     executor = options.runsOnEventLoop ? EventLoopExecutor(eventLoop) : nil
-    let bridge = SocketBridge(inbox: inbox, outbox: outbox, options: options, executor: executor)
+    let bridge = SocketBridge(
+      inbox: inbox,
+      outbox: outbox,
+      options: options,
+      executor: executor,
+      traffic: traffic,
+      isCompressing: compression != nil
+    )
     self.bridge = NIOLoopBound(bridge, eventLoop: eventLoop)
     link.set(self.bridge)
     bridge.onEnd = { link.set(nil) }
@@ -159,6 +169,11 @@ public final class WebSocket: Sendable {
       return nil
     }
     return try result.get()
+  }
+
+  /// Begins to close for a cause, and waits for nothing.
+  func beginClose(_ close: CloseConnection, cause: WebSocketClosed.Cause) {
+    onEventLoop { bridge in bridge.close(close, cause: cause) { _ in } }
   }
 
   /// Whether the connection has ended, or this end has begun to close it.

@@ -100,7 +100,9 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
       refuse(HTTPServerResponse(error), channel, promise)
       return promise.futureResult
     }
-    responder.decide(negotiation.request, from: channel.remoteAddress).whenKnown(on: channel.eventLoop) {
+    let peer = channel.remoteAddress
+    let origin = HandshakeOrigin(client: peer, peer: peer, channel: channel, isStream: false)
+    responder.decide(negotiation.request, origin).whenKnown(on: channel.eventLoop) {
       self.carryOut($0, negotiation, channel, promise)
     }
     return promise.futureResult

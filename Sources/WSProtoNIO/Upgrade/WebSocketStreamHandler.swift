@@ -61,7 +61,7 @@ public final class WebSocketStreamHandler: ChannelInboundHandler, RemovableChann
       if case .head(let request) = Self.unwrapInboundIn(data), request.extendedConnectProtocol == "websocket"
       {
         let pending = PendingConnection(context.channel, limit: responder.socketOptions.timeouts.opening) {}
-        let handler = HTTP2StreamHandler(responder, pending, remoteAddress: context.channel.remoteAddress) {}
+        let handler = HTTP2StreamHandler(responder, pending, peer: context.channel.remoteAddress) {}
         try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
       } else {
         try ordinary(context.channel)

@@ -40,7 +40,7 @@ final class UpgradeResponder: HandshakeResponder {
   var socketOptions: WebSocketOptions { options.socket }
   var budget: MemoryBudget? { options.budget }
 
-  func decide(_ request: Request, from address: SocketAddress?) -> Eventual<WebSocketDecision> {
+  func decide(_ request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision> {
     do throws(OriginRefusal) {
       try request.checkOrigin(options.origin)
     } catch {
@@ -60,13 +60,14 @@ final class UpgradeResponder: HandshakeResponder {
 
   func opened(_ socket: WebSocket) { onOpen(socket) }
 
-  // The server's own: ordinary requests, limits, the log.
+  // The server's own: ordinary requests, proxies, limits, the log.
+  var maxLifetime: Duration? { nil }
+  func client(of peer: SocketAddress?, _ fields: HTTPFields) -> SocketAddress? { peer }
   var maxBodyBytes: Int { 0 }
   var maxRequestsPerConnection: Int { 1 }
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>? { nil }
   func deflatePool(on eventLoop: any EventLoop) -> DeflatePool? { nil }
-  func admitStream() -> Bool { true }
-  func streamEnded() {}
+  func traffic(on eventLoop: any EventLoop) -> Traffic? { nil }
   func refused(_ cause: RefusalCause, _ details: String, from address: SocketAddress?) {}
 }
 #endif

@@ -2,6 +2,7 @@
 
 #if NIO
 public import HTTPTypes
+import NIOCore
 internal import WSProto
 
 /// Which proxies a server believes what they say about the client, and in which field they say it.
@@ -49,7 +50,13 @@ public struct TrustedProxies: Sendable, Hashable {
   /// - Returns: `peer` itself, unless it is a proxy's. Where a proxy says nothing that can be read, such as `unknown` or
   ///   a name of its own making (RFC 7239 §6), that proxy: whoever limits clients by address limits its clients together.
   public func client(of peer: IPAddress, _ fields: HTTPFields) -> ForwardedNode {
-    var client = ForwardedNode(address: peer.unmapped, port: nil)
+    let own = ForwardedNode(address: peer.unmapped, port: nil)
+    return contains(own.address) ? client(toldIn: fields) ?? own : own
+  }
+
+  /// The client that the proxy next to the server tells of; `nil` where it says nothing that can be read.
+  func client(toldIn fields: HTTPFields) -> ForwardedNode? {
+    var client: ForwardedNode?
     let name = field == .forwarded ? "forwarded" : "x-forwarded-for"
     for line in fields.lazy.filter({ $0.name.canonicalName == name }).map(\.value).reversed() {
       // A line that cannot be read may hide what a proxy has added to it.
@@ -57,7 +64,8 @@ public struct TrustedProxies: Sendable, Hashable {
         return client
       }
       for node in nodes.reversed() {
-        guard contains(client.address), let next = node else { return client }
+        if let client, !contains(client.address) { return client }
+        guard let next = node else { return client }
         client = next
       }
     }
@@ -83,6 +91,9 @@ public struct ForwardedNode: Sendable, Hashable {
     self.address = address
     self.port = port
   }
+
+  /// The same for sockets, with port 0 where none was told.
+  var socketAddress: SocketAddress? { try? SocketAddress(ipAddress: "\(address)", port: port ?? 0) }
 
   /// `IPv4address`, `"[" IPv6address "]"`, with or without a port (RFC 7239 §6); `nil` for what names no address.
   ///

@@ -91,6 +91,33 @@ struct HostilePeerTests {
     #expect(budget.usedBytes == 0)
   }
 
+  @Test(
+    "holds no more for 1,000 peers, each a byte short of its limit, than they may have together",
+    .threat(26)
+  )
+  func manyUnfinishedMessages() throws {
+    var options = WebSocketOptions()
+    options.maxMessageBytes = 4 << 10
+    let budget = MemoryBudget(limit: 1 << 20)
+    let part = [UInt8](repeating: 1, count: (4 << 10) - 1)
+    var refused = 0
+    var benches: [Bench] = []
+    for _ in 0..<1000 {
+      let bench = try Bench(.server, options, budget: budget)
+      try bench.receive(bench.peer.sendBytes(part, messageFinished: false))
+      #expect(budget.usedBytes <= budget.limit)
+      if case .closeConnection(let close) = try bench.sentEvents().first {
+        #expect(close.code == .tryAgainLater)
+        refused += 1
+      }
+      benches.append(bench)
+    }
+    // 256 have room.
+    #expect(refused == 744)
+    for bench in benches { _ = try? bench.channel.finish() }
+    #expect(budget.usedBytes == 0)
+  }
+
   @Test("takes messages of 2 GiB at most, which a buffer can hold, whatever the limit")
   func largestMessage() throws {
     var options = WebSocketOptions()
@@ -215,6 +242,7 @@ private final class Taker: WebSocketChannelDelegate {
   }
 
   func endReadLoop() {}
+  func roundTrip(_ time: Duration) {}
   func willWrite(_ count: Int) {}
   func sent(_ count: Int) {}
   func ended(_ closed: WebSocketClosed) { self.closed = closed }

@@ -173,11 +173,14 @@ struct HTTP1ServerTests {
     }
   }
 
-  @Test("bounds bodies and the number of requests on a connection, and closes where it is asked to")
+  @Test(
+    "bounds bodies and the number of requests on a connection, and closes where it is asked to",
+    .threat(24)
+  )
   func bounds() async throws {
     var options = pages
-    options.maxBodyBytes = 10
-    options.maxRequestsPerConnection = 3
+    options.limits.maxBodyBytes = 10
+    options.limits.maxRequestsPerConnection = 3
     try await withServer(options) { address, _ in
       for body in [
         "Content-Length: 11\r\n\r\nhello world", "Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n",
@@ -205,10 +208,10 @@ struct HTTP1ServerTests {
     }
   }
 
-  @Test("answers thousands of pipelined requests that need no thought, one after the other")
+  @Test("answers thousands of pipelined requests that need no thought, one after the other", .threat(24))
   func manyPipelined() async throws {
     var options = WebSocketServerOptions()
-    options.maxRequestsPerConnection = .max
+    options.limits.maxRequestsPerConnection = .max
     // Busy for a while: not with what other tests wait for.
     let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     options.eventLoopGroup = eventLoops
@@ -233,11 +236,13 @@ struct HTTP1ServerTests {
     try await eventLoops.shutdownGracefully()
   }
 
-  @Test("makes no answer while the one before waits for a peer that doesn't read")
+  @Test("makes no answer while the one before waits for a peer that doesn't read", .threat(24))
   func unreadAnswers() async throws {
     let made = Counter()
     let page = ByteBuffer(repeating: UInt8(ascii: "x"), count: 12 << 20)
     var options = WebSocketServerOptions()
+    // Of no matter here, whatever else the machine does.
+    options.socket.timeouts.opening = .seconds(300)
     options.answer = { _ in
       made.add(1)
       return HTTPServerResponse(body: page)

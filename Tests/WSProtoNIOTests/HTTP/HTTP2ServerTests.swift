@@ -2,6 +2,7 @@
 
 #if NIO
 import HTTPTypes
+import Logging
 import NIOCore
 import NIOHTTPTypes
 import NIOSSL
@@ -104,25 +105,35 @@ struct HTTP2ServerTests {
     }
   }
 
-  @Test("refuses a stream beyond the limit on connections with 503, and takes one when there is room")
+  @Test(
+    "refuses a stream beyond the limit on connections with 503, says so once, and takes one when there is room",
+    .threat(25)
+  )
   func streamLimit() async throws {
     var options = try options()
-    options.maxConnections = 2
-    try await withServer(options) { address, server in
+    options.limits.maxConnections = 2
+    let log = TestLog()
+    try await withServer(options, log: log) { address, server in
       try await HTTP2TestClient.connect(to: address) { client in
         try await client.open { first in
           #expect(try await first.status() == 200)
-          try await client.open { second async throws in #expect(try await second.status() == 503) }
+          for _ in 0..<3 {
+            try await client.open { second async throws in #expect(try await second.status() == 503) }
+          }
+          #expect(log.lines(from: .warning).count == 1)
           #expect(try await first.echo("hello"))
           #expect(server.core.limits.counts.open == 2)
         }
-        while server.core.limits.counts.open > 1 { await Task.yield() }
+        while server.core.limits.counts.open > 1 { try await Task.sleep(for: .milliseconds(5)) }
         try await client.open { third async throws in #expect(try await third.status() == 200) }
       }
     }
   }
 
-  @Test("lets the writer of a stream wait whose window stays closed, and no other; then drops it")
+  @Test(
+    "lets the writer of a stream wait whose window stays closed, and no other; then drops it",
+    .threat(22)
+  )
   func stalledStream() async throws {
     var options = try options()
     options.socket.slowConsumer = .wait(atMost: .milliseconds(300))
@@ -151,9 +162,19 @@ struct HTTP2ServerTests {
     }
   }
 
-  @Test("closes a connection that floods, and serves its neighbours meanwhile", arguments: Flood.allCases)
+  @Test(
+    "closes a connection that floods, and serves its neighbours meanwhile (RFC 9113 §10.5)",
+    .threat(21),
+    arguments: Flood.allCases
+  )
   func floods(flood: Flood) async throws {
-    try await withServer(options()) { address, _ in
+    let decided = Counter()
+    var options = try options()
+    options.decide = { _ in
+      decided.add(1)
+      return .accept()
+    }
+    try await withServer(options) { address, server in
       try await HTTP2TestClient.connect(to: address) { client in
         try await client.open { neighbour in
           _ = try await neighbour.status()
@@ -170,12 +191,15 @@ struct HTTP2ServerTests {
             _ = await hostile.readToEnd()
           }
           #expect(try await neighbour.echo("still here"))
+          // The neighbour's own, and what the bound on resets lets through.
+          #expect(decided.count <= 1 + 201)
+          while server.core.limits.counts.open > 2 { try await Task.sleep(for: .milliseconds(5)) }
         }
       }
     }
   }
 
-  @Test("ends a TLS handshake that never ends, which counts among the pending connections")
+  @Test("ends a TLS handshake that never ends, which counts among the pending connections", .threat(23))
   func endlessHandshake() async throws {
     var options = try options()
     options.socket.timeouts.opening = .milliseconds(200)
@@ -183,12 +207,35 @@ struct HTTP2ServerTests {
       try await TestClient.connect(to: address) { client in
         // The head of a ClientHello.
         try await client.write([0x16, 0x03, 0x01, 0x02, 0x00, 0x01])
-        while server.core.limits.counts.pending == 0 { await Task.yield() }
+        while server.core.limits.counts.pending == 0 { try await Task.sleep(for: .milliseconds(5)) }
         #expect(server.core.limits.counts == (1, 1))
         #expect(await client.read() == nil)
       }
-      while server.core.limits.counts.open > 0 { await Task.yield() }
+      while server.core.limits.counts.open > 0 { try await Task.sleep(for: .milliseconds(5)) }
       #expect(server.core.limits.counts == (0, 0))
+    }
+  }
+
+  @Test(
+    "answers a body beyond the limit with 413, and reads no more of it than the stream's window",
+    .threat(24)
+  )
+  func largeBody() async throws {
+    var options = try options()
+    options.limits.maxBodyBytes = 10
+    try await withServer(options) { address, _ in
+      try await HTTP2TestClient.connect(to: address) { client in
+        let upload = HTTPRequest(method: .post, scheme: "https", authority: "localhost", path: "/page")
+        try await client.stream(upload) { stream async throws in
+          try await stream.write(.body(ByteBuffer(string: "hello world")))
+          #expect(try await stream.status() == 413)
+        }
+        try await client.stream(upload) { stream async throws in
+          try await stream.write(.body(ByteBuffer(string: "hello")))
+          try await stream.write(.end(nil))
+          #expect(try await stream.status() == 200)
+        }
+      }
     }
   }
 
@@ -216,7 +263,7 @@ struct HTTP2ServerTests {
 
 /// What a client of HTTP/2 can send in vain (THREATS 21).
 enum Flood: CaseIterable, Sendable {
-  case ping, settings, continuation, rapidReset
+  case ping, settings, priority, continuation, emptyData, rapidReset, rapidConnect
 
   /// A frame (RFC 9113 §4.1).
   static func frame(_ type: UInt8, _ flags: UInt8, _ stream: Int, _ payload: [UInt8]) -> [UInt8] {
@@ -234,6 +281,20 @@ enum Flood: CaseIterable, Sendable {
     case .continuation:
       let first = number == 0 ? Self.frame(1, 0, 1, []) : []
       return first + Self.frame(9, 0, 1, [])
+    case .priority: return Self.frame(2, 0, 1, [0, 0, 0, 0, 16])
+    case .emptyData:
+      // POST https://localhost/
+      let first =
+        number == 0 ? Self.frame(1, 4, 1, [0x83, 0x87, 0x84, 0x41, 9] + Array("localhost".utf8)) : []
+      return first + Self.frame(0, 0, 1, [])
+    case .rapidConnect:
+      // CONNECT, with :protocol = websocket and the version.
+      let fields: [UInt8] =
+        [0x02, 7] + Array("CONNECT".utf8) + [0x87, 0x84, 0x41, 9] + Array("localhost".utf8)
+        + [0x00, 9] + Array(":protocol".utf8) + [9] + Array("websocket".utf8)
+        + [0x00, 21] + Array("sec-websocket-version".utf8) + [2] + Array("13".utf8)
+      let stream = number * 2 + 1
+      return Self.frame(1, 4, stream, fields) + Self.frame(3, 0, stream, [0, 0, 0, 8])
     case .rapidReset:
       // GET https://localhost/
       let fields: [UInt8] = [0x82, 0x87, 0x84, 0x41, 9] + Array("localhost".utf8)

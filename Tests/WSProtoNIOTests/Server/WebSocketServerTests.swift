@@ -46,7 +46,7 @@ struct WebSocketServerTests {
         if message.text == "fail" { throw TestFailure("asked for") }
         try await socket.send(message)
       }
-    } _: { address, _ in
+    } _: { address, _ async throws in
       try await TestClient.open(to: address) { neighbour in
         try await TestClient.open(to: address) { client in
           try await client.send(TextMessage(data: "fail"))
@@ -67,7 +67,7 @@ struct WebSocketServerTests {
       } catch let closed as WebSocketClosed {
         end.resume(with: .success(closed.cause))
       }
-    } _: { address, _ in
+    } _: { address, _ async throws in
       try await TestClient.open(to: address) { client in
         try await client.send(TextMessage(data: "hello"))
         _ = try await client.nextText()
@@ -137,11 +137,15 @@ struct WebSocketServerTests {
 
   // MARK: Limits
 
-  @Test("serves as many connections as it may; further ones wait until one has ended")
+  @Test(
+    "serves as many connections as it may; further ones wait until one has ended, which is said once",
+    .threat(25)
+  )
   func connectionLimit() async throws {
     var options = WebSocketServerOptions()
-    options.maxConnections = 2
-    try await withServer(options) { address, server in
+    options.limits.maxConnections = 2
+    let log = TestLog()
+    try await withServer(options, log: log) { address, server in
       try await TestClient.open(to: address) { first in
         try await TestClient.open(to: address) { second in
           try await TestClient.connect(to: address) { third in
@@ -150,6 +154,7 @@ struct WebSocketServerTests {
             try await second.send(TextMessage(data: "hello"))
             #expect(try await second.nextText() == "hello")
             #expect(server.core.limits.counts == (2, 0))
+            #expect(log.lines(from: .warning).count == 1)
             try await first.close()
             #expect(try await third.readResponse().head.hasPrefix("HTTP/1.1 101 "))
           }
@@ -158,11 +163,14 @@ struct WebSocketServerTests {
     }
   }
 
-  @Test("bounds the connections that have not opened a WebSocket yet, and drops those that take too long")
+  @Test(
+    "bounds the connections that have not opened a WebSocket yet, and drops those that take too long",
+    .threat(23)
+  )
   func pendingLimit() async throws {
     var options = WebSocketServerOptions()
-    options.maxPendingConnections = 1
-    options.socket.timeouts.opening = .seconds(1)
+    options.limits.maxPendingConnections = 1
+    options.socket.timeouts.opening = .seconds(3)
     try await withServer(options) { address, server in
       try await TestClient.connect(to: address) { slow in
         try await slow.write("GET / HTTP/1.1\r\n")
@@ -177,7 +185,7 @@ struct WebSocketServerTests {
     }
   }
 
-  @Test("ends a request head that comes byte by byte: bytes don't put the deadline off")
+  @Test("ends a request head that comes byte by byte: bytes don't put the deadline off", .threat(23))
   func drippingHead() async throws {
     var options = WebSocketServerOptions()
     options.socket.timeouts.opening = .milliseconds(200)
@@ -192,10 +200,10 @@ struct WebSocketServerTests {
     }
   }
 
-  @Test("bounds the memory of messages under way over all connections")
+  @Test("bounds the memory of messages under way over all connections", .threat(26))
   func messageMemory() async throws {
     var options = WebSocketServerOptions()
-    options.maxMessageMemory = 1 << 20
+    options.limits.maxMessageMemory = 1 << 20
     try await withServer(options) { address, _ in
       // Alone a message of 1 MiB - 1 would be legal.
       let part = BytesMessage(data: Bytes(Array(repeating: 1, count: 900 << 10)), messageFinished: false)
@@ -289,7 +297,7 @@ struct WebSocketServerTests {
   @Test("cancels closures that don't return, closes with 1001 all the same, and ends")
   func stubbornClosure() async throws {
     var options = WebSocketServerOptions()
-    options.shutdownTimeout = .seconds(6)
+    options.shutdown.timeout = .seconds(6)
     try await withServer(options) { socket in
       try await Task.sleep(for: .seconds(3600))
     } _: { address, server in
@@ -303,7 +311,7 @@ struct WebSocketServerTests {
   @Test("drops peers that don't close in time at the end of a shutdown")
   func stubbornPeer() async throws {
     var options = WebSocketServerOptions()
-    options.shutdownTimeout = .seconds(1)
+    options.shutdown.timeout = .seconds(4)
     try await withServer(options) { address, server in
       try await TestClient.open(to: address) { client async throws in
         server.shutDown()
@@ -323,7 +331,7 @@ struct WebSocketServerTests {
   @Test("takes any duration for the time that shutting down may take, and for that of a handshake")
   func longTimeouts() async throws {
     var options = WebSocketServerOptions()
-    options.shutdownTimeout = .seconds(Int64.max)
+    options.shutdown.timeout = .seconds(Int64.max)
     options.socket.timeouts.opening = .seconds(Int64.max)
     options.socket.slowConsumer = .wait(atMost: .seconds(Int64.max))
     try await withServer(options) { address, server in

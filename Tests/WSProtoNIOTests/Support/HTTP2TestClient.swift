@@ -16,6 +16,8 @@ import WSProto
 struct HTTP2TestClient {
   private let channel: any Channel
   private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
+  /// Comes when the server has said that it takes no more streams (GOAWAY, RFC 9113 §6.8).
+  let goAway: Promised<Void>
 
   /// Connects, waits for the server's settings, and closes afterwards.
   static func connect<R>(
@@ -24,6 +26,7 @@ struct HTTP2TestClient {
   ) async throws -> R {
     let context = try NIOSSLContext(configuration: TestCertificate.first.client(["h2"]))
     let settled = Promised<Void>()
+    let goAway = Promised<Void>()
     let (channel, multiplexer) = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connect(to: address) { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -34,13 +37,13 @@ struct HTTP2TestClient {
             connectionConfiguration: .init(),
             streamConfiguration: .init()
           ) { $0.close() }
-          try pipeline.addHandler(SettingsWaiter(settled))
+          try pipeline.addHandler(FrameWatcher(settled, goAway))
           return (channel, multiplexer)
         }
       }
     try await settled.value()
     do {
-      let result = try await body(HTTP2TestClient(channel: channel, multiplexer: multiplexer))
+      let result = try await body(HTTP2TestClient(channel: channel, multiplexer: multiplexer, goAway: goAway))
       try? await channel.close()
       return result
     } catch {
@@ -48,6 +51,9 @@ struct HTTP2TestClient {
       throw error
     }
   }
+
+  /// Waits for the server to close the connection.
+  func closed() async throws { try await channel.closeFuture.get() }
 
   /// Opens a stream. One that `body` doesn't read keeps the server's window closed.
   func stream<R>(
@@ -124,17 +130,24 @@ final class HTTP2TestStream {
   }
 }
 
-/// Waits for the server's settings, without which no extended CONNECT may be sent (RFC 8441 §3).
-private final class SettingsWaiter: ChannelInboundHandler {
+/// Waits for the server's settings, without which no extended CONNECT may be sent (RFC 8441 §3), and for its GOAWAY.
+private final class FrameWatcher: ChannelInboundHandler {
   typealias InboundIn = HTTP2Frame
 
   private let settled: Promised<Void>
+  private let goAway: Promised<Void>
 
-  init(_ settled: Promised<Void>) { self.settled = settled }
+  init(_ settled: Promised<Void>, _ goAway: Promised<Void>) {
+    self.settled = settled
+    self.goAway = goAway
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .settings(.settings) = Self.unwrapInboundIn(data).payload else { return }
-    settled.resume(with: .success(()))
+    switch Self.unwrapInboundIn(data).payload {
+    case .settings(.settings): settled.resume(with: .success(()))
+    case .goAway: goAway.resume(with: .success(()))
+    default: break
+    }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -144,6 +157,7 @@ private final class SettingsWaiter: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     settled.resume(with: .failure(TestFailure("the connection has ended")))
+    goAway.resume(with: .failure(TestFailure("the connection has ended")))
   }
 }
 #endif

@@ -33,16 +33,22 @@ final class TestClient {
   }
 
   /// Connects, and closes afterwards.
+  ///
+  /// - Parameter proxyHeader: sent before the first byte of TLS.
   static func connect<R>(
     to address: SocketAddress,
     configuration: Configuration = Configuration(delivery: .wholeMessages),
     tls: TLSConfiguration? = nil,
+    proxyHeader: [UInt8] = [],
     _ body: (TestClient) async throws -> R
   ) async throws -> R {
     let context = try tls.map { try NIOSSLContext(configuration: $0) }
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connect(to: address) { channel in
         channel.eventLoop.makeCompletedFuture {
+          if !proxyHeader.isEmpty {
+            try channel.pipeline.syncOperations.addHandler(Prefix(ByteBuffer(bytes: proxyHeader)))
+          }
           if let context {
             let handler = try NIOSSLClientHandler(context: context, serverHostname: "localhost")
             try channel.pipeline.syncOperations.addHandler(handler)
@@ -164,6 +170,21 @@ final class TestClient {
   }
 }
 
+/// Sends bytes as soon as there is a connection, before anybody else.
+private final class Prefix: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let bytes: ByteBuffer
+
+  init(_ bytes: ByteBuffer) { self.bytes = bytes }
+
+  func channelActive(context: ChannelHandlerContext) {
+    context.writeAndFlush(Self.wrapOutboundOut(bytes), promise: nil)
+    context.fireChannelActive()
+  }
+}
+
 struct TestFailure: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
@@ -179,14 +200,17 @@ final class Counter: Sendable {
 }
 
 /// Runs a server on a port of the system's choice for as long as `body` does.
+///
+/// - Parameter log: gets what the server says; nobody does unless stated.
 func withServer<R>(
   _ options: WebSocketServerOptions = WebSocketServerOptions(),
+  log: TestLog? = nil,
   handler: @escaping WebSocketServer.Handler = echo,
   _ body: (SocketAddress, WebSocketServer) async throws -> R
 ) async throws -> R {
   // What the tests bring about is no news for those who run them.
   var options = options
-  options.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  options.logger = log?.logger() ?? Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let server = WebSocketServer(port: 0, options: options, handler: handler)
   return try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { try await server.run() }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import NIOTLS
+import Synchronization
+import WSProto
+
+// Listening and accepting: from a socket to the handlers of HTTP.
+extension ServerCore {
+  // MARK: Listeners
+
+  /// Listens in all places, or in none.
+  func listen() async throws {
+    let bootstrap = ServerBootstrap(group: options.eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
+      .serverChannelInitializer { [limits] channel in
+        channel.eventLoop.makeCompletedFuture {
+          let gate = AcceptGate(limits) { self.accepting($0) }
+          try channel.pipeline.syncOperations.addHandler(gate)
+        }
+      }
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
+      }
+    var channels: [any Channel] = []
+    for listener in listeners {
+      do {
+        channels.append(try await Self.bind(listener, bootstrap))
+      } catch {
+        for channel in channels { try? await channel.close() }
+        throw WebSocketListenError(listener: listener, cause: error)
+      }
+    }
+    let addresses = channels.compactMap { $0.localAddress }
+    let isShuttingDown = state.withLock { state in
+      state.listeners = channels
+      return state.isShuttingDown
+    }
+    // Told to shut down before it listened.
+    if isShuttingDown { for channel in channels { channel.close(promise: nil) } }
+    logger.info("listening", metadata: ["addresses": "\(addresses)"])
+    listening.resume(with: .success(addresses))
+    options.onListening?(addresses)
+  }
+
+  private static func bind(
+    _ listener: WebSocketListener,
+    _ bootstrap: ServerBootstrap
+  ) async throws -> any Channel {
+    switch listener {
+    case .host(let host, let port):
+      // Not for Unix sockets, whose paths know no such thing.
+      try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .bind(host: host, port: port).get()
+    case .unix(let path):
+      try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+    case .inherited(let descriptor):
+      try await bootstrap.withBoundSocket(descriptor).get()
+    }
+  }
+
+  /// Says what is news about accepting.
+  private func accepting(_ event: AcceptGate.Event) {
+    switch event {
+    case .failing(let error, let isNews):
+      metrics.acceptFailed()
+      guard isNews else { return }
+      logger.error("accepting connections fails, and is tried again", metadata: ["error": "\(error)"])
+    case .recovered(let failures):
+      logger.notice("connections are accepted again", metadata: ["failures": "\(failures)"])
+    case .failed(let error):
+      logger.critical("a listener has failed", metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: Connections
+
+  /// Sets up a connection that was accepted; on its event loop.
+  private func prepare(_ channel: any Channel) throws {
+    let key = ObjectIdentifier(channel)
+    let isShuttingDown = state.withLock { state in
+      state.channels[key] = channel
+      return state.isShuttingDown
+    }
+    let pending = PendingConnection(channel, limit: options.socket.timeouts.opening) { [limits] in
+      limits.pendingEnded()
+    }
+    channel.closeFuture.whenComplete { _ in
+      self.limits.ended()
+      self.state.withLock { $0.channels[key] = nil }
+    }
+    if isShuttingDown { return channel.close(promise: nil) }
+    let peer = channel.remoteAddress
+    switch options.proxyProtocol.expectation(of: peer) {
+    case .none: try begin(channel, pending, peer)
+    case .refused:
+      refused(.proxyProtocol, "the peer is none of the proxies", from: peer)
+      channel.close(promise: nil)
+    case .header(let isRequired):
+      let handler = ProxyProtocolHandler(isRequired: isRequired) { outcome in
+        do {
+          switch outcome {
+          case .begins(let source): try self.begin(channel, pending, source?.socketAddress ?? peer)
+          case .failed(let error): throw error
+          }
+        } catch {
+          self.refused(.proxyProtocol, "\(error)", from: peer)
+          channel.close(promise: nil)
+        }
+      }
+      try channel.pipeline.syncOperations.addHandler(handler)
+    }
+  }
+
+  /// Goes on with a connection whose other end is known, as its socket or the PROXY protocol tells it.
+  private func begin(_ channel: any Channel, _ pending: PendingConnection, _ peer: SocketAddress?) throws {
+    // Behind a proxy, its clients' WebSockets count.
+    if let clients, !isProxy(peer) {
+      guard clients.takePlace(peer) else {
+        refused(.client, "a connection beyond the limit of a client", from: peer)
+        return channel.close(promise: nil)
+      }
+      channel.closeFuture.whenComplete { _ in clients.givePlace(peer) }
+    }
+    try configure(channel, pending, peer)
+  }
+
+  /// The handlers of a connection: TLS, if there is any, and the version of HTTP that it agrees on.
+  private func configure(_ channel: any Channel, _ pending: PendingConnection, _ peer: SocketAddress?) throws
+  {
+    let pipeline = channel.pipeline.syncOperations
+    guard let context = tls.withLock({ $0 }) else {
+      return try pipeline.addHandler(HTTP1ServerHandler(self, pending, peer: peer))
+    }
+    try pipeline.addHandler(NIOSSLServerHandler(context: context))
+    let negotiation = ApplicationProtocolNegotiationHandler { result, channel in
+      channel.eventLoop.makeCompletedFuture {
+        if case .negotiated("h2") = result {
+          return try HTTP2Connection.configure(channel, self, pending, peer: peer)
+        }
+        try channel.pipeline.syncOperations.addHandler(HTTP1ServerHandler(self, pending, peer: peer))
+      }
+    }
+    try pipeline.addHandler(negotiation)
+  }
+
+  /// Connections from now on use this certificate, this key and what else TLS is told.
+  ///
+  /// - Throws: `NIOSSLError` if the configuration is of no use; nothing has changed then.
+  func setTLS(_ configuration: TLSConfiguration) throws {
+    var configuration = configuration
+    configuration.applicationProtocols = options.http2 ? ["h2", "http/1.1"] : ["http/1.1"]
+    let context = try NIOSSLContext(configuration: configuration)
+    tls.withLock { $0 = context }
+  }
+
+  // MARK: Proxies
+
+  /// Whether requests of this peer are others', which it tells of.
+  func isProxy(_ peer: SocketAddress?) -> Bool {
+    guard let proxies = options.trustedProxies, let peer else { return false }
+    return peer.isProxy(in: proxies.networks)
+  }
+}
+#endif

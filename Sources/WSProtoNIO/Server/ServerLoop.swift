@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import WSProto
+
+/// What the connections of a server on one event loop have in common: contexts of compression, and the sums of what they
+/// carry.
+final class ServerLoop {
+  /// How often the sums are counted.
+  static let interval = TimeAmount.seconds(5)
+
+  let pool = DeflatePool()
+  let traffic: Traffic
+  private let metrics: ServerMetrics
+  private let eventLoop: any EventLoop
+  private var next: Scheduled<Void>?
+
+  init(_ metrics: ServerMetrics, on eventLoop: any EventLoop) {
+    self.metrics = metrics
+    self.eventLoop = eventLoop
+    traffic = Traffic { metrics.roundTrip($0) }
+    schedule()
+  }
+
+  private func schedule() {
+    next = eventLoop.assumeIsolated().scheduleTask(in: Self.interval) { [weak self] in
+      self?.report()
+      self?.schedule()
+    }
+  }
+
+  func report() { metrics.carried(traffic.takeSums()) }
+
+  func end() {
+    next?.cancel()
+    report()
+  }
+}
+#endif

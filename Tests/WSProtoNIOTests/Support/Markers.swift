@@ -1,0 +1,1 @@
+../../WSProtoTests/Support/Markers.swift
