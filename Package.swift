@@ -104,7 +104,9 @@ let package = Package(
         "WSProto", "WSProtoNIO",
         .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
         .product(
-          name: "NIOConcurrencyHelpers", package: "swift-nio", condition: .when(traits: ["NIO"])
+          name: "NIOConcurrencyHelpers",
+          package: "swift-nio",
+          condition: .when(traits: ["NIO"])
         ),
         .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["NIO"])),
       ]

@@ -187,7 +187,9 @@ struct ShutdownTests {
         #expect(server.core.state.withLock { $0.lifetimes.count } == 1)
         _ = try await client.close()
       }
-      while server.core.state.withLock({ $0.sockets.count }) > 0 { try await Task.sleep(for: .milliseconds(5)) }
+      while server.core.state.withLock({ $0.sockets.count }) > 0 {
+        try await Task.sleep(for: .milliseconds(5))
+      }
       #expect(server.core.state.withLock { $0.lifetimes.isEmpty })
     }
   }

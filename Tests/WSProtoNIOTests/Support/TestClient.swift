@@ -93,26 +93,30 @@ final class TestClient {
 
   /// A response of HTTP/1.1 with a Content-Length, or without a body.
   func readResponse(hasBody: Bool = true) async throws -> (head: String, body: String) {
-    var text = ""
-    while !text.contains("\r\n\r\n") {
-      guard let bytes = await read() else { throw TestFailure("the transport has ended behind \(text)") }
-      text += String(buffer: bytes)
+    var bytes: [UInt8] = []
+    var end: Range<Int>?
+    while end == nil {
+      guard let more = await read() else {
+        throw TestFailure("the transport has ended behind \(String(decoding: bytes, as: UTF8.self))")
+      }
+      bytes += more.readableBytesView
+      end = bytes.firstRange(of: Array("\r\n\r\n".utf8))
     }
-    let end = try #require(text.firstRange(of: "\r\n\r\n"))
-    let head = String(text[..<end.lowerBound])
-    var rest = String(text[end.upperBound...])
+    let head = String(decoding: bytes[..<(end?.lowerBound ?? 0)], as: UTF8.self)
+    var rest = Array(bytes[(end?.upperBound ?? 0)...])
     let length = head.split(separator: "\r\n").compactMap { line -> Int? in
       let parts = line.split(separator: ":", maxSplits: 1)
       guard parts.count == 2, parts[0].lowercased() == "content-length" else { return nil }
       return Int(parts[1].drop { $0 == " " })
     }
     let count = hasBody ? length.first ?? 0 : 0
-    while rest.utf8.count < count {
-      guard let bytes = await read() else { throw TestFailure("the transport has ended inside a body") }
-      rest += String(buffer: bytes)
+    while rest.count < count {
+      guard let more = await read() else { throw TestFailure("the transport has ended inside a body") }
+      rest += more.readableBytesView
     }
-    unread = ByteBuffer(string: String(rest.dropFirst(count)))
-    return (head, String(rest.prefix(count)))
+    // What follows need not be text.
+    unread = ByteBuffer(bytes: rest.dropFirst(count))
+    return (head, String(decoding: rest.prefix(count), as: UTF8.self))
   }
 
   /// What is read until the transport ends.
