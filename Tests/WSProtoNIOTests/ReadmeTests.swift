@@ -27,11 +27,7 @@ struct ReadmeTests {
 
   @Test("the server answers the client's messages, and ends when its task is cancelled")
   func both() async throws {
-    // Free a moment ago: the sample names its port.
-    let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .bind(host: "127.0.0.1", port: 0).get()
-    let port = try #require(probe.localAddress?.port)
-    try await probe.close()
+    let port = try await ScriptedServer.unusedPort()
     let server = Task { try await serve(port: port) }
     try await conversation("ws://127.0.0.1:\(port)/feed")
     server.cancel()

@@ -80,8 +80,17 @@ struct ScriptedServer {
     }
   }
 
-  /// A port of the loopback interface where nobody listens.
-  static func unusedPort() async throws -> Int { try await run { $0.port } }
+  /// A port where nobody listens, and nobody else will: the system gives out none below 32768.
+  static func unusedPort() async throws -> Int {
+    while true {
+      let port = Int.random(in: 10_240..<32_768)
+      let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      if let probe = try? await bootstrap.bind(host: "127.0.0.1", port: port).get() {
+        try await probe.close()
+        return port
+      }
+    }
+  }
 }
 
 /// One connection of a ``ScriptedServer``.
