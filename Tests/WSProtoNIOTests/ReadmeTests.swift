@@ -27,7 +27,7 @@ struct ReadmeTests {
 
   @Test("the server answers the client's messages, and ends when its task is cancelled")
   func both() async throws {
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     let server = Task { try await serve(port: port) }
     try await conversation("ws://127.0.0.1:\(port)/feed")
     server.cancel()

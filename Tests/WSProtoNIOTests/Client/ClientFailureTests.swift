@@ -56,7 +56,7 @@ import WSProtoNIO
 
   @Test("a port where nobody listens, a name that nobody knows, and a host that nothing leads to")
   func unreachable() async throws {
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     guard case .refused(let endpoint) = await failure("ws://127.0.0.1:\(port)/") else {
       Issue.record("not refused")
       return
@@ -118,7 +118,7 @@ import WSProtoNIO
     )
     let busy = try await failure(reply)
     #expect(busy?.reconnectCause == .status(503, retryAfter: .seconds(7)))
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     #expect(await failure("ws://127.0.0.1:\(port)/")?.reconnectCause == .network)
     #expect(await failure("ftp://a/")?.reconnectCause == .final)
   }

@@ -218,7 +218,7 @@ struct ClientHTTP2Tests: HTTP2ClientTests {
 
   @Test("tells all who wait for a connection why there is none, once")
   func sharedFailure() async throws {
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     let options = try options(.preferred, WebSocketClientPool())
     let errors = try await withThrowingTaskGroup(of: WebSocketClientError?.self) { group in
       for _ in 0..<10 { group.addTask { try await failure("wss://127.0.0.1:\(port)/", options) } }

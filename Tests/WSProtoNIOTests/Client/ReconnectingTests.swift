@@ -106,7 +106,7 @@ import WSProtoNIO
 
   @Test("the attempts end at their number, with the last error; an error of the request ends them, too")
   func attempts() async throws {
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     var policy = policy
     policy.attempts = 3
     var count = 0
@@ -131,7 +131,7 @@ import WSProtoNIO
 
   @Test("a task that is cancelled does not wait on")
   func cancelled() async throws {
-    let port = try await ScriptedServer.unusedPort()
+    let port = ScriptedServer.unusedPort()
     let (waiting, continuation) = AsyncStream.makeStream(of: Void.self)
     let task = Task {
       let policy = ReconnectPolicy(
