@@ -18,6 +18,7 @@ REPORTS = os.path.join(WORK, "reports")
 SUMMARIES = os.path.join(CONFORMANCE, "reports")
 PYTHON_PACKAGE = os.path.join(CONFORMANCE, "python")
 SUPPORT = os.path.dirname(os.path.abspath(__file__))
+NIO_TESTEE = os.path.join(CONFORMANCE, "nio-testee")
 
 #: Exit status for "this machine lacks something", as in the Automake test protocol.
 MISSING = 77
@@ -128,8 +129,9 @@ def build(product, package=ROOT, trait=None):
     """Build a product of the package for release; returns the folder of the binaries."""
     if product not in _built:
         say(f"building {product}" + (f" with {trait}" if trait else ""))
-        # One folder for all packages, so that the library is built once; another for a trait.
-        scratch = os.environ.get("WSPROTO_SCRATCH_PATH") or os.path.join(ROOT, f".build-{(trait or 'release').lower()}")
+        # One folder for all packages, so that the library is built once; others for what has more dependencies.
+        kind = "nio" if package == NIO_TESTEE else (trait or "release").lower()
+        scratch = os.environ.get("WSPROTO_SCRATCH_PATH") or os.path.join(ROOT, f".build-{kind}")
         command = ["swift", "build", "-c", "release", "--package-path", package, "--scratch-path", scratch]
         if trait:
             command += ["--traits", trait]
@@ -140,6 +142,25 @@ def build(product, package=ROOT, trait=None):
         run(command + ["--disable-build-manifest-caching", "--product", product])
         _built[product] = run(command + ["--show-bin-path"]).strip().splitlines()[-1]
     return _built[product]
+
+
+def nio_testee(verb, *options):
+    """Command of the testee on WSProtoNIO, built."""
+    return [os.path.join(build("nio-testee", NIO_TESTEE), "nio-testee"), verb, *options]
+
+
+def certificate(folder):
+    """A certificate for localhost that is its own authority, and its key: two files in a folder."""
+    paths = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    if not all(map(os.path.exists, paths)):
+        if not shutil.which("openssl"):
+            say("missing: openssl")
+            sys.exit(MISSING)
+        os.makedirs(folder, exist_ok=True)
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-out", paths[0], "-keyout", paths[1]])
+    return paths
 
 
 def testee(role, trait=None):

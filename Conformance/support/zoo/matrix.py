@@ -73,14 +73,22 @@ def judge(got, expected):
     return expected, None
 
 
-def page(cells, order, versions, counts):
+#: How the page says what our end stands on, the script's options, and the matrix, by testee.
+ENDS = {
+    "core": ("our server and client", "", "zoo"),
+    "nio": ("our server and client on `WSProtoNIO`", "--testee nio ", "zoo-nio"),
+}
+
+
+def page(cells, order, versions, counts, testee="core"):
     """Markdown: a table for each role of ours, then the notes."""
+    ends, options, name = ENDS[testee]
     lines = [
-        "# The zoo: real peers against our server and client", "",
-        "Written by `Conformance/zoo --all --update`; the same cells are in `Conformance/expectations/zoo.tsv`, and each CI",
-        "run compares with them. What each item does is said in `Conformance/README.md`.", "", counts, "",
+        f"# The zoo: real peers against {ends}", "",
+        f"Written by `Conformance/zoo {options}--all --update`; the same cells are in `Conformance/expectations/{name}.tsv`, and each",
+        "CI run compares with them. What each item does is said in `Conformance/README.md`.", "", counts, "",
         "`in`: the peer sends or begins; `out`: ours does. A number is that of the sets of parameters with which it works;",
-        "`-`: the peer's interface cannot do it; `peer`: it fails by what the peer does; `ours`: by a fault of ours.",
+        "`-`: the interface of one end cannot do it; `peer`: it fails by what the peer does; `ours`: by a fault of ours.",
     ]
     for kind, title in TITLES.items():
         names = order[kind]
