@@ -54,8 +54,8 @@ class Upstream:
         chosen = self.writer.get_extra_info("ssl_object").selected_alpn_protocol()
         if chosen != "h2":
             raise SystemExit(f"the server has chosen {chosen}")
-        self.h2.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = WINDOW
         self.h2.initiate_connection()
+        self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
         self.h2.increment_flow_control_window(16 * WINDOW)
         self.flush()
         asyncio.create_task(self.read())

@@ -16,9 +16,12 @@ enum Counter {
     }
     let policy = ReconnectPolicy(backoff: Backoff(first: .milliseconds(100), longest: .seconds(1)))
     var number = 0
-    try await WebSocketClient.reconnecting(to: url, policy: policy, options: options) { error, delay in
-      report("closed", "\(error)")
-    } _: { socket in
+    try await WebSocketClient.reconnecting(
+      to: url,
+      policy: policy,
+      options: options,
+      willWait: { error, _ in report("closed", "\(error)") }
+    ) { socket in
       report("opened")
       var messages = socket.messages.makeAsyncIterator()
       while true {

@@ -61,7 +61,7 @@ struct EchoServerSettings {
     options.origin = .any
     // What is read off the process's output are its own lines.
     options.logger = Logger(label: "testee") { StreamLogHandler.standardError(label: $0) }
-    if let level = arguments["log"].flatMap(Logger.Level.init) { options.logger.logLevel = level }
+    if let level = arguments["log"].flatMap({ Logger.Level(rawValue: $0) }) { options.logger.logLevel = level }
     if let certificate = arguments["certificate"], let key = arguments["key"] {
       options.tls = .makeServerConfiguration(
         certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },

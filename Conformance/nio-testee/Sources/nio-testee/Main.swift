@@ -2,8 +2,6 @@
 
 // The testee on WSProtoNIO; what it does in each role is said by the scripts of Conformance that start it.
 
-import ServiceLifecycle
-
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

@@ -28,9 +28,11 @@ import Darwin
     let name = arguments[1]
     var accepted = 0
     let policy = ReconnectPolicy(backoff: Backoff(first: .milliseconds(100), longest: .seconds(2)))
-    try await WebSocketClient.reconnecting(to: arguments[2], policy: policy) { error, _ in
-      print("lost \(error)")
-    } _: { socket in
+    try await WebSocketClient.reconnecting(
+      to: arguments[2],
+      policy: policy,
+      willWait: { error, _ in print("lost \(error)") }
+    ) { socket in
       print("opened \(socket.response?.extraHeaders[.node] ?? "?")")
       for number in accepted + 1...accepted + window { try await socket.send("\(name) \(number)") }
       for try await message in socket.messages {
