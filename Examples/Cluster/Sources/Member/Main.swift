@@ -23,21 +23,19 @@ import Darwin
   static func main() async throws {
     let arguments = CommandLine.arguments
     guard arguments.count == 3 else { return print("usage: Member NAME URL") }
-    // Each line at once.
-    setvbuf(stdout, nil, _IOLBF, 0)
     let name = arguments[1]
     var accepted = 0
     let policy = ReconnectPolicy(backoff: Backoff(first: .milliseconds(100), longest: .seconds(2)))
     try await WebSocketClient.reconnecting(
       to: arguments[2],
       policy: policy,
-      willWait: { error, _ in print("lost \(error)") }
+      willWait: { error, _ in say("lost \(error)") }
     ) { socket in
-      print("opened \(socket.response?.extraHeaders[.node] ?? "?")")
+      say("opened \(socket.response?.extraHeaders[.node] ?? "?")")
       for number in accepted + 1...accepted + window { try await socket.send("\(name) \(number)") }
       for try await message in socket.messages {
         guard let text = message.text else { continue }
-        print("heard \(text)")
+        say("heard \(text)")
         guard text == "\(name) \(accepted + 1)" else { continue }
         accepted += 1
         try await Task.sleep(for: .milliseconds(5))
@@ -45,6 +43,12 @@ import Darwin
       }
     }
   }
+}
+
+/// Prints a line at once.
+func say(_ line: String) {
+  print(line)
+  fflush(nil)
 }
 
 extension HTTPField.Name {

@@ -9,6 +9,14 @@ import Synchronization
 import WSProto
 import WSProtoNIO
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 @main enum Main {
   static func main() async throws {
     let arguments = CommandLine.arguments
@@ -51,7 +59,10 @@ import WSProtoNIO
     options.answer = { request in
       request.head.path == "/health" ? .text("well\n") : HTTPServerResponse(status: .notFound)
     }
-    options.onListening = { _ in print("listening") }
+    options.onListening = { _ in
+      print("listening")
+      fflush(nil)
+    }
     options.logger = Logger(label: name) { StreamLogHandler.standardError(label: $0) }
     return options
   }

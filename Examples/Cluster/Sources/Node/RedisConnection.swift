@@ -2,6 +2,14 @@
 
 import CHiredis
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What Redis, or the way to it, has to object.
 struct RedisError: Error, CustomStringConvertible {
   let description: String
@@ -26,10 +34,17 @@ final class RedisConnection: @unchecked Sendable {
 
   /// Sends a command, and waits for the answer.
   func command(_ words: String...) throws(RedisError) {
-    var pointers = words.map { UnsafePointer<CChar>(strdup($0)) }
-    defer { for pointer in pointers { free(UnsafeMutablePointer(mutating: pointer)) } }
+    // Words one after the other, each with its length: a text may have a zero in it.
+    let bytes = words.flatMap { $0.utf8 }
     var lengths = words.map { $0.utf8.count }
-    let answer = redisCommandArgv(context, Int32(words.count), &pointers, &lengths)
+    let answer = bytes.withUnsafeBytes { bytes in
+      var start = 0
+      var pointers = lengths.map { length in
+        defer { start += length }
+        return bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+      }
+      return redisCommandArgv(context, Int32(words.count), &pointers, &lengths)
+    }
     guard let reply = answer?.assumingMemoryBound(to: redisReply.self) else { throw error }
     defer { freeReplyObject(reply) }
     if reply.pointee.type == REDIS_REPLY_ERROR { throw RedisError(description: string(of: reply.pointee)) }
