@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import NIOCore
 import Testing
 import WSProto
 
@@ -15,7 +16,9 @@ struct CrowdTests {
     #expect(topics.publish("begin", to: "crowd") == count)
   }
 
-  @Test("200 clients publish to each other while the server shuts down: each has all, and is closed with 1001")
+  @Test(
+    "200 clients publish to each other while the server shuts down: each has all, and is closed with 1001"
+  )
   func publishing() async throws {
     let count = 200
     let topics = WebSocketTopics()

@@ -9,7 +9,9 @@ enum EchoClient {
     guard let url = arguments["url"] else { fail(usage) }
     let agent = arguments["agent"] ?? "WSProtoNIO"
     let echo = arguments["api"] == "handler" ? HandlerEcho.connect : connect
-    guard let count = Int(try await echo(url + "/getCaseCount")) else { fail("the server told no case count") }
+    guard let count = Int(try await echo(url + "/getCaseCount")) else {
+      fail("the server told no case count")
+    }
     // A case that fails is the report's to tell.
     for number in 1...max(1, count) { _ = try? await echo(url + "/runCase?case=\(number)&agent=\(agent)") }
     _ = try await echo(url + "/updateReports?agent=\(agent)")

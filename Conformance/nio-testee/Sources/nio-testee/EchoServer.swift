@@ -20,7 +20,8 @@ enum EchoServer {
     let counts = Mutex(Counts())
     options.onListening = { report("listening \($0.first?.port ?? 0)") }
     let host = arguments["host"] ?? "127.0.0.1"
-    let server = WebSocketServer(host: host, port: arguments.number("port") ?? 0, options: options) { socket in
+    let server = WebSocketServer(host: host, port: arguments.number("port") ?? 0, options: options) {
+      socket in
       report("opened", "\(socket.id)")
       var why = "in order"
       do {
@@ -61,7 +62,9 @@ struct EchoServerSettings {
     options.origin = .any
     // What is read off the process's output are its own lines.
     options.logger = Logger(label: "testee") { StreamLogHandler.standardError(label: $0) }
-    if let level = arguments["log"].flatMap({ Logger.Level(rawValue: $0) }) { options.logger.logLevel = level }
+    if let level = arguments["log"].flatMap({ Logger.Level(rawValue: $0) }) {
+      options.logger.logLevel = level
+    }
     if let certificate = arguments["certificate"], let key = arguments["key"] {
       options.tls = .makeServerConfiguration(
         certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },

@@ -28,7 +28,9 @@ enum HandlerEcho {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(Opening(.client, request: request, lastText: lastText))
+          try channel.pipeline.syncOperations.addHandler(
+            Opening(.client, request: request, lastText: lastText)
+          )
         }
       }
       .connect(host: address.host.name, port: address.port).get()
@@ -77,7 +79,10 @@ private final class Opening: ChannelInboundHandler, RemovableChannelHandler {
     guard let connection = handshake.connection else { return }
     do {
       let pipeline = context.pipeline.syncOperations
-      try pipeline.addHandlers([WebSocketChannelHandler(connection), EchoHandler(lastText)], position: .after(self))
+      try pipeline.addHandlers(
+        [WebSocketChannelHandler(connection), EchoHandler(lastText)],
+        position: .after(self)
+      )
       pipeline.removeHandler(context: context, promise: nil)
     } catch {
       context.close(promise: nil)

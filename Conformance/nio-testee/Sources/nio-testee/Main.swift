@@ -50,7 +50,11 @@ struct Arguments {
     verb = all.count > 1 ? all[1] : ""
     var rest = all.dropFirst(2)
     while let word = rest.popFirst() {
-      if word.hasPrefix("--") { values[String(word.dropFirst(2))] = rest.popFirst() ?? "" } else { operands.append(word) }
+      if word.hasPrefix("--") {
+        values[String(word.dropFirst(2))] = rest.popFirst() ?? ""
+      } else {
+        operands.append(word)
+      }
     }
   }
 

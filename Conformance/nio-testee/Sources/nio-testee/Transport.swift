@@ -15,7 +15,10 @@ enum Transport {
     guard let peerPort else { return }
     for descriptor in 3..<CInt(1024) where port(ofPeerOf: descriptor) == peerPort {
       // TCP resets a connection that is told to connect to nobody.
-      var nobody = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+      var nobody = sockaddr(
+        sa_family: sa_family_t(AF_UNSPEC),
+        sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+      )
       connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
     }
   }

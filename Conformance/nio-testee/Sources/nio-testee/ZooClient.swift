@@ -153,7 +153,9 @@ private final class Talk {
     guard let got = try await messages.next() else {
       throw Refusal.failed("closed instead of a message of \(size) bytes")
     }
-    if got != message { throw Refusal.failed("got \(got.kind), \(got.bytes.readableBytes) bytes; sent \(size)") }
+    if got != message {
+      throw Refusal.failed("got \(got.kind), \(got.bytes.readableBytes) bytes; sent \(size)")
+    }
   }
 
   /// Reads until the end, whatever it is.

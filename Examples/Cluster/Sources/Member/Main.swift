@@ -31,7 +31,7 @@ import Darwin
       policy: policy,
       willWait: { error, _ in say("lost \(error)") }
     ) { socket in
-      say("opened \(socket.response?.extraHeaders[.node] ?? "?")")
+      say("opened \(socket.response?.extraHeaders[.server] ?? "?")")
       for number in accepted + 1...accepted + window { try await socket.send("\(name) \(number)") }
       for try await message in socket.messages {
         guard let text = message.text else { continue }
@@ -49,8 +49,4 @@ import Darwin
 func say(_ line: String) {
   print(line)
   fflush(nil)
-}
-
-extension HTTPField.Name {
-  static var node: HTTPField.Name { HTTPField.Name("X-Node")! }
 }

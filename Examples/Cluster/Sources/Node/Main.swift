@@ -54,7 +54,7 @@ import Darwin
   private static func options(name: String) -> WebSocketServerOptions {
     var options = WebSocketServerOptions()
     // Tells the clients who they are talking to.
-    options.decide = { _ in .accept(headerFields: [.node: name]) }
+    options.decide = { _ in .accept(headerFields: [.server: name]) }
     // For the health checks of HAProxy.
     options.answer = { request in
       request.head.path == "/health" ? .text("well\n") : HTTPServerResponse(status: .notFound)
@@ -66,8 +66,4 @@ import Darwin
     options.logger = Logger(label: name) { StreamLogHandler.standardError(label: $0) }
     return options
   }
-}
-
-extension HTTPField.Name {
-  static var node: HTTPField.Name { HTTPField.Name("X-Node")! }
 }

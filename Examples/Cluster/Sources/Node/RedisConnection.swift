@@ -29,7 +29,11 @@ final class RedisConnection: @unchecked Sendable {
   deinit { redisFree(context) }
 
   private var error: RedisError {
-    RedisError(description: withUnsafeBytes(of: context.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    RedisError(
+      description: withUnsafeBytes(of: context.pointee.errstr) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+    )
   }
 
   /// Sends a command, and waits for the answer.
