@@ -8,8 +8,10 @@ import subprocess
 import threading
 import time
 
+import common
+
 from .peer import BINARY, CLOSE, TEXT, Peer, frame
-from .programs import Client, Server, Unexpected
+from .programs import Client, Program, Server, Unexpected
 
 #: Name, the documented outcome, function; in the order in which they are run.
 SCENARIOS = []
@@ -39,6 +41,14 @@ class Stage:
 
     def server(self, *options, **more):
         return Server(self.testee, self.log, *options, **more)
+
+    def http2(self, *options):
+        """A server, and the port of a bridge that opens a stream on one connection to it for each of its clients."""
+        certificate, key = common.certificate(os.path.join(common.WORK, "certificate"))
+        server = self.server("--certificate", certificate, "--key", key, *options)
+        python = common.python_of(common.environment("http2", ["h2==4.3.0"]))
+        bridge = Program([python, os.path.join(common.SUPPORT, "http2_bridge.py"), str(server.port), certificate], self.log)
+        return server, int(bridge.wait_for(r"listening (\d+)")[1])
 
     def client(self, port, *options, host="127.0.0.1", **more):
         return Client(self.testee, self.log, f"ws://{host}:{port}/", *options, **more)
@@ -94,7 +104,7 @@ def client_restarted(stage):
 
 @scenario("client frozen (half-open)", "found by the keepalive: no sign of life within its deadline, 1006")
 def client_frozen(stage):
-    server = stage.server("--ping", 1, "--pong", 1)
+    server = stage.server("--ping", 1, "--pong", 1, "--closing", 1)
     client = stage.client(server.port)
     client.echoes(1)
     client.signal(signal.SIGSTOP)
@@ -107,7 +117,7 @@ def client_frozen(stage):
 @scenario("server frozen (half-open)", "found by the client's keepalive; it comes back when the server does")
 def server_frozen(stage):
     server = stage.server()
-    client = stage.client(server.port, "--ping", 1)
+    client = stage.client(server.port, "--ping", 1, "--closing", 1)
     seen = client.echoes(1)
     server.signal(signal.SIGSTOP)
     why = client.wait_for("closed\t(.*)", seen, seconds=15)[1]
@@ -136,8 +146,8 @@ def line_cut(stage):
             done = ip(*words)
             if done.returncode != 0:
                 raise LeftOut(done.stderr.strip())
-        server = stage.server("--host", "10.213.7.1", "--ping", 1, "--pong", 1)
-        client = stage.client(server.port, "--ping", 1, host="10.213.7.1", prefix=("ip", "netns", "exec", space))
+        server = stage.server("--host", "10.213.7.1", "--ping", 1, "--pong", 1, "--closing", 1)
+        client = stage.client(server.port, "--ping", 1, "--closing", 1, host="10.213.7.1", prefix=("ip", "netns", "exec", space))
         seen = client.echoes(2)
         ip("-n", space, "link", "set", other, "down")
         at_server = server.wait_for(r"closed\t\d+\t(\d+)\t(.*)", seconds=15)
@@ -187,6 +197,25 @@ def slow_reader(stage):
     expect(grown < 16, f"the server grew by {grown:.0f} MiB for one slow reader that sends 64 MiB")
     neighbour.echo()
     return f"{match.split(chr(9))[3]}; the server grew by {grown:.1f} MiB at most of the 64 that were sent"
+
+
+@scenario("stalled stream of HTTP/2", "its writer waits, up to the time of SlowConsumerPolicy.wait, and only its stream ends; a busy one "
+          "beside it on the same connection goes on")
+def stalled_stream(stage):
+    server, port = stage.http2("--stall", 2, "--compression", "none")
+    busy, stalled = Peer(port), Peer(port)
+    pour(stalled, 64)
+    count, until, match = 0, time.monotonic() + 30, None
+    while match is None and time.monotonic() < until:
+        busy.echo()
+        count += 1
+        match = next((line for line in server.lines if "takes less than it is sent" in line), None)
+    expect(match, "it was not dropped in 30 s")
+    busy.echo()
+    stalled.close()
+    busy.echo()
+    expect(count > 100, f"the busy stream had {count} echoes")
+    return f"{match.split(chr(9))[3]}; {count} echoes on the busy stream meanwhile, and more afterwards"
 
 
 @scenario("late reader, default options", "10 MiB sent before anything is read: send waits at 64 KiB, so neither end moves; "

@@ -14,6 +14,7 @@ enum Counter {
     if let interval = arguments.seconds("ping") {
       options.socket.timeouts.keepalive = Timeouts.Keepalive(pingInterval: interval, pongTimeout: interval)
     }
+    if let limit = arguments.seconds("closing") { options.socket.timeouts.closing = limit }
     let policy = ReconnectPolicy(backoff: Backoff(first: .milliseconds(100), longest: .seconds(1)))
     var number = 0
     try await WebSocketClient.reconnecting(

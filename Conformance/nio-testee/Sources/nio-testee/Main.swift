@@ -15,7 +15,7 @@ let usage = """
          nio-testee echo-server [--port N] [--api async|handler] [--certificate FILE --key FILE] [OPTION …]
          nio-testee echo-client --url URL [--agent NAME] [--api async|handler]
          nio-testee zoo-server PORT
-         nio-testee zoo-client
+         nio-testee zoo-client [--http2 required|preferred] [--roots FILE]
          nio-testee counter --url URL [--ping SECONDS]
   The options of echo-server are those of EchoServerSettings.
   """
@@ -29,7 +29,7 @@ let usage = """
     case "echo-server": try await EchoServer.run(arguments)
     case "echo-client": try await EchoClient.run(arguments)
     case "zoo-server": try await ZooServer.run(arguments)
-    case "zoo-client": await ZooClient.run()
+    case "zoo-client": await ZooClient.run(arguments)
     case "counter": try await Counter.run(arguments)
     default:
       print(usage)

@@ -20,11 +20,25 @@ private enum Refusal: Error {
 
 /// The client of the zoo: carries out the lines of standard input. See Conformance/README.md.
 enum ZooClient {
-  static func run() async {
+  /// The options of all connections that the command line has.
+  private static func options(_ arguments: Arguments) -> WebSocketClientOptions {
+    var options = WebSocketClientOptions()
+    options.socket.maxMessageBytes = 16 << 20
+    switch arguments["http2"] {
+    case "required": options.http2 = .required
+    case "preferred": options.http2 = .preferred
+    default: break
+    }
+    if let file = arguments["roots"] { options.tls.roots = .file(file) }
+    return options
+  }
+
+  static func run(_ arguments: Arguments) async {
+    let options = options(arguments)
     while let line = readLine() {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
       do {
-        report(["ok"] + (try await run(fields)))
+        report(["ok"] + (try await run(fields, options)))
       } catch Refusal.cannot(let why) {
         report("cannot", why)
       } catch Refusal.failed(let why) {
@@ -36,12 +50,12 @@ enum ZooClient {
   }
 
   /// Returns what to print behind `ok`.
-  private static func run(_ fields: [String]) async throws -> [String] {
+  private static func run(_ fields: [String], _ options: WebSocketClientOptions) async throws -> [String] {
     guard fields.count > 1 else { throw Refusal.failed("not a command: \(fields)") }
     let url = fields[1]
     switch fields[0] {
     case "echo":
-      return try await connect(url, offer: fields[2]) { talk in
+      return try await connect(url, options, offer: fields[2]) { talk in
         for index in stride(from: 3, to: fields.count - 1, by: 2) {
           let message = try message(kind: fields[index], path: fields[index + 1])
           try await talk.socket.send(message)
@@ -52,27 +66,36 @@ enum ZooClient {
     case "burst":
       let message = try message(kind: fields[2], path: fields[3])
       let (count, total) = (Int(fields[4]) ?? 0, Int(fields[5]) ?? 0)
-      return try await connect(url) { talk in
+      return try await connect(url, options) { talk in
         let socket = talk.socket
         async let sending: Void = { for _ in 0..<count { try await socket.send(message) } }()
         for _ in 0..<total { try await talk.expect(message) }
         try await sending
         return []
       }
+    case "fragments", "ping":
+      let message = try message(kind: fields[2], path: fields[3])
+      let count = Int(fields[4]) ?? 2
+      return try await connect(url, options) { talk in
+        // A ping that is answered returns.
+        try await talk.socket.send(message, inParts: count, pinging: fields[0] == "ping")
+        try await talk.expect(message)
+        return []
+      }
     case "close":
-      return try await connect(url) { talk in
+      return try await connect(url, options) { talk in
         let code = CloseReason(UInt16(fields[2]) ?? 0)
         return told(try await talk.socket.close(code: code, reason: fields[3].isEmpty ? nil : fields[3]))
       }
     case "closed", "lost":
-      return try await connect(url) { talk in
+      return try await connect(url, options) { talk in
         try await talk.socket.send(fields[0] == "lost" ? "zoo" : "\(fields[2]) \(fields[3])")
         try await talk.readToEnd()
         // Says again what the peer has closed with.
         return told(try await talk.socket.close())
       }
     case "reset":
-      return try await connect(url) { talk in
+      return try await connect(url, options) { talk in
         try await talk.socket.send("zoo")
         try await talk.expect("zoo")
         Transport.reset(peerPort: talk.socket.remoteAddress?.port)
@@ -80,7 +103,7 @@ enum ZooClient {
       }
     case "subprotocols":
       let offered = fields[2].split(separator: ",").map(String.init)
-      return try await connect(url, subprotocols: offered) { talk in
+      return try await connect(url, options, subprotocols: offered) { talk in
         try await talk.socket.send("zoo")
         try await talk.expect("zoo")
         return [talk.socket.subprotocol ?? ""]
@@ -95,12 +118,12 @@ enum ZooClient {
 
   private static func connect(
     _ url: String,
+    _ options: WebSocketClientOptions,
     offer: String = "default",
     subprotocols: [String] = [],
     _ body: (Talk) async throws -> [String]
   ) async throws -> [String] {
-    var options = WebSocketClientOptions()
-    options.socket.maxMessageBytes = 16 << 20
+    var options = options
     options.socket.compression = try compression(offer)
     options.subprotocols = subprotocols
     return try await WebSocketClient.connect(to: url, options: options) { try await body(Talk($0)) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import NIOCore
 import WSProto
 import WSProtoNIO
 
@@ -62,6 +63,11 @@ private struct ZooSession {
         let code = parts.first.flatMap { UInt16($0) } ?? 1008
         try await socket.close(code: CloseReason(code), reason: parts.count > 1 ? String(parts[1]) : nil)
         return false
+      case "/fragments": try await socket.send(message, inParts: 3)
+      case "/ping":
+        try await socket.send(message, inParts: 2, pinging: true)
+        // `ping` has returned, so that this is the pong's payload.
+        report("pong", target, "zoo")
       case "/flood" where isFirst:
         for _ in 0..<10 { try await socket.send(message) }
       default: try await socket.send(message)
@@ -69,6 +75,21 @@ private struct ZooSession {
       isFirst = false
     }
     return false
+  }
+}
+
+extension WebSocket {
+  /// Sends a message in so many parts; with a ping behind the first, whose answer is waited for, where that is wished.
+  func send(_ message: WebSocketMessage, inParts count: Int, pinging: Bool = false) async throws {
+    var rest = message.bytes
+    try await send(message.kind) { writer in
+      for number in 0..<count {
+        let size = rest.readableBytes / (count - number)
+        guard let part = rest.readSlice(length: size) else { return }
+        try await writer.write(part)
+        if pinging, number == 0 { _ = try await ping() }
+      }
+    }
   }
 }
 
