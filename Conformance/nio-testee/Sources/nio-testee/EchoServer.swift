@@ -85,6 +85,6 @@ struct EchoServerSettings {
       options.socket.slowConsumer = .disconnect(unsentBytes: bytes)
     }
     if let bytes = arguments.number("watermark") { options.socket.sendWatermark = bytes }
-    if let limit = arguments.seconds("shutdown") { options.shutdownTimeout = limit }
+    if let limit = arguments.seconds("shutdown") { options.shutdown.timeout = limit }
   }
 }
