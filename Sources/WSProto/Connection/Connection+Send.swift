@@ -191,10 +191,16 @@ extension Connection {
     _ message: PreparedMessage,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try machine.check(.sendMessage)
+    try checkMessage()
     // The frame points into the memory of the message.
     defer { withExtendedLifetime(message) {} }
     try sending({ (outbound) throws(LocalProtocolError) in try outbound.prepared(message) }, write)
+  }
+
+  @inline(__always)
+  private func checkMessage() throws(LocalProtocolError) {
+    if sendsUntilClose, machine.state == .remoteClosing || machine.state == .failed { return }
+    try machine.check(.sendMessage)
   }
 
   @inline(__always)
@@ -218,7 +224,7 @@ extension Connection {
     _ compress: Bool,
     _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
-    try machine.check(.sendMessage)
+    try checkMessage()
     try sending(
       { (outbound) throws(LocalProtocolError) in
         try outbound.message(opcode, payload, finished: finished, compress: compress)

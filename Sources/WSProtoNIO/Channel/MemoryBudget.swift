@@ -28,6 +28,12 @@ public final class MemoryBudget: Sendable {
     return false
   }
 
+  /// Takes `count` bytes if more than half of all is left: for what can do without.
+  func takeSpare(_ count: Int) -> Bool {
+    guard usedBytes + count <= limit / 2 else { return false }
+    return take(count)
+  }
+
   /// Gives back `count` bytes that were taken.
   func give(_ count: Int) { used.subtract(count, ordering: .relaxed) }
 }

@@ -100,6 +100,11 @@ extension WebSocketChannelHandler {
     } else {
       cause = code == .abnormalClosure ? .transport(transportError) : .peer
     }
+    // What came in the same read is answered before the Close, as far as that is a matter of this moment.
+    if connection.state == .remoteClosing {
+      deliver()
+      delegate?.willClose()
+    }
     if connection.state == .remoteClosing {
       // Legal in this state; the code is one that the core has read, or has chosen.
       try? send(.closeConnection(CloseConnection(code: code, reason: reason).response()))

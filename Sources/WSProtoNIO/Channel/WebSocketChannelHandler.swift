@@ -104,6 +104,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     delegate: (any WebSocketChannelDelegate)?
   ) {
     self.connection = connection
+    connection.sendsUntilClose = true
     self.deliversParts = deliversParts
     self.budget = budget
     self.delegate = delegate
@@ -191,6 +192,8 @@ protocol WebSocketChannelDelegate: AnyObject {
   func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool
   /// All that a read loop has brought was handed on: what is sent now goes out with one flush.
   func endReadLoop()
+  /// The peer has closed or failed, and this end's Close goes out next: the last moment to send something.
+  func willClose()
   /// A ping of the keepalive was answered after that time.
   func roundTrip(_ time: Duration)
   /// So many bytes go to the transport.

@@ -21,6 +21,12 @@ public struct WebSocketOptions: Sendable, Hashable {
   /// From how many bytes that wait for the transport on `send` waits. Default 64 KiB. More keeps a fast line busier, and
   /// costs so much memory a connection, up to one message beyond it.
   public var sendWatermark: Int = 64 << 10
+  /// How much more waits for the transport where the peer sends and doesn't read meanwhile. Default 16 MiB. A closure that
+  /// sends from the loop in which it receives takes nothing while `send` waits; the peer waits for it, and it for the peer.
+  /// Many clients send all that they have before they read the first answer. Within that bound they are served; on a server,
+  /// all connections together take half of ``WebSocketServerLimits/maxMessageMemory`` for it at most. Where the peer just
+  /// doesn't read, `send` waits as ever. 0: neither end moves, until ``slowConsumer`` drops the connection.
+  public var maxCrossingBytes: Int = 16 << 20
   /// Whether messages are received whole, or large ones in parts. Default: whole.
   public var delivery = WebSocketDelivery.wholeMessages
   /// What becomes of a peer that takes less than it is sent. Default: `send` waits, for 30 s without any progress.

@@ -186,6 +186,19 @@ final class Outbox: Sendable {
     if schedules { onItems() }
   }
 
+  /// Whether somebody waits because the peer doesn't read.
+  var lacksRoom: Bool { state.withLockedValue { $0.lacksRoom(watermark) } }
+
+  /// Lets so much more than the watermark wait.
+  func allow(_ allowance: Int) {
+    let (admitted, schedules) = state.withLockedValue { state in
+      state.allowance = allowance
+      return state.admit(watermark)
+    }
+    for continuation in admitted { continuation.resume() }
+    if schedules { onItems() }
+  }
+
   /// How much has been sent so far, how much is under way, and how much waits in all; `nil` if nobody waits.
   var stall: (sent: Int, underWay: Int, unsent: Int)? {
     state.withLockedValue { $0.hasWaiters ? ($0.sent, $0.underWay, $0.unsent) : nil }

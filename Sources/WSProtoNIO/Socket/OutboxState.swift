@@ -22,6 +22,8 @@ struct OutboxState {
   private var inHand = 0
   /// Bytes that were handed to the transport and have not left.
   private(set) var underWay = 0
+  /// How much more than the watermark may wait, see ``WebSocketOptions/maxCrossingBytes``.
+  var allowance = 0
   /// All bytes that have left: what tells progress.
   private(set) var sent = 0
   /// The event loop was told that there are items, and has not taken them since.
@@ -41,13 +43,18 @@ struct OutboxState {
 
   var hasWaiters: Bool { !waiters.isEmpty || !partWaiters.isEmpty }
 
+  /// Whether somebody waits because the peer doesn't read, rather than for another one's message in parts.
+  func lacksRoom(_ watermark: Int) -> Bool { hasWaiters && !hasRoom(watermark) }
+
   mutating func makeNumber() -> UInt64 {
     lastNumber += 1
     return lastNumber
   }
 
   /// Whether a sender that waits for room may go on. What can be replaced is bounded by itself.
-  private func hasRoom(_ watermark: Int) -> Bool { unsent - queue.replaceableBytes < watermark }
+  private func hasRoom(_ watermark: Int) -> Bool {
+    unsent - queue.replaceableBytes < watermark + allowance
+  }
 
   private var hasItems: Bool {
     guard let ahead else { return !queue.isEmpty }

@@ -20,6 +20,9 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// The socket has begun to close.
   private var isClosing = false
   private var stallTimer: Scheduled<Void>?
+  private var budget: MemoryBudget?
+  /// What the outbox may hold beyond its watermark, taken from the budget.
+  private var allowance = 0
   /// Where this connection counts what it carries.
   private let traffic: Traffic?
   private let isCompressing: Bool
@@ -55,6 +58,7 @@ final class SocketBridge: WebSocketChannelDelegate {
       delegate: self
     )
     self.handler = handler
+    self.budget = budget
     return handler
   }
 
@@ -80,6 +84,13 @@ final class SocketBridge: WebSocketChannelDelegate {
     executor?.runAll()
     isInReadLoop = false
     if hasItems { encode(outbox.take()) }
+    resolveCrossing()
+  }
+
+  func willClose() {
+    if isInReadLoop { executor?.runAll() }
+    isInReadLoop = false
+    encode(outbox.take(all: true))
   }
 
   func roundTrip(_ time: Duration) { traffic?.roundTrip(time) }
@@ -89,12 +100,16 @@ final class SocketBridge: WebSocketChannelDelegate {
     if isCompressing { traffic?.sums.compressibleWire += count }
   }
 
-  func sent(_ count: Int) { outbox.sent(count) }
+  func sent(_ count: Int) {
+    outbox.sent(count)
+    if allowance > 0, outbox.queuedBytes < options.sendWatermark { setAllowance(0) }
+  }
 
   func ended(_ closed: WebSocketClosed) {
     self.closed = closed
     handler = nil
     stallTimer?.cancel()
+    setAllowance(0)
     outbox.close(closed)
     inbox.end(closed)
     onEnd.take()?()
@@ -148,8 +163,35 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// The inbox has room again.
   func resumeReading() { handler?.resumeReading() }
 
+  // MARK: Waiting
+
+  /// Somebody waits to send.
+  func senderWaits(on eventLoop: any EventLoop) {
+    resolveCrossing()
+    watchStall(on: eventLoop)
+  }
+
+  /// Where a sender waits for the peer to read, and the peer for this end to read, nothing would move any more: lets the
+  /// sender go on, as far as there is memory.
+  private func resolveCrossing() {
+    let step = 256 << 10
+    while let handler, handler.isPaused, outbox.lacksRoom, allowance < options.maxCrossingBytes,
+      budget?.takeSpare(step) ?? true
+    {
+      allowance += step
+      outbox.allow(allowance)
+    }
+  }
+
+  private func setAllowance(_ bytes: Int) {
+    guard bytes != allowance else { return }
+    budget?.give(allowance - bytes)
+    allowance = bytes
+    outbox.allow(bytes)
+  }
+
   /// Somebody waits to send: looks after a while whether anything was sent meanwhile.
-  func watchStall(on eventLoop: any EventLoop) {
+  private func watchStall(on eventLoop: any EventLoop) {
     guard let limit = options.slowConsumer.stallLimit, stallTimer == nil, handler != nil else { return }
     guard let before = outbox.stall else { return }
     stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamped: limit)) {

@@ -109,7 +109,7 @@ public final class WebSocket: Sendable {
           eventLoop.execute { link.bridge?.value.drain() }
         }
       },
-      onWait: { eventLoop.execute { link.bridge?.value.watchStall(on: eventLoop) } }
+      onWait: { eventLoop.execute { link.bridge?.value.senderWaits(on: eventLoop) } }
     )
     executor = options.runsOnEventLoop ? EventLoopExecutor(eventLoop) : nil
     let bridge = SocketBridge(

@@ -242,6 +242,7 @@ private final class Taker: WebSocketChannelDelegate {
   }
 
   func endReadLoop() {}
+  func willClose() {}
   func roundTrip(_ time: Duration) {}
   func willWrite(_ count: Int) {}
   func sent(_ count: Int) {}

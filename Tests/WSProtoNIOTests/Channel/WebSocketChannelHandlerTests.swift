@@ -10,6 +10,28 @@ import WSProto
 
 @Suite("The channel handler")
 struct WebSocketChannelHandlerTests {
+  @Test(
+    "a handler's answer to what comes in one read with the peer's Close goes out before this end's (RFC 6455 §5.5.1)",
+    arguments: [ConnectionType.server, .client]
+  )
+  func lastMessage(role: ConnectionType) throws {
+    for isLegal in [true, false] {
+      let bench = try Bench(role, echoes: true)
+      var bytes = try bench.peer.sendText("hi")
+      // A reserved opcode.
+      let wrong: [UInt8] = role == .server ? [0x83, 0x80, 0, 0, 0, 0] : [0x83, 0]
+      bytes += isLegal ? try bench.peer.send(CloseConnection(code: .normalClosure)) : wrong
+      try bench.receive(bytes)
+      let events = try bench.sentEvents()
+      #expect(events.first == .textMessage(TextMessage(data: "hi")))
+      guard case .closeConnection(let close)? = events.last else {
+        Issue.record("no Close")
+        continue
+      }
+      #expect(close.code == (isLegal ? .normalClosure : .protocolError))
+    }
+  }
+
   @Test("gives whole messages, however the bytes are cut (RFC 6455 §5.4)", arguments: [1, 3, 7, 1000])
   func wholeMessages(size: Int) throws {
     let bench = try Bench(.server)

@@ -89,6 +89,73 @@ struct WebSocketTests {
     }
   }
 
+  @Test(
+    "serves a peer that sends 10 MiB of small messages before it reads the first answer",
+    arguments: [true, false]
+  )
+  func crossing(runsOnEventLoop: Bool) async throws {
+    var options = WebSocketServerOptions()
+    options.socket.runsOnEventLoop = runsOnEventLoop
+    let payload = [UInt8](repeating: 7, count: 10 << 10)
+    let count = 1024
+    try await withServer(options) { address, server in
+      try await TestClient.open(to: address) { client async throws in
+        for _ in 0..<count { try await client.send(BytesMessage(data: Bytes(payload))) }
+        var received = 0
+        while received < count * payload.count, case .bytesMessage(let part)? = try await client.next() {
+          received += part.data.count
+        }
+        #expect(received == count * payload.count)
+      }
+      // What was allowed beyond the watermark was given back.
+      #expect(server.core.budget?.usedBytes == 0)
+    }
+  }
+
+  @Test("waits where a peer sends and doesn't read, up to the bound, and drops it then")
+  func crossingWithoutEnd() async throws {
+    var options = WebSocketServerOptions()
+    options.socket.maxCrossingBytes = 0
+    options.socket.slowConsumer = .wait(atMost: .milliseconds(300))
+    let end = Promised<WebSocketClosed>()
+    try await withServer(options) { socket in
+      do {
+        for try await message in socket.messages { try await socket.send(message) }
+      } catch let error as WebSocketClosed {
+        end.resume(with: .success(error))
+      }
+    } _: { address, _ in
+      try await TestClient.open(to: address) { client async throws in
+        let payload = Bytes([UInt8](repeating: 7, count: 100 << 10))
+        // Until the transport has ended.
+        for _ in 0..<2000 {
+          guard (try? await client.send(BytesMessage(data: payload))) != nil else { break }
+        }
+      }
+    }
+    guard case .slowConsumer = try await end.value().cause else {
+      Issue.record("another end")
+      return
+    }
+  }
+
+  @Test(
+    "answers what comes in one read with the peer's Close, or with a violation, before its own Close (RFC 6455 §5.5.1)"
+  )
+  func lastMessage() async throws {
+    for (last, code) in [
+      ([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8] as [UInt8], 1000), ([0x83, 0x80, 0, 0, 0, 0], 1002),
+    ] {
+      try await withServer { address, _ in
+        try await TestClient.open(to: address) { client async throws in
+          try await client.write([0x81, 0x82, 0, 0, 0, 0] + Array("hi".utf8) + last)
+          #expect(try await client.nextText() == "hi")
+          #expect(try await client.nextClose().code.rawValue == code)
+        }
+      }
+    }
+  }
+
   @Test("serves a peer that sends a message of 10 MiB and reads late")
   func lateReader() async throws {
     var options = WebSocketServerOptions()
