@@ -95,8 +95,12 @@ extension WebSocketChannelHandler {
         isLast: message.messageFinished,
         in: bytes
       )
-    case .ping(let payload): answerPing(Ping(payload: Bytes(copying: payload)))
-    case .pong(let payload): receivedPong(payload)
+    case .ping(let payload):
+      observer?.observe(.ping(Bytes(copying: payload)), messageCount)
+      answerPing(Ping(payload: Bytes(copying: payload)))
+    case .pong(let payload):
+      observer?.observe(.pong(Bytes(copying: payload)), messageCount)
+      receivedPong(payload)
     case .closeConnection(let code, let reason): receivedClose(code, String(copying: reason))
     case .handshake, .handshakeFailed: break  // Of WSConnection only.
     }
@@ -133,6 +137,7 @@ extension WebSocketChannelHandler {
 
   private func append(_ part: MessagePart) {
     batch.append(part)
+    if part.isLast { messageCount += 1 }
     held.batchBytes += part.cost
   }
 

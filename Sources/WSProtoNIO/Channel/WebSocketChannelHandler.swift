@@ -81,6 +81,11 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   var closeCallbacks: [(CloseConnection?) -> Void] = []
   var hasEndedOutput = false
 
+  /// Is told of pings and pongs.
+  var observer: ControlFrameObserver?
+  /// How many messages have come.
+  var messageCount = 0
+
   /// A handler for an open connection, to be added to its channel's pipeline on the event loop.
   ///
   /// - Parameters:

@@ -42,6 +42,8 @@ public struct WebSocketOptions: Sendable, Hashable {
   /// Compression of messages (RFC 7692). Default `nil`: none is negotiated. Costs CPU, and memory for the messages
   /// under way; what one peer can read and another one chooses should not be compressed together (CRIME).
   public var compression: WebSocketCompression?
+  /// Is told of pings and pongs.
+  package var controlFrames: ControlFrameObserver?
 
   /// The defaults.
   public init() {}

@@ -75,9 +75,9 @@ final class ClientAttempt: Sendable {
     // Cancelled before it has begun.
     if case .over = state.withLock({ $0 }) { return }
     let limit = TimeAmount(clamped: plan.connectTimeout)
+    plan.firstBytes?.reset()
     let bootstrap = ClientBootstrap(group: eventLoop)
       .connectTimeout(limit)
-      .channelOption(.socketOption(.tcp_nodelay), value: 1)
       .channelInitializer { [plan] channel in
         channel.eventLoop.makeCompletedFuture {
           let handler = ClientSetupHandler(plan) { self.finish($0) }
@@ -98,6 +98,9 @@ final class ClientAttempt: Sendable {
   }
 
   private func connect(_ bootstrap: ClientBootstrap) -> EventLoopFuture<any Channel> {
+    if let path = plan.unixSocketPath { return bootstrap.connect(unixDomainSocketPath: path) }
+    var bootstrap = bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1)
+    if let address = plan.localAddress { bootstrap = bootstrap.bind(to: address) }
     let endpoint = plan.endpoint
     guard endpoint.host.address != nil else {
       return bootstrap.connect(host: endpoint.host.name, port: endpoint.port)

@@ -59,6 +59,9 @@ struct ClientPlan: Sendable {
   let settingsTimeout: Duration
   let connectTimeout: Duration
   let eventLoopGroup: any EventLoopGroup
+  let unixSocketPath: String?
+  let localAddress: SocketAddress?
+  let firstBytes: FirstBytes?
   /// Called when the server has chosen HTTP/1.1, before the request is sent; where it could choose.
   var onHTTP1: (@Sendable () -> Void)?
 
@@ -124,7 +127,10 @@ struct ClientPlanner {
       options: options.socket,
       settingsTimeout: options.http2SettingsTimeout,
       connectTimeout: options.connectTimeout,
-      eventLoopGroup: options.eventLoopGroup
+      eventLoopGroup: options.eventLoopGroup,
+      unixSocketPath: options.unixSocketPath,
+      localAddress: options.localAddress,
+      firstBytes: options.firstBytes
     )
   }
 }

@@ -170,6 +170,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
       unread.writeImmutableBuffer(bytes)
       receive(unread, from: handshake)
     case .handshake(let handshake):
+      plan.firstBytes?.add(bytes)
       receive(from: handshake) { () throws(ProtocolError) in
         try handshake.receiveData(bytes.readableBytesView)
       }

@@ -58,6 +58,7 @@ public enum WebSocketClient {
         guard let next = try redirect(refusal, asked, options.redirects) else {
           throw WebSocketClientError.refusal(refusal)
         }
+        options.onRedirect?(next)
         address = next
         asked.append(next)
       }

@@ -39,6 +39,16 @@ public struct WebSocketClientOptions: Sendable {
   public var pool: WebSocketClientPool?
   /// Whether redirects are followed. Default: up to ten, none from TLS to a connection without.
   public var redirects = RedirectPolicy()
+  /// A Unix domain socket to connect to, by its path, in place of the URL's host and port, which the request still names.
+  /// Default `nil`. No proxy is asked then.
+  public var unixSocketPath: String?
+  /// The address of this machine, or the network interface's, to connect from. Default `nil`: the system's choice. One
+  /// address has some 28,000 ports for connections to one server.
+  public var localAddress: SocketAddress?
+  /// Is called with each address that a redirect leads to, before it is connected to. Default `nil`.
+  public var onRedirect: (@Sendable (WebSocketAddress) -> Void)?
+  /// Keeps the server's first bytes.
+  package var firstBytes: FirstBytes?
   /// Where the connection's event loop is taken from. Default: NIO's group for the whole process.
   public var eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup
 
@@ -81,6 +91,7 @@ extension WebSocketClientOptions {
 
   /// The proxy for `address`.
   func proxy(for address: WebSocketAddress) throws(WebSocketClientError) -> ProxyAddress? {
+    if unixSocketPath != nil { return nil }
     switch proxy {
     case .none: return nil
     case .through(let proxy): return proxy

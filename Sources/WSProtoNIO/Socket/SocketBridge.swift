@@ -57,6 +57,7 @@ final class SocketBridge: WebSocketChannelDelegate {
       deliversParts: options.delivery != .wholeMessages,
       delegate: self
     )
+    handler.observer = options.controlFrames
     self.handler = handler
     self.budget = budget
     return handler
@@ -218,6 +219,14 @@ final class SocketBridge: WebSocketChannelDelegate {
     } catch {
       completion(.failure(isClosing ? WebSocketClosed(code: .abnormalClosure, cause: .local) : error))
     }
+  }
+
+  /// Sends a pong that answers nothing (RFC 6455 §5.5.3), behind what is in the outbox.
+  func pong(_ payload: Bytes) {
+    drain()
+    // Not legal after a Close only.
+    try? handler?.send(.pong(Pong(payload: payload)))
+    handler?.flushOutput()
   }
 
   /// Closes behind what is in the outbox; a message in parts that isn't complete is cut off.

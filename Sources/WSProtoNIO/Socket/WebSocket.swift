@@ -137,6 +137,11 @@ public final class WebSocket: Sendable {
     return try await answer.value()
   }
 
+  /// Sends a pong that answers no ping, behind the messages sent before (RFC 6455 §5.5.3).
+  ///
+  /// - Parameter payload: 125 bytes at most; a longer one is not sent.
+  package func pong(_ payload: Bytes) { onEventLoop { $0.pong(payload) } }
+
   /// Closes the connection, behind the messages sent before: sends a Close and waits for the peer's (RFC 6455 §7.1.2),
   /// up to the deadline of the closing handshake. A connection that has ended already stays as it is.
   ///
@@ -180,7 +185,7 @@ public final class WebSocket: Sendable {
   var hasEnded: Bool { outbox.isClosed }
 
   /// How the connection has ended; `nil` as long as it hasn't.
-  var closed: WebSocketClosed? { inbox.closed }
+  package var closed: WebSocketClosed? { inbox.closed }
 
   /// Ends the transport at once.
   func drop(_ cause: WebSocketClosed.Cause) { onEventLoop { $0.drop(cause) } }

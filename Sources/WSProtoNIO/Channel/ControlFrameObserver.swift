@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+package import WSProto
+
+/// Is told of the pings and pongs that a connection receives. They are answered and measured without it; the command shows
+/// them.
+package final class ControlFrameObserver: Sendable, Hashable {
+  /// A control frame other than Close (RFC 6455 §5.5.2, §5.5.3).
+  package enum Frame: Sendable {
+    case ping(Bytes)
+    case pong(Bytes)
+  }
+
+  /// Called on the event loop with the frame, and how many messages came before it on this connection.
+  package let observe: @Sendable (Frame, _ messagesBefore: Int) -> Void
+
+  package init(_ observe: @escaping @Sendable (Frame, _ messagesBefore: Int) -> Void) {
+    self.observe = observe
+  }
+
+  package static func == (one: ControlFrameObserver, other: ControlFrameObserver) -> Bool { one === other }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+#endif
