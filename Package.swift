@@ -83,15 +83,17 @@ let package = Package(
     .executableTarget(
       name: "WSProtoCLI",
       dependencies: [
-        "WSProto", "WSProtoFoundation",
+        "WSProto", "WSProtoNIO", "WSProtoTool",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(
           name: "ArgumentParser",
           package: "swift-argument-parser",
           condition: .when(traits: ["Tool"])
         ),
-      ]
+      ] + onNIO
     ),
+    // The parts of the command that do no I/O.
+    .target(name: "WSProtoTool", resources: [.embedInCode("Page/page.html")]),
     .target(
       name: "WSProtoNIO",
       dependencies: [
@@ -132,6 +134,7 @@ let package = Package(
         "WSProto", "WSProtoFoundation", .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
     ),
+    .testTarget(name: "WSProtoToolTests", dependencies: ["WSProtoTool"]),
     .testTarget(
       name: "WSProtoNIOTests",
       dependencies: [

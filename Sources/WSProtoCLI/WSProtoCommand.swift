@@ -2,6 +2,7 @@
 
 #if Tool
 import ArgumentParser
+import WSProtoTool
 
 #if canImport(Glibc)
 import Glibc
@@ -15,19 +16,56 @@ struct WSProtoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wsproto",
     abstract: "WebSocket connections, seen and tried out from the command line.",
-    subcommands: [DemoCommand.self, ServeCommand.self, ConnectCommand.self]
+    discussion: """
+      Examples:
+        wsproto connect wss://example.com/feed     talk to a server
+        wsproto serve                              an echo server, and a page to try it from a browser
+        wsproto bench :9001 --connections 100      measure a server
+      """,
+    version: "0.1.0",
+    subcommands: subcommands
   )
+
+  private static var subcommands: [any ParsableCommand.Type] {
+    #if NIO
+    [
+      ConnectCommand.self, ServeCommand.self, BenchCommand.self, DemoCommand.self, StatusesCommand.self,
+      ManualCommand.self,
+    ]
+    #else
+    [DemoCommand.self, StatusesCommand.self, ManualCommand.self]
+    #endif
+  }
+}
+
+struct StatusesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "statuses",
+    abstract: "Prints the table of exit statuses."
+  )
+
+  func run() { Terminal.print(ExitStatus.table) }
 }
 
 @main
 enum Main {
-  /// Exit status: 0 when all went well, 64 for a command line that cannot be understood, 1 for the rest.
-  static func main() {
-    // A reader of our output that has gone ends a write with an error, not us with a signal.
-    signal(SIGPIPE, SIG_IGN)
+  static func main() async {
+    Terminal.openClosedStreams()
     do {
+      try Signals.hold()
       var command = try WSProtoCommand.parseAsRoot()
-      try command.run()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        // Nothing to do in order where it is interrupted.
+        Signals.release()
+        try command.run()
+      }
+      try Terminal.checkOutput()
+      leave(.success)
+    } catch let failure as ToolFailure {
+      if !failure.description.isEmpty { Terminal.printError(failure.description) }
+      leave(failure.status)
     } catch {
       let code = WSProtoCommand.exitCode(for: error)
       // Help and the like; the parser's own words, on standard output.
@@ -39,5 +77,7 @@ enum Main {
       exit(code.rawValue)
     }
   }
+
+  private static func leave(_ status: ExitStatus) -> Never { exit(status.rawValue) }
 }
 #endif

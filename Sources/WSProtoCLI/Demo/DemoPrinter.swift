@@ -2,6 +2,7 @@
 
 #if Tool
 import WSProto
+import WSProtoTool
 
 /// Shows the demonstration's conversation as the client sees it.
 struct DemoPrinter {

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import WSProto
+import WSProtoTool
 
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,7 +37,7 @@ struct DemoCommand: ParsableCommand {
       listener.close()
     }
 
-    let printer = DemoPrinter(style: json ? .json : Terminal.hasColour ? .colour : .plain)
+    let printer = DemoPrinter(style: json ? .json : Terminal.style.hasColour ? .colour : .plain)
     printer.begin(port: port)
     var client = DemoClient(
       try Socket.connect(host: "127.0.0.1", port: port, timeout: 10),

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if Tool && NIO
+import ArgumentParser
+import Foundation
+import HTTPTypes
+import NIOCore
+import NIOSSL
+import WSProto
+import WSProtoNIO
+import WSProtoTool
+
+/// How to reach a server, for `connect` and `bench`.
+struct ClientArguments: ParsableArguments {
+  @Argument(help: "ws://, wss://, https://, localhost:9001, :9001, unix:/run/app.sock:/path")
+  var url: String
+
+  @Option(name: [.customShort("H"), .customLong("header")], help: ArgumentHelp("'Name: value'; @FILE: the fields in a file.", valueName: "field"))
+  var headers: [String] = []
+
+  @Option(name: [.customShort("s"), .customLong("subprotocol")], help: ArgumentHelp("A subprotocol to ask for; again for more.", valueName: "name"))
+  var subprotocols: [String] = []
+
+  @Option(help: ArgumentHelp("The field Origin, as browsers send it.", valueName: "origin"))
+  var origin: String?
+
+  @Option(help: ArgumentHelp("@FILE or env:NAME keep it out of the list of processes.", valueName: "user:pw"))
+  var basic: String?
+
+  @Option(help: ArgumentHelp("A token for Authorization: Bearer; @FILE or env:NAME.", valueName: "token", visibility: .hidden))
+  var bearer: String?
+
+  @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of the server's.")
+  var insecure = false
+
+  @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
+  var ca: String?
+
+  @Option(help: ArgumentHelp("The client's certificate, with those that vouch for it.", valueName: "file"))
+  var cert: String?
+
+  @Option(help: ArgumentHelp("The key of --cert. (default: the file of --cert)", valueName: "file"))
+  var key: String?
+
+  @Option(help: ArgumentHelp("A file for the secrets of TLS. (default: SSLKEYLOGFILE)", valueName: "file", visibility: .hidden))
+  var keylog: String?
+
+  @Option(help: ArgumentHelp("The name to ask for in TLS. (default: the host)", valueName: "name", visibility: .hidden))
+  var serverName: String?
+
+  @Option(help: ArgumentHelp("http, https or socks5. (default: ws_proxy, https_proxy …)", valueName: "url"))
+  var proxy: String?
+
+  @Flag(help: ArgumentHelp("Use no proxy, whatever the environment says.", visibility: .hidden))
+  var noProxy = false
+
+  @Flag(name: [.customShort("L"), .customLong("location")], help: "Follow redirects, up to ten.")
+  var followsRedirects = false
+
+  @Flag(help: "Do not offer permessage-deflate.")
+  var noCompression = false
+
+  @Option(help: ArgumentHelp("For connecting, then for the handshakes.", valueName: "time"))
+  var connectTimeout = "10s"
+
+  @Option(help: ArgumentHelp("How long the server may take to answer a Close.", valueName: "time", visibility: .hidden))
+  var closeTimeout = "10s"
+
+  @Option(help: ArgumentHelp("The time between pings; 0 for none.", valueName: "time"))
+  var pingInterval = "20s"
+
+  @Option(help: ArgumentHelp("For a sign of life after a ping.", valueName: "time"))
+  var pingTimeout = "20s"
+
+  @Option(help: ArgumentHelp("The largest message to take.", valueName: "size"))
+  var maxMessage = "64M"
+
+  func validate() throws { _ = try options() }
+
+  var address: TypedAddress { TypedAddress(url) }
+
+  /// The URL with its host in ASCII (UTS #46).
+  var asciiURL: String {
+    let url = address.url
+    guard !url.utf8.allSatisfy({ $0 < 0x80 }), var parts = URLComponents(string: url) else { return url }
+    // Foundation converts it.
+    if let host = parts.encodedHost { parts.encodedHost = host }
+    return parts.string ?? url
+  }
+
+  func options() throws -> WebSocketClientOptions {
+    let parsed: WebSocketAddress
+    do throws(InvalidURL) {
+      parsed = try WebSocketAddress(asciiURL)
+    } catch {
+      throw ValidationError(shown("\(error)"))
+    }
+    var options = WebSocketClientOptions()
+    options.unixSocketPath = address.unixSocketPath
+    options.subprotocols = subprotocols
+    options.extraHeaders = try fields()
+    options.redirects = followsRedirects ? RedirectPolicy() : .refuse
+    try setTLS(&options)
+    if let proxy {
+      do throws(InvalidURL) {
+        options.proxy = .through(try ProxyAddress(proxy))
+      } catch {
+        throw ValidationError("--proxy: \(error)")
+      }
+    } else {
+      options.proxy = noProxy ? .none : .environment
+    }
+    try setSocket(&options.socket)
+    options.connectTimeout = try Self.duration("--connect-timeout", connectTimeout)
+    // The request is checked before there is a socket: what cannot be sent is a matter of the command line.
+    do throws(LocalProtocolError) {
+      _ = try WSConnection(.client).send(
+        Request(
+          host: parsed.hostField,
+          target: parsed.target,
+          extraHeaders: options.extraHeaders,
+          subprotocols: subprotocols
+        )
+      )
+    } catch {
+      throw ValidationError(error.description)
+    }
+    return options
+  }
+
+  private func setSocket(_ socket: inout WebSocketOptions) throws {
+    if !noCompression { socket.compression = WebSocketCompression() }
+    socket.maxMessageBytes = try Self.size("--max-message", maxMessage)
+    socket.timeouts.opening = try Self.duration("--connect-timeout", connectTimeout)
+    socket.timeouts.closing = try Self.duration("--close-timeout", closeTimeout)
+    let interval = try Self.duration("--ping-interval", pingInterval)
+    let timeout = try Self.duration("--ping-timeout", pingTimeout)
+    socket.timeouts.keepalive =
+      interval == .zero
+      ? nil : Timeouts.Keepalive(pingInterval: interval, pongTimeout: timeout == .zero ? nil : timeout)
+    // A slow server holds the input up, however long it takes; a dead one is found by pings.
+    socket.slowConsumer = .wait(atMost: nil)
+  }
+
+  private func setTLS(_ options: inout WebSocketClientOptions) throws {
+    if insecure { options.tls = .insecure }
+    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty { options.tls.roots = .file(file) }
+    options.tls.serverName = serverName
+    do {
+      if let ca {
+        options.tls.additionalRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(ca))]
+      }
+      if let cert {
+        options.tls.certificateChain = try NIOSSLCertificate.fromPEMFile(cert).map { .certificate($0) }
+        options.tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key ?? cert, format: .pem))
+      } else if key != nil {
+        throw ValidationError("--key needs --cert")
+      }
+    } catch let error as ValidationError {
+      throw error
+    } catch {
+      throw ValidationError("--ca, --cert or --key cannot be read: \(error)")
+    }
+    options.proxyTLS = options.tls
+    options.proxyTLS.serverName = nil
+    options.tls.keyLog = try KeyLog.callback(file: keylog)
+  }
+
+  private func fields() throws -> HTTPFields {
+    var fields = HTTPFields()
+    for header in headers {
+      guard header.first == "@" else {
+        fields.append(try Self.field(header))
+        continue
+      }
+      for line in try Secret.read(header).split(whereSeparator: \.isNewline) {
+        fields.append(try Self.field(String(line)))
+      }
+    }
+    if let origin { fields[.origin] = origin }
+    if basic != nil, bearer != nil { throw ValidationError("--basic and --bearer exclude each other") }
+    if let bearer { fields[.authorization] = "Bearer \(try Secret.read(bearer))" }
+    if let basic {
+      let parts = try Secret.read(basic).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, let credentials = BasicCredentials(user: String(parts[0]), password: String(parts[1])) else {
+        throw ValidationError("--basic needs user:password, without control characters")
+      }
+      fields[.authorization] = credentials.authorization
+    }
+    return fields
+  }
+
+  private static func field(_ text: String) throws -> HTTPField {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
+      throw ValidationError("--header needs 'Name: value', not \(shownInQuotes(text))")
+    }
+    return HTTPField(name: name, value: parts[1].trimmingCharacters(in: .whitespaces))
+  }
+
+  static func duration(_ name: String, _ text: String) throws -> Duration {
+    guard let duration = DurationText.parse(text) else {
+      throw ValidationError("\(name) needs a time such as 500ms, 10s or 2m, not \(shownInQuotes(text))")
+    }
+    return duration
+  }
+
+  static func size(_ name: String, _ text: String) throws -> Int {
+    guard let size = SizeText.parse(text), size >= 1 else {
+      throw ValidationError("\(name) needs a size of at least 1 byte such as 4096, 64K or 16M, not \(shownInQuotes(text))")
+    }
+    return size
+  }
+}
+
+/// A value that is secret: as it is, in a file, or in an environment variable.
+enum Secret {
+  static func read(_ text: String) throws -> String {
+    if text.first == "@" {
+      guard let contents = try? String(contentsOfFile: String(text.dropFirst()), encoding: .utf8) else {
+        throw ValidationError("the file \(shownInQuotes(String(text.dropFirst()))) cannot be read as text")
+      }
+      return contents.trimmingCharacters(in: .newlines)
+    }
+    if text.hasPrefix("env:") {
+      guard let value = Terminal.environment[String(text.dropFirst(4))] else {
+        throw ValidationError("there is no environment variable \(shownInQuotes(String(text.dropFirst(4))))")
+      }
+      return value
+    }
+    return text
+  }
+}
+
+/// Where the secrets of TLS connections are written, for tools that decrypt recordings.
+enum KeyLog {
+  /// - Parameter file: its path; `nil` for that of `SSLKEYLOGFILE`.
+  static func callback(file: String?) throws -> NIOSSLKeyLogCallback? {
+    guard let path = file ?? Terminal.environment["SSLKEYLOGFILE"], !path.isEmpty else { return nil }
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw ValidationError("the key log \(shownInQuotes(path)) cannot be written: \(String(cString: strerror(errno)))")
+    }
+    // Open until the process ends. A line is one write, so that lines of several threads don't mix.
+    return { line in _ = line.withUnsafeReadableBytes { write(descriptor, $0.baseAddress, $0.count) } }
+  }
+}
+#endif
