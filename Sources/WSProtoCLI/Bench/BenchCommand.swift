@@ -15,13 +15,16 @@ struct BenchCommand: AsyncParsableCommand {
     usage: "wsproto bench <url> [options]",
     discussion: """
       Examples:
-        wsproto bench :9001                                   one connection, as fast as it answers
-        wsproto bench :9001 --connections 1000 --rate 5000 --duration 30s --expect 'p99<20ms'
-      With --rate, a round trip is measured from when its message was due, not from when it could be sent: a server that
-      stalls delays the messages behind the stall, and their waiting counts (coordinated omission). Without --rate, each
-      connection sends when it was answered; a stall then hides the messages that it has kept from being sent.
-      --expect takes pNN, max, handshake-pNN (times), rate, lost, errors, with < or >. Missed: exit status 4.
-      --help-hidden shows the options for TLS, proxies and fields, which are those of connect.
+        wsproto bench :9001
+        wsproto bench :9001 -c 1000 --rate 5000 -d 30s --expect 'p99<20ms'
+      With --rate, a round trip is measured from when its message was due, not from
+      when it could be sent: a server that stalls delays the messages behind the
+      stall, and their waiting counts (coordinated omission is corrected). Without
+      --rate, a connection sends when it was answered: a stall then hides the
+      messages that it has kept from being sent.
+      --expect takes pNN, max, handshake-pNN (times), rate, lost and errors, with <
+      or >; the exit status is 4 where a bound is missed.
+      --help-hidden adds the options for TLS, proxies and fields, as of connect.
       """
   )
 
@@ -33,19 +36,19 @@ struct BenchCommand: AsyncParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("How long messages are sent.", valueName: "time"))
   var duration = "10s"
 
-  @Option(help: ArgumentHelp("Messages a second over all connections. (default: as many as are answered)", valueName: "n"))
+  @Option(help: ArgumentHelp("Messages a second in all. (default: no limit)", valueName: "n"))
   var rate: Double?
 
   @Option(help: ArgumentHelp("The size of a message.", valueName: "size"))
   var size = "64"
 
-  @Option(help: ArgumentHelp("Without --rate: messages under way on a connection.", valueName: "n"))
+  @Option(help: ArgumentHelp("Messages under way on a connection, without --rate.", valueName: "n"))
   var pipeline = 1
 
   @Flag(help: "Binary messages in place of text.")
   var binary = false
 
-  @Option(help: ArgumentHelp("The time over which connections are opened. (default: 1s per 1,000)", valueName: "time"))
+  @Option(help: ArgumentHelp("For opening the connections. (default: 1s per 1,000)", valueName: "time"))
   var ramp: String?
 
   @Option(help: ArgumentHelp("An address to connect from; again for more.", valueName: "address"))
@@ -112,11 +115,11 @@ struct BenchCommand: AsyncParsableCommand {
     let run = BenchRun(plan, options)
     let results = await run.measure(showsProgress: Terminal.errorIsTerminal, stop: stop)
     let report = BenchReport(plan, results)
-    if json { Terminal.print(report.json.text) } else { for line in report.lines { Terminal.print(line) } }
-    if case .signal(let number) = stop.cause { throw ToolFailure(.signal(number)) }
     if let failure = results.firstFailure, results.opened == 0 {
       throw ToolFailure(.notConnected, "no connection was opened: \(failure)")
     }
+    if json { Terminal.print(report.json.text) } else { for line in report.lines { Terminal.print(line) } }
+    if case .signal(let number) = stop.cause { throw ToolFailure(.signal(number)) }
     let missed = report.missed
     guard missed.isEmpty else {
       throw ToolFailure(.missedThreshold, "missed: " + missed.map { "\($0.0) (\($0.1))" }.joined(separator: ", "))

@@ -24,7 +24,7 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The field Origin, as browsers send it.", valueName: "origin"))
   var origin: String?
 
-  @Option(help: ArgumentHelp("@FILE or env:NAME keep it out of the list of processes.", valueName: "user:pw"))
+  @Option(help: ArgumentHelp("@FILE or env:NAME hide it from the list of processes.", valueName: "user:pw"))
   var basic: String?
 
   @Option(help: ArgumentHelp("A token for Authorization: Bearer; @FILE or env:NAME.", valueName: "token", visibility: .hidden))
@@ -36,7 +36,7 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
   var ca: String?
 
-  @Option(help: ArgumentHelp("The client's certificate, with those that vouch for it.", valueName: "file"))
+  @Option(help: ArgumentHelp("The client's certificate and those that vouch for it.", valueName: "file"))
   var cert: String?
 
   @Option(help: ArgumentHelp("The key of --cert. (default: the file of --cert)", valueName: "file"))
@@ -48,7 +48,7 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The name to ask for in TLS. (default: the host)", valueName: "name", visibility: .hidden))
   var serverName: String?
 
-  @Option(help: ArgumentHelp("http, https or socks5. (default: ws_proxy, https_proxy …)", valueName: "url"))
+  @Option(help: ArgumentHelp("http, https, socks5. (default: ws_proxy and the like)", valueName: "url"))
   var proxy: String?
 
   @Flag(help: ArgumentHelp("Use no proxy, whatever the environment says.", visibility: .hidden))

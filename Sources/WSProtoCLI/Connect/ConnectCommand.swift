@@ -18,7 +18,8 @@ struct ConnectCommand: AsyncParsableCommand {
         wsproto connect :9001                      talk to `wsproto serve`
         echo hello | wsproto connect :9001 --count 1
         ssh -o ProxyCommand='wsproto connect wss://example.com/ssh --raw' host
-      It reads on after the end of the input, until the server closes, --count or --wait.
+      It reads on after the end of the input, until the server closes, --count or
+      --wait.
       More: --help-hidden, `wsproto statuses`, and /help at the prompt.
       """
   )

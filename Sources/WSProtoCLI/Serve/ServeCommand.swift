@@ -17,11 +17,12 @@ struct ServeCommand: AsyncParsableCommand {
     usage: "wsproto serve [options]",
     discussion: """
       Examples:
-        wsproto serve                                   echo, and a page at http://127.0.0.1:9001/
+        wsproto serve                      echo, and a page at http://127.0.0.1:9001/
         wsproto serve --exec 'while read l; do date; done'
         wsproto serve --tls --broadcast --host 0.0.0.0
-        wsproto serve --tcp localhost:22                the other end of connect --raw
-      Prints its address, and a line for each connection that has ended. More options: --help-hidden.
+        wsproto serve --tcp localhost:22   the other end of connect --raw
+      It prints its address, and a line for each connection that has ended.
+      More options: --help-hidden.
       """
   )
 
