@@ -60,7 +60,8 @@ struct ManualPage {
       section("wsproto \(command.commandName)".uppercased())
       paragraphs(command.abstract)
       paragraphs(command.discussion)
-      for argument in command.arguments ?? [] where argument.names?.contains(where: { $0.name == "help" }) != true {
+      for argument in command.arguments ?? []
+      where argument.names?.contains(where: { $0.name == "help" }) != true {
         add(argument)
       }
     }
@@ -94,7 +95,9 @@ struct ManualPage {
 
   private mutating func verbatim(_ text: String) {
     line(".nf")
-    for one in text.split(separator: "\n", omittingEmptySubsequences: false) { line(Self.escaped(String(one))) }
+    for one in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      line(Self.escaped(String(one)))
+    }
     line(".fi")
   }
 

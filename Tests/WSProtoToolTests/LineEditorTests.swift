@@ -6,7 +6,8 @@ import WSProtoTool
 
 @Suite("The line editor")
 struct LineEditorTests {
-  private func editor(typing bytes: String, history: History = History()) -> (LineEditor, [LineEditor.Action]) {
+  private func editor(typing bytes: String, history: History = History()) -> (LineEditor, [LineEditor.Action])
+  {
     var editor = LineEditor(history: history)
     var decoder = KeyDecoder()
     let actions = decoder.decode(bytes.utf8).compactMap { editor.take($0) }
@@ -83,7 +84,10 @@ struct LineEditorTests {
 
   @Test(
     "Columns of characters (UAX #11)",
-    arguments: [("a", 1), ("é", 1), ("世", 2), ("ｱ", 1), ("👋", 2), ("👩‍👩‍👧", 2), ("🇩🇪", 2), ("❤️", 2), ("e\u{301}", 1), ("한", 2)]
+    arguments: [
+      ("a", 1), ("é", 1), ("世", 2), ("ｱ", 1), ("👋", 2), ("👩‍👩‍👧", 2), ("🇩🇪", 2), ("❤️", 2), ("e\u{301}", 1),
+      ("한", 2),
+    ]
   )
   func columns(text: String, expected: Int) {
     #expect(text.columns == expected)

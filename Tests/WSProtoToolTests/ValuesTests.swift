@@ -73,8 +73,13 @@ struct ValuesTests {
     func item(_ text: String) throws(InvalidInput) -> InputItem { try InputItem(json: Array(text.utf8)) }
     #expect(try item(#"{"event":"textMessage","size":2,"text":"hi"}"#) == .text("hi"))
     #expect(try item(#"{"event":"bytesMessage","hex":"01ff"}"#) == .binary([1, 255]))
-    #expect(try item(#"{"event":"closeConnection","code":1001,"reason":"x"}"#) == .close(code: 1001, reason: "x"))
-    for text in [#"{"event":"textMessage"}"#, #"{"event":"acceptConnection"}"#, "{", "[]", #"{"event":"pong","hex":"0"}"#] {
+    #expect(
+      try item(#"{"event":"closeConnection","code":1001,"reason":"x"}"#) == .close(code: 1001, reason: "x")
+    )
+    for text in [
+      #"{"event":"textMessage"}"#, #"{"event":"acceptConnection"}"#, "{", "[]",
+      #"{"event":"pong","hex":"0"}"#,
+    ] {
       #expect(throws: InvalidInput.self) { try item(text) }
     }
   }

@@ -30,7 +30,10 @@ struct BenchCommand: AsyncParsableCommand {
 
   @OptionGroup(visibility: .hidden) var client: ClientArguments
 
-  @Option(name: [.customShort("c"), .customLong("connections")], help: ArgumentHelp("How many connections at once.", valueName: "n"))
+  @Option(
+    name: [.customShort("c"), .customLong("connections")],
+    help: ArgumentHelp("How many connections at once.", valueName: "n")
+  )
   var connections = 1
 
   @Option(name: .shortAndLong, help: ArgumentHelp("How long messages are sent.", valueName: "time"))
@@ -74,7 +77,9 @@ struct BenchCommand: AsyncParsableCommand {
     var thresholds: [Threshold] = []
     for text in expect {
       guard let threshold = Threshold(text) else {
-        throw ValidationError("--expect needs a bound such as 'p99<10ms', 'rate>1000' or 'lost<1', not \(shownInQuotes(text))")
+        throw ValidationError(
+          "--expect needs a bound such as 'p99<10ms', 'rate>1000' or 'lost<1', not \(shownInQuotes(text))"
+        )
       }
       thresholds.append(threshold)
     }
@@ -104,7 +109,10 @@ struct BenchCommand: AsyncParsableCommand {
     let plan = try plan()
     let room = Descriptors.available()
     guard plan.connections <= room else {
-      throw ToolFailure(.usage, "the limit on open files leaves room for \(room) connections: ulimit -n raises it")
+      throw ToolFailure(
+        .usage,
+        "the limit on open files leaves room for \(room) connections: ulimit -n raises it"
+      )
     }
     let options = try client.options()
     let stop = StopRequest()
@@ -122,7 +130,10 @@ struct BenchCommand: AsyncParsableCommand {
     if case .signal(let number) = stop.cause { throw ToolFailure(.signal(number)) }
     let missed = report.missed
     guard missed.isEmpty else {
-      throw ToolFailure(.missedThreshold, "missed: " + missed.map { "\($0.0) (\($0.1))" }.joined(separator: ", "))
+      throw ToolFailure(
+        .missedThreshold,
+        "missed: " + missed.map { "\($0.0) (\($0.1))" }.joined(separator: ", ")
+      )
     }
   }
 }

@@ -24,7 +24,9 @@ struct BenchConnection: Sendable {
   }
 
   /// Sends from `start` to `end`, then waits a while for the answers that are missing.
-  func talk(_ socket: WebSocket, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) async throws {
+  func talk(_ socket: WebSocket, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant)
+    async throws
+  {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await receive(socket) }
       group.addTask {
@@ -111,7 +113,9 @@ private final class UnderWay: Sendable {
   /// The oldest has its answer.
   func received() -> ContinuousClock.Instant? {
     let (due, waiter) = state.withLock { state in
-      guard state.count > 0 else { return (nil as ContinuousClock.Instant?, nil as CheckedContinuation<Void, Never>?) }
+      guard state.count > 0 else {
+        return (nil as ContinuousClock.Instant?, nil as CheckedContinuation<Void, Never>?)
+      }
       let due = state.due[state.taken]
       state.taken += 1
       if state.taken == state.due.count || state.taken > 4096 {

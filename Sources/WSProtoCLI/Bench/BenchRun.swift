@@ -67,7 +67,11 @@ final class BenchRun: Sendable {
         work.cancel()
       }
     }
-    await withTaskCancellationHandler { await opening.value } onCancel: { opening.cancel() }
+    await withTaskCancellationHandler {
+      await opening.value
+    } onCancel: {
+      opening.cancel()
+    }
     let start = clock.now
     phase.begin(at: start, for: plan.duration)
     await work.value

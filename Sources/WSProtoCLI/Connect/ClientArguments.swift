@@ -15,10 +15,16 @@ struct ClientArguments: ParsableArguments {
   @Argument(help: "ws://, wss://, https://, localhost:9001, :9001, unix:/run/app.sock:/path")
   var url: String
 
-  @Option(name: [.customShort("H"), .customLong("header")], help: ArgumentHelp("'Name: value'; @FILE: the fields in a file.", valueName: "field"))
+  @Option(
+    name: [.customShort("H"), .customLong("header")],
+    help: ArgumentHelp("'Name: value'; @FILE: the fields in a file.", valueName: "field")
+  )
   var headers: [String] = []
 
-  @Option(name: [.customShort("s"), .customLong("subprotocol")], help: ArgumentHelp("A subprotocol to ask for; again for more.", valueName: "name"))
+  @Option(
+    name: [.customShort("s"), .customLong("subprotocol")],
+    help: ArgumentHelp("A subprotocol to ask for; again for more.", valueName: "name")
+  )
   var subprotocols: [String] = []
 
   @Option(help: ArgumentHelp("The field Origin, as browsers send it.", valueName: "origin"))
@@ -27,7 +33,13 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("@FILE or env:NAME hide it from the list of processes.", valueName: "user:pw"))
   var basic: String?
 
-  @Option(help: ArgumentHelp("A token for Authorization: Bearer; @FILE or env:NAME.", valueName: "token", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "A token for Authorization: Bearer; @FILE or env:NAME.",
+      valueName: "token",
+      visibility: .hidden
+    )
+  )
   var bearer: String?
 
   @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of the server's.")
@@ -42,10 +54,22 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The key of --cert. (default: the file of --cert)", valueName: "file"))
   var key: String?
 
-  @Option(help: ArgumentHelp("A file for the secrets of TLS. (default: SSLKEYLOGFILE)", valueName: "file", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "A file for the secrets of TLS. (default: SSLKEYLOGFILE)",
+      valueName: "file",
+      visibility: .hidden
+    )
+  )
   var keylog: String?
 
-  @Option(help: ArgumentHelp("The name to ask for in TLS. (default: the host)", valueName: "name", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "The name to ask for in TLS. (default: the host)",
+      valueName: "name",
+      visibility: .hidden
+    )
+  )
   var serverName: String?
 
   @Option(help: ArgumentHelp("http, https, socks5. (default: ws_proxy and the like)", valueName: "url"))
@@ -63,7 +87,13 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("For connecting, then for the handshakes.", valueName: "time"))
   var connectTimeout = "10s"
 
-  @Option(help: ArgumentHelp("How long the server may take to answer a Close.", valueName: "time", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "How long the server may take to answer a Close.",
+      valueName: "time",
+      visibility: .hidden
+    )
+  )
   var closeTimeout = "10s"
 
   @Option(help: ArgumentHelp("The time between pings; 0 for none.", valueName: "time"))
@@ -182,7 +212,9 @@ struct ClientArguments: ParsableArguments {
     if let bearer { fields[.authorization] = "Bearer \(try Secret.read(bearer))" }
     if let basic {
       let parts = try Secret.read(basic).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2, let credentials = BasicCredentials(user: String(parts[0]), password: String(parts[1])) else {
+      guard parts.count == 2,
+        let credentials = BasicCredentials(user: String(parts[0]), password: String(parts[1]))
+      else {
         throw ValidationError("--basic needs user:password, without control characters")
       }
       fields[.authorization] = credentials.authorization
@@ -207,7 +239,9 @@ struct ClientArguments: ParsableArguments {
 
   static func size(_ name: String, _ text: String) throws -> Int {
     guard let size = SizeText.parse(text), size >= 1 else {
-      throw ValidationError("\(name) needs a size of at least 1 byte such as 4096, 64K or 16M, not \(shownInQuotes(text))")
+      throw ValidationError(
+        "\(name) needs a size of at least 1 byte such as 4096, 64K or 16M, not \(shownInQuotes(text))"
+      )
     }
     return size
   }
@@ -239,7 +273,9 @@ enum KeyLog {
     guard let path = file ?? Terminal.environment["SSLKEYLOGFILE"], !path.isEmpty else { return nil }
     let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
-      throw ValidationError("the key log \(shownInQuotes(path)) cannot be written: \(String(cString: strerror(errno)))")
+      throw ValidationError(
+        "the key log \(shownInQuotes(path)) cannot be written: \(String(cString: strerror(errno)))"
+      )
     }
     // Open until the process ends. A line is one write, so that lines of several threads don't mix.
     return { line in _ = line.withUnsafeReadableBytes { write(descriptor, $0.baseAddress, $0.count) } }

@@ -42,7 +42,11 @@ final class ClientOutput: Sendable {
       var line = JSONLine()
       line.add("event", message.kind == .text ? "textMessage" : "bytesMessage")
       line.add("size", bytes.count)
-      if let text = message.text { line.add("text", text) } else { line.add("hex", hex(bytes, separator: "")) }
+      if let text = message.text {
+        line.add("text", text)
+      } else {
+        line.add("hex", hex(bytes, separator: ""))
+      }
       try print(line)
     case .raw: try Terminal.write(Array(bytes))
     case .null: try Terminal.write(Array(bytes) + [0])
@@ -63,7 +67,8 @@ final class ClientOutput: Sendable {
     switch item {
     case .text(let text): try printLine(mark("→", .green) + rows(text))
     case .binary(let bytes): try printLine(mark("→", .green) + Self.preview(bytes, style))
-    case .file(let path): try printLine(mark("→", .green) + style.paint("the file \(shownInQuotes(path))", .dim))
+    case .file(let path):
+      try printLine(mark("→", .green) + style.paint("the file \(shownInQuotes(path))", .dim))
     case .pong: try printLine(mark("→", .green) + style.paint("pong", .dim))
     case .ping, .close, .help: break
     }

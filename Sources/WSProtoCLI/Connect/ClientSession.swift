@@ -130,7 +130,10 @@ final class ClientSession: Sendable {
         break
       }
       // What has come before the server's Close is shown meanwhile.
-      let close = try? await socket.close(code: self.close(for: ending).code, reason: self.close(for: ending).reason)
+      let close = try? await socket.close(
+        code: self.close(for: ending).code,
+        reason: self.close(for: ending).reason
+      )
       group.cancelAll()
       return (ending, close)
     }

@@ -26,13 +26,19 @@ struct ConnectCommand: AsyncParsableCommand {
 
   @OptionGroup var client: ClientArguments
 
-  @Option(name: [.customShort("x"), .customLong("execute")], help: ArgumentHelp("A text to send first; again for more.", valueName: "text"))
+  @Option(
+    name: [.customShort("x"), .customLong("execute")],
+    help: ArgumentHelp("A text to send first; again for more.", valueName: "text")
+  )
   var first: [String] = []
 
   @Flag(help: "Send lines as binary messages.")
   var binary = false
 
-  @Flag(name: [.customShort("0"), .customLong("null")], help: "Messages end in a byte 0, in both directions.")
+  @Flag(
+    name: [.customShort("0"), .customLong("null")],
+    help: "Messages end in a byte 0, in both directions."
+  )
   var null = false
 
   @Flag(help: "All of standard input is one message.")
@@ -68,7 +74,9 @@ struct ConnectCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The reason to close with.", valueName: "text", visibility: .hidden))
   var closeReason: String?
 
-  @Option(help: ArgumentHelp("Send messages in frames of so many bytes.", valueName: "n", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp("Send messages in frames of so many bytes.", valueName: "n", visibility: .hidden)
+  )
   var fragment: Int?
 
   @Flag(help: "Connect again when the connection is lost.")
@@ -97,7 +105,9 @@ struct ConnectCommand: AsyncParsableCommand {
 
   private func sessionOptions() throws -> ClientSession.Options {
     guard CloseReason(closeCode).isSendable || closeCode == 1005 else {
-      throw ValidationError("--close-code must be in 1000...1003, 1007...1014 or 3000...4999, or 1005 for none")
+      throw ValidationError(
+        "--close-code must be in 1000...1003, 1007...1014 or 3000...4999, or 1005 for none"
+      )
     }
     if closeCode == 1005, closeReason != nil { throw ValidationError("--close-reason needs a code") }
     if let closeReason, closeReason.utf8.count > 123 {
@@ -116,7 +126,8 @@ struct ConnectCommand: AsyncParsableCommand {
 
   /// Somebody types, and sees what comes.
   private var isInteractive: Bool {
-    Terminal.inputIsTerminal && Terminal.outputIsTerminal && !raw && !null && !messagePerInput && !json && !jsonIn
+    Terminal.inputIsTerminal && Terminal.outputIsTerminal && !raw && !null && !messagePerInput && !json
+      && !jsonIn
       && !jsonOut && tcpListen == nil
   }
 
@@ -131,7 +142,8 @@ struct ConnectCommand: AsyncParsableCommand {
     if let tcpListen, let place = HostAndPort(tcpListen) {
       return try await TCPBridge.listen(at: place, client.asciiURL, options, stop)
     }
-    let screen = isInteractive ? TerminalScreen(prompt: ">", history: noHistory ? nil : HistoryFile.user()) : nil
+    let screen =
+      isInteractive ? TerminalScreen(prompt: ">", history: noHistory ? nil : HistoryFile.user()) : nil
     let mode: ClientOutput.Mode = json || jsonOut ? .json : raw ? .raw : null ? .null : .lines
     let output = ClientOutput(mode, isVerbose: verbose, screen: screen)
     let input = InputQueue()

@@ -46,7 +46,9 @@ final class InputQueue: Sendable {
     let (resume, mustWait) = state.withLock { state in
       state.items += items
       var resume: (() -> Void)?
-      if let reader = state.reader.take(), let next = state.next() { resume = { reader.resume(returning: next) } }
+      if let reader = state.reader.take(), let next = state.next() {
+        resume = { reader.resume(returning: next) }
+      }
       state.isProducerWaiting = waits && !state.items.isEmpty
       return (resume, state.isProducerWaiting)
     }

@@ -70,7 +70,7 @@ enum TCPBridge {
     do {
       try await WebSocketClient.connect(to: url, options: options) { try await copy(stream, $0) }
     } catch {
-      Terminal.printError("a connection has failed: \(error)")
+      if !(error is CancellationError) { Terminal.printError("a connection has failed: \(error)") }
       try? await stream.channel.close()
     }
   }

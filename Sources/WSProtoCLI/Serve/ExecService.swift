@@ -67,7 +67,9 @@ struct ExecService: ServedConversation {
     }
   }
 
-  private func copyOutput(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ socket: WebSocket) async throws {
+  private func copyOutput(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ socket: WebSocket)
+    async throws
+  {
     var splitter = InputSplitter(isBinary ? .chunks : .lines)
     var unfinished = 0
     for try await bytes in inbound {

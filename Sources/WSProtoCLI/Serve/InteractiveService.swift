@@ -74,7 +74,8 @@ final class InteractiveService: ServedConversation {
     topics.subscribe(connection.socket, to: "all")
     for try await message in connection.socket.messages {
       connection.count(message)
-      let text = message.text.map { shown($0) } ?? ClientOutput.preview(message.bytes.readableBytesView, style)
+      let text =
+        message.text.map { shown($0) } ?? ClientOutput.preview(message.bytes.readableBytesView, style)
       log.print("\(name) \(text)")
     }
   }

@@ -29,7 +29,8 @@ struct SelfSignedCertificate {
     do {
       try run([
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "30",
-        "-subj", "/CN=wsproto serve", "-addext", "subjectAltName=\(names)", "-keyout", key, "-out", certificate,
+        "-subj", "/CN=wsproto serve", "-addext", "subjectAltName=\(names)", "-keyout", key, "-out",
+        certificate,
       ])
     } catch {
       made.remove()
@@ -52,12 +53,18 @@ struct SelfSignedCertificate {
     do {
       try process.run()
     } catch {
-      throw ToolFailure(.failure, "--tls needs the command openssl, which cannot be run: --tls-cert takes a certificate")
+      throw ToolFailure(
+        .failure,
+        "--tls needs the command openssl, which cannot be run: --tls-cert takes a certificate"
+      )
     }
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     if process.terminationStatus == 127 {
-      throw ToolFailure(.failure, "--tls needs the command openssl, which is not installed: --tls-cert takes a certificate")
+      throw ToolFailure(
+        .failure,
+        "--tls needs the command openssl, which is not installed: --tls-cert takes a certificate"
+      )
     }
     guard process.terminationStatus == 0 else {
       throw ToolFailure(.failure, "openssl has made no certificate: \(shownLines(text).last ?? "")")

@@ -29,7 +29,10 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Where to listen.", valueName: "name"))
   var host = "127.0.0.1"
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The port to listen at; 0 lets the system choose.", valueName: "n"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The port to listen at; 0 lets the system choose.", valueName: "n")
+  )
   var port = 9001
 
   @Option(help: ArgumentHelp("A Unix socket to listen at, in place of host and port.", valueName: "path"))
@@ -38,7 +41,9 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(help: "Send each message to all connections, its sender included.")
   var broadcast = false
 
-  @Option(help: ArgumentHelp("Run this for each connection: lines in and out are messages.", valueName: "command"))
+  @Option(
+    help: ArgumentHelp("Run this for each connection: lines in and out are messages.", valueName: "command")
+  )
   var exec: String?
 
   @Flag(help: "With --exec: bytes in and out, as binary messages.")
@@ -62,10 +67,15 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Its key. (default: the file of --tls-cert)", valueName: "file"))
   var tlsKey: String?
 
-  @Option(name: [.customShort("s"), .customLong("subprotocol")], help: ArgumentHelp("A subprotocol that is spoken. (default: any)", valueName: "name"))
+  @Option(
+    name: [.customShort("s"), .customLong("subprotocol")],
+    help: ArgumentHelp("A subprotocol that is spoken. (default: any)", valueName: "name")
+  )
   var subprotocols: [String] = []
 
-  @Option(help: ArgumentHelp("Whose pages may connect; '*': any. (default: this server's)", valueName: "origin"))
+  @Option(
+    help: ArgumentHelp("Whose pages may connect; '*': any. (default: this server's)", valueName: "origin")
+  )
   var allowOrigin: [String] = []
 
   @Flag(help: "Do not accept permessage-deflate.")
@@ -77,7 +87,13 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The largest message to take.", valueName: "size"))
   var maxMessage = "64M"
 
-  @Option(help: ArgumentHelp("How much may wait for a client that reads late.", valueName: "size", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "How much may wait for a client that reads late.",
+      valueName: "size",
+      visibility: .hidden
+    )
+  )
   var maxBuffer = "64M"
 
   @Option(help: ArgumentHelp("At once; fewer where descriptors are scarce.", valueName: "n"))
@@ -89,7 +105,13 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The time between pings; 0 for none.", valueName: "time", visibility: .hidden))
   var pingInterval = "20s"
 
-  @Option(help: ArgumentHelp("How long a client may be silent after a ping; 0 for ever.", valueName: "time", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp(
+      "How long a client may be silent after a ping; 0 for ever.",
+      valueName: "time",
+      visibility: .hidden
+    )
+  )
   var pingTimeout = "20s"
 
   @Option(help: ArgumentHelp("How long stopping may take.", valueName: "time", visibility: .hidden))
@@ -229,7 +251,9 @@ struct ServeCommand: AsyncParsableCommand {
   private func service(_ log: ServeLog) throws -> any ServedConversation {
     if broadcast { return BroadcastService() }
     if interactive { return InteractiveService(log) }
-    if let exec { return ExecService(command: exec, isBinary: binary, maxLine: try ClientArguments.size("", maxMessage)) }
+    if let exec {
+      return ExecService(command: exec, isBinary: binary, maxLine: try ClientArguments.size("", maxMessage))
+    }
     if let tcp, let place = HostAndPort(tcp) { return TCPService(place) }
     return EchoService(log)
   }

@@ -43,7 +43,9 @@ struct Site: Sendable {
     else { return Self.notFound }
     var url = URL(fileURLWithPath: root + "/" + decoded)
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { return Self.notFound }
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      return Self.notFound
+    }
     if isFolder.boolValue {
       guard decoded.hasSuffix("/") else {
         return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: path + "/"])
@@ -84,10 +86,5 @@ struct Site: Sendable {
     default: "application/octet-stream"
     }
   }
-}
-
-extension HTTPField.Name {
-  fileprivate static let contentSecurityPolicy = HTTPField.Name("Content-Security-Policy")!
-  fileprivate static let xContentTypeOptions = HTTPField.Name("X-Content-Type-Options")!
 }
 #endif

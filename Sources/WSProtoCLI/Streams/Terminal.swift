@@ -49,7 +49,8 @@ enum Terminal {
     guard let code = write(bytes, to: 1) else { return }
     let text =
       code == EPIPE
-      ? "nobody reads standard output any more" : "standard output cannot be written: \(String(cString: strerror(code)))"
+      ? "nobody reads standard output any more"
+      : "standard output cannot be written: \(String(cString: strerror(code)))"
     throw ToolFailure(.output, text)
   }
 

@@ -79,7 +79,9 @@ package struct KeyDecoder {
   private func takeUTF8(_ keys: inout [Key]) -> Int? {
     let length = rest[0] >= 0xF0 ? 4 : rest[0] >= 0xE0 ? 3 : rest[0] >= 0xC0 ? 2 : 1
     guard rest.count >= length else { return nil }
-    guard let text = String(validating: rest[..<length], as: UTF8.self), let character = text.first else { return 1 }
+    guard let text = String(validating: rest[..<length], as: UTF8.self), let character = text.first else {
+      return 1
+    }
     keys.append(.character(character))
     return length
   }

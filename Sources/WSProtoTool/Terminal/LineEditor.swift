@@ -135,7 +135,9 @@ package struct LineEditor {
 package enum OpenJSON {
   /// Whether the text begins with a brace or a bracket, and has more of them opened than closed.
   package static func isOpen(_ text: String) -> Bool {
-    guard let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" else { return false }
+    guard let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" else {
+      return false
+    }
     var depth = 0
     var isInString = false
     var isEscaped = false

@@ -5,7 +5,9 @@
 package enum DurationText {
   /// `250ms`, `1.5s`, `2m`, `1h`, `80us`; a bare number means seconds. `nil` if it isn't that, or negative.
   package static func parse(_ text: some StringProtocol) -> Duration? {
-    let units: [(String, Double)] = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1), ("m", 60), ("h", 3600)]
+    let units: [(String, Double)] = [
+      ("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1), ("m", 60), ("h", 3600),
+    ]
     var number = String(text)
     var factor = 1.0
     if let (unit, seconds) = units.first(where: { number.hasSuffix($0.0) }) {
@@ -17,7 +19,9 @@ package enum DurationText {
   }
 
   /// Three digits and the unit that fits: `12.3 ms`.
-  package static func format(_ duration: Duration) -> String { format(nanoseconds: duration / .nanoseconds(1)) }
+  package static func format(_ duration: Duration) -> String {
+    format(nanoseconds: duration / .nanoseconds(1))
+  }
 
   /// The same for nanoseconds.
   package static func format(nanoseconds: Double) -> String {

@@ -56,7 +56,9 @@ extension InputItem {
       self = try .closing(UInt16(first), words.count > 1 ? String(words[1]) : nil, of: String(first))
     case "help": self = .help
     case let name:
-      throw InvalidInput(description: "there is no command /\(shown(String(name))): /help lists them, // sends a slash")
+      throw InvalidInput(
+        description: "there is no command /\(shown(String(name))): /help lists them, // sends a slash"
+      )
     }
   }
 
@@ -81,7 +83,9 @@ extension InputItem {
     }
     func payload() throws(InvalidInput) -> [UInt8] {
       guard let data = bytes(hex: parsed.hex ?? "") else {
-        throw InvalidInput(description: "\"hex\" is not hexadecimal: \(shownInQuotes(parsed.hex ?? "", limit: 60))")
+        throw InvalidInput(
+          description: "\"hex\" is not hexadecimal: \(shownInQuotes(parsed.hex ?? "", limit: 60))"
+        )
       }
       return data
     }
@@ -94,7 +98,8 @@ extension InputItem {
     case "pong": self = .pong(try payload())
     case "closeConnection":
       self = try .closing(parsed.code ?? 1000, parsed.reason, of: "\(parsed.code ?? 1000)")
-    case let event: throw InvalidInput(description: "the event \(shownInQuotes(event, limit: 60)) cannot be sent")
+    case let event:
+      throw InvalidInput(description: "the event \(shownInQuotes(event, limit: 60)) cannot be sent")
     }
   }
 
@@ -107,17 +112,22 @@ extension InputItem {
     var reason: String?
   }
 
-  private static func closing(_ code: UInt16?, _ reason: String?, of text: String) throws(InvalidInput) -> InputItem {
+  private static func closing(_ code: UInt16?, _ reason: String?, of text: String) throws(InvalidInput)
+    -> InputItem
+  {
     switch code {
     case .some(1000...1003), .some(1007...1014), .some(3000...4999), .some(1005):
-      if code == 1005, reason != nil { throw InvalidInput(description: "a reason needs a code other than 1005") }
+      if code == 1005, reason != nil {
+        throw InvalidInput(description: "a reason needs a code other than 1005")
+      }
       if let reason, reason.utf8.count > 123 {
         throw InvalidInput(description: "the reason of a Close has 123 bytes at most")
       }
       return .close(code: code ?? 1000, reason: reason)
     default:
       throw InvalidInput(
-        description: "a Close cannot have the code \(shown(text)): 1000...1003, 1007...1014, 3000...4999, or 1005 for none"
+        description:
+          "a Close cannot have the code \(shown(text)): 1000...1003, 1007...1014, 3000...4999, or 1005 for none"
       )
     }
   }

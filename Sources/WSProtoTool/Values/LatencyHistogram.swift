@@ -84,7 +84,8 @@ package struct LatencyHistogram: Sendable {
         shares[shares.count - 1].count += bucket
       } else {
         // Steps without a duration between others are shown, too.
-        while let last = shares.last?.step, let next = steps.firstIndex(of: last).map({ $0 + 1 }), next < step,
+        while let last = shares.last?.step, let next = steps.firstIndex(of: last).map({ $0 + 1 }),
+          next < step,
           steps[next] < steps[step]
         {
           shares.append((steps[next], 0))

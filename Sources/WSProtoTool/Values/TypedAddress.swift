@@ -37,9 +37,13 @@ package struct TypedAddress: Equatable, Sendable {
 
   /// `mailto:x`, but not `localhost:9001`.
   private static func isOtherScheme(_ text: String) -> Bool {
-    guard let colon = text.firstIndex(of: ":"), colon != text.startIndex, text.first != "[" else { return false }
+    guard let colon = text.firstIndex(of: ":"), colon != text.startIndex, text.first != "[" else {
+      return false
+    }
     let name = text[..<colon]
-    guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }) else { return false }
+    guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }) else {
+      return false
+    }
     return text[colon...].dropFirst().first?.isNumber == false
   }
 }
