@@ -224,7 +224,8 @@ struct ConnectCommand: AsyncParsableCommand {
           } catch {
             try? output.note(error.description, always: true)
           }
-        case .interrupt: stop.ask(.signal(SIGINT))
+        // As without a prompt; the second time ends it at once.
+        case .interrupt: kill(getpid(), SIGINT)
         case .end: input.finish()
         case .clearScreen: break
         }

@@ -14,6 +14,8 @@ struct ExecService: ServedConversation {
   let isBinary: Bool
   /// A longer line of the command's ends the connection.
   let maxLine: Int
+  /// The pipes, and for a moment the child's ends of them.
+  let descriptorsPerConnection = 5
 
   func serve(_ connection: ServedConnection) async throws {
     let socket = connection.socket

@@ -171,7 +171,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
-  private func serverOptions(_ log: ServeLog) throws -> WebSocketServerOptions {
+  private func serverOptions(_ log: ServeLog, _ service: any ServedConversation) throws
+    -> WebSocketServerOptions
+  {
     var options = WebSocketServerOptions()
     options.socket = try socketOptions()
     options.origin = try originPolicy()
@@ -179,7 +181,10 @@ struct ServeCommand: AsyncParsableCommand {
     // Any: the first that the client asks for.
     if subprotocols.isEmpty { options.decide = { .accept(subprotocol: $0.subprotocols.first) } }
     options.http2 = !noHttp2
-    options.maxConnections = min(maxConnections, Descriptors.available())
+    options.maxConnections = min(
+      maxConnections,
+      max(1, Descriptors.available() / service.descriptorsPerConnection)
+    )
     options.shutdownTimeout = try ClientArguments.duration("--stop-timeout", stopTimeout)
     options.logger = Logger(label: "wsproto.serve") { _ in log.handler }
     let site = Site(directory: directory)
@@ -214,7 +219,7 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let log = ServeLog(json: json, quiet: quiet, verbose: verbose)
     let service = try service(log)
-    let options = try serverOptions(log)
+    let options = try serverOptions(log, service)
     let listener: WebSocketListener = unix.map { .unix(path: $0) } ?? .host(host, port: port)
     let finished = Countdown(connections)
     let server = WebSocketServer([listener], options: options) { socket in

@@ -73,6 +73,7 @@ final class ServeLog: Sendable {
       line.add("event", "connection")
       line.add("number", connection.number)
       line.add("target", target)
+      line.add("http", connection.httpVersion)
       line.add("messages", counts.messages)
       line.add("bytes", counts.bytes)
       line.add("code", Int(code.rawValue))
@@ -80,7 +81,9 @@ final class ServeLog: Sendable {
       line.add("failure", problem)
       return print(line.text)
     }
-    var line = "#\(connection.number) \(shown(target)) \(counts.messages) messages, \(counts.bytes) bytes in"
+    let version = connection.httpVersion == "2" ? " by HTTP/2," : ""
+    var line =
+      "#\(connection.number) \(shown(target))\(version) \(counts.messages) messages, \(counts.bytes) bytes in"
     if code != .abnormalClosure {
       line += ", closed with \(code)" + (closed?.reason.map { " " + shownInQuotes($0) } ?? "")
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool && NIO
+import HTTPTypes
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -16,11 +17,14 @@ protocol ServedConversation: Sendable {
   func serve(_ connection: ServedConnection) async throws
   /// The server has stopped.
   func stop()
+  /// How many descriptors a connection takes in all.
+  var descriptorsPerConnection: Int { get }
 }
 
 extension ServedConversation {
   func start() throws {}
   func stop() {}
+  var descriptorsPerConnection: Int { 1 }
 }
 
 /// Ends a conversation with a code of its own.
@@ -41,6 +45,9 @@ final class ServedConnection: Sendable {
   }
 
   var counts: (messages: Int, bytes: Int) { state.withLock { $0 } }
+
+  /// The version of HTTP that has opened it: over HTTP/2 there is no `Upgrade` (RFC 8441 §5).
+  var httpVersion: String { socket.request.extraHeaders[.upgrade] == nil ? "2" : "1.1" }
 
   func count(_ message: WebSocketMessage) {
     state.withLock { counts in
@@ -87,6 +94,7 @@ struct BroadcastService: ServedConversation {
 /// Bytes go to a TCP connection, and come from it.
 struct TCPService: ServedConversation {
   private let place: HostAndPort
+  let descriptorsPerConnection = 2
 
   init(_ place: HostAndPort) { self.place = place }
 
