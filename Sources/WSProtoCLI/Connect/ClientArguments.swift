@@ -81,6 +81,9 @@ struct ClientArguments: ParsableArguments {
   @Flag(name: [.customShort("L"), .customLong("location")], help: "Follow redirects, up to ten.")
   var followsRedirects = false
 
+  @Flag(name: .customLong("http2"), help: "Open the WebSocket by HTTP/2 (RFC 8441), or not at all.")
+  var requiresHTTP2 = false
+
   @Flag(help: "Do not offer permessage-deflate.")
   var noCompression = false
 
@@ -130,6 +133,7 @@ struct ClientArguments: ParsableArguments {
     options.subprotocols = subprotocols
     options.extraHeaders = try fields()
     options.redirects = followsRedirects ? RedirectPolicy() : .refuse
+    options.http2 = requiresHTTP2 ? .required : .never
     try setTLS(&options)
     if let proxy {
       do throws(InvalidURL) {
@@ -193,7 +197,7 @@ struct ClientArguments: ParsableArguments {
     }
     options.proxyTLS = options.tls
     options.proxyTLS.serverName = nil
-    options.tls.keyLog = try KeyLog.callback(file: keylog)
+    options.tls.keyLog = try KeyLog.callback(file: keylog).map { TLSKeyLog($0) }
   }
 
   private func fields() throws -> HTTPFields {

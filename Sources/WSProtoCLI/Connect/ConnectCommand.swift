@@ -137,6 +137,8 @@ struct ConnectCommand: AsyncParsableCommand {
     var options = try client.options()
     let firstBytes = FirstBytes()
     options.firstBytes = firstBytes
+    // Output may block.
+    options.socket.runsOnEventLoop = false
     let stop = StopRequest()
     try watch(stop)
     if let tcpListen, let place = HostAndPort(tcpListen) {

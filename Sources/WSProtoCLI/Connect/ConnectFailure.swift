@@ -30,7 +30,7 @@ extension ToolFailure {
     case .disconnected(.proxy, _), .proxyRefused, .socksRefused, .proxyProtocol: .proxy
     case .disconnected(.connecting, _): .notConnected
     case .disconnected(.tls, _), .tls: .tls
-    case .disconnected(.handshake, _), .handshake: .notWebSocket
+    case .disconnected(.handshake, _), .handshake, .http2Unavailable, .streamReset: .notWebSocket
     case .certificate: .certificate
     case .refusal: .refused
     case .redirect: .redirect

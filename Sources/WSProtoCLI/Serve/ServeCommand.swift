@@ -151,6 +151,8 @@ struct ServeCommand: AsyncParsableCommand {
     options.maxMessageBytes = try ClientArguments.size("--max-message", maxMessage)
     // A client may send all of its messages before it reads the first answer.
     options.sendWatermark = try ClientArguments.size("--max-buffer", maxBuffer)
+    // Output and commands may block.
+    options.runsOnEventLoop = false
     if !noCompression { options.compression = WebSocketCompression() }
     options.timeouts.opening = try ClientArguments.duration("--handshake-timeout", handshakeTimeout)
     let interval = try ClientArguments.duration("--ping-interval", pingInterval)

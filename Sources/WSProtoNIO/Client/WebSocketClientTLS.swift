@@ -19,9 +19,8 @@ public struct WebSocketClientTLS: Sendable, Hashable {
   public var serverName: String?
   /// The least version. Default 1.2.
   public var minimumVersion = TLSVersion.tlsv12
-  /// Gets the secrets of each connection, a line of the format of `SSLKEYLOGFILE` with its end at a time, so that
-  /// recordings can be decrypted. Default `nil`. For tests.
-  public var keyLog: NIOSSLKeyLogCallback?
+  /// Takes the secrets of each connection. Default `nil`. For tests.
+  public var keyLog: TLSKeyLog?
   /// Whether the server's certificate is looked at.
   private(set) var isInsecure = false
 
@@ -47,7 +46,7 @@ extension WebSocketClientTLS {
     configuration.additionalTrustRoots = additionalRoots
     configuration.certificateChain = certificateChain
     configuration.privateKey = privateKey
-    configuration.keyLogCallback = keyLog
+    configuration.keyLogCallback = keyLog?.write
     // Whose certificate it is, `ServerIdentity` checks.
     configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
     configuration.applicationProtocols = protocols

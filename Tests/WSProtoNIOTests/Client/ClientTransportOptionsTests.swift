@@ -81,7 +81,7 @@ import WSProto
     let lines = Mutex<[String]>([])
     var options = WebSocketClientOptions()
     options.tls = .insecure
-    options.tls.keyLog = { line in lines.withLock { $0.append(String(buffer: line)) } }
+    options.tls.keyLog = TLSKeyLog { line in lines.withLock { $0.append(String(buffer: line)) } }
     try await ScriptedServer.run(tls: try TestCertificates.serverContext()) { server in
       try await WebSocketClient.connect(to: "wss://localhost:\(server.port)/", options: options) { _ in }
     }
