@@ -183,11 +183,11 @@ struct ServeCommand: AsyncParsableCommand {
     // Any: the first that the client asks for.
     if subprotocols.isEmpty { options.decide = { .accept(subprotocol: $0.subprotocols.first) } }
     options.http2 = !noHttp2
-    options.maxConnections = min(
+    options.limits.maxConnections = min(
       maxConnections,
       max(1, Descriptors.available() / service.descriptorsPerConnection)
     )
-    options.shutdownTimeout = try ClientArguments.duration("--stop-timeout", stopTimeout)
+    options.shutdown.timeout = try ClientArguments.duration("--stop-timeout", stopTimeout)
     options.logger = Logger(label: "wsproto.serve") { _ in log.handler }
     let site = Site(directory: directory)
     options.answer = { request in await site.answer(request) }
