@@ -117,7 +117,7 @@ import WSProto
     var options = WebSocketClientOptions()
     options.firstBytes = firstBytes
     try await ScriptedServer.run(reply: { _, _ in .bytes("SSH-2.0-x\r\n\r\n") }) { server in
-      await #expect(throws: WebSocketClientError.self) {
+      _ = await #expect(throws: WebSocketClientError.self) {
         try await WebSocketClient.connect(to: "ws://127.0.0.1:\(server.port)/", options: options) { _ in }
       }
     }
