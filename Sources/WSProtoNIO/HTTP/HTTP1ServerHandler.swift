@@ -201,7 +201,13 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
       case .accept(let subprotocol, let fields):
         let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
         // Behind the request begins the connection.
-        try upgrade(opening, reader.takeUnreadBytes(), context)
+        let isOpen = try responder.open { try upgrade(opening, reader.takeUnreadBytes(), context) }
+        guard isOpen else {
+          responder.refused(.shutdown, "the server shuts down", from: client)
+          return respond(HTTPServerResponse(status: .serviceUnavailable), to: nil, closes: true)
+        }
+        releaseRead()
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
       }
     } catch {
       responder.refused(.decision, "the answer to a handshake cannot be sent: \(error)", from: client)
@@ -213,17 +219,14 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     _ opening: ServerOpening,
     _ trailingData: Bytes,
     _ context: ChannelHandlerContext
-  ) throws {
+  ) throws -> WebSocket {
     var head: [UInt8] = []
     try opening.response.appendHead(to: &head)
     context.write(Self.wrapOutboundOut(ByteBuffer(bytes: head)), promise: nil)
     state = .upgraded
     pending.end()
     // Flushes, with the answers to what came behind the request.
-    let socket = try opening.open(on: context.channel, trailingData, client, responder)
-    responder.opened(socket)
-    releaseRead()
-    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    return try opening.open(on: context.channel, trailingData, client, responder)
   }
 
   // MARK: Responses

@@ -151,14 +151,19 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
         respond(response)
       case .accept(let subprotocol, let fields):
         let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
-        context.write(Self.wrapOutboundOut(.head(opening.response)), promise: nil)
-        state = .open
-        pending.end()
-        onOpen()
-        let early = body.withUnsafeReadableBytes { Bytes(copying: $0) }
-        body = ByteBuffer()
-        let socket = try opening.open(on: context.channel, early, client, responder)
-        responder.opened(socket)
+        let isOpen = try responder.open {
+          context.write(Self.wrapOutboundOut(.head(opening.response)), promise: nil)
+          state = .open
+          pending.end()
+          onOpen()
+          let early = body.withUnsafeReadableBytes { Bytes(copying: $0) }
+          body = ByteBuffer()
+          return try opening.open(on: context.channel, early, client, responder)
+        }
+        guard isOpen else {
+          responder.refused(.shutdown, "the server shuts down", from: client)
+          return respond(HTTPServerResponse(status: .serviceUnavailable))
+        }
         if hasInputEnded { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
         releaseRead()
       }

@@ -43,10 +43,34 @@ protocol HandshakeResponder: AnyObject, Sendable {
   func deflatePool(on eventLoop: any EventLoop) -> DeflatePool?
   /// Where connections on this event loop, which is the current one, count what they carry; `nil` if nobody wants to know.
   func traffic(on eventLoop: any EventLoop) -> Traffic?
+  /// A response is about to accept a handshake. False: no more, refuse it with 503. Where it is true, ``opened(_:)`` or
+  /// ``openingFailed()`` follows.
+  func willOpen() -> Bool
+  /// What was about to be opened could not be.
+  func openingFailed()
   /// A connection is open.
   func opened(_ socket: WebSocket)
   /// Something came to nothing before it was a WebSocket; for the log and the metrics.
   func refused(_ cause: RefusalCause, _ details: String, from address: SocketAddress?)
+}
+
+extension HandshakeResponder {
+  func willOpen() -> Bool { true }
+  func openingFailed() {}
+
+  /// Runs `body`, which sends a response that accepts and opens the connection.
+  ///
+  /// - Returns: false if nothing is opened any more, and `body` was not run.
+  func open(_ body: () throws -> WebSocket) throws -> Bool {
+    guard willOpen() else { return false }
+    do {
+      opened(try body())
+    } catch {
+      openingFailed()
+      throw error
+    }
+    return true
+  }
 }
 
 /// Where a request for a WebSocket comes from.

@@ -116,8 +116,25 @@ extension ServerCore: HandshakeResponder {
 
   func traffic(on eventLoop: any EventLoop) -> Traffic? { loop(eventLoop).traffic }
 
+  func willOpen() -> Bool {
+    state.withLock { state in
+      guard !state.isShuttingDown else { return false }
+      state.openingCount += 1
+      return true
+    }
+  }
+
+  func openingFailed() {
+    let isIdle = state.withLock { state in
+      state.openingCount -= 1
+      return state.isShuttingDown && state.isIdle
+    }
+    if isIdle { idle.resume(with: .success(())) }
+  }
+
   func opened(_ socket: WebSocket) {
     let (opened, openCount) = state.withLock { state in
+      state.openingCount -= 1
       state.sockets[socket.id] = socket
       return (state.isShuttingDown ? nil : state.opened, state.sockets.count)
     }

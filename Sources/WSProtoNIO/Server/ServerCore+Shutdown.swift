@@ -24,7 +24,7 @@ extension ServerCore {
       channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
     }
     begun.opened?.finish()
-    if begun.sockets.isEmpty { idle.resume(with: .success(())) }
+    if begun.isIdle { idle.resume(with: .success(())) }
   }
 
   /// Stops reading, batch after batch: their closures see the end of the messages.

@@ -32,6 +32,10 @@ final class ServerCore: Sendable {
     var channels: [ObjectIdentifier: any Channel] = [:]
     /// Those that a closure has, or waits for.
     var sockets: [UInt64: WebSocket] = [:]
+    /// How many are about to be among them: the response to their handshake is on its way.
+    var openingCount = 0
+    /// Whether no closure has a socket, or is about to have one.
+    var isIdle: Bool { sockets.isEmpty && openingCount == 0 }
     /// The ends of their lifetimes.
     var lifetimes: [UInt64: Scheduled<Void>] = [:]
     var opened: AsyncStream<WebSocket>.Continuation?
@@ -164,7 +168,7 @@ final class ServerCore: Sendable {
     let (isIdle, openCount, lifetime) = state.withLock { state in
       state.sockets[socket.id] = nil
       let lifetime = state.lifetimes.removeValue(forKey: socket.id)
-      return (state.isShuttingDown && state.sockets.isEmpty, state.sockets.count, lifetime)
+      return (state.isShuttingDown && state.isIdle, state.sockets.count, lifetime)
     }
     lifetime?.cancel()
     if let closed = socket.closed {
