@@ -26,6 +26,8 @@ let package = Package(
   products: [
     .library(name: "WSProto", targets: ["WSProto"]),
     .library(name: "WSProtoFoundation", targets: ["WSProtoFoundation"]),
+    // Reads recorded conversations and judges them; does no I/O.
+    .library(name: "WSProtoLab", targets: ["WSProtoLab"]),
     // A server and a client on SwiftNIO; empty without the trait NIO.
     .library(name: "WSProtoNIO", targets: ["WSProtoNIO"]),
     // For the tests of those who use WSProtoNIO; empty without the trait NIO.
@@ -77,6 +79,10 @@ let package = Package(
     ),
     .target(
       name: "WSProtoFoundation",
+      dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
+    ),
+    .target(
+      name: "WSProtoLab",
       dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")]
     ),
     // Not named like its product: `wsproto` and `WSProto` are one name to a file system that ignores case.
@@ -135,6 +141,10 @@ let package = Package(
       ]
     ),
     .testTarget(name: "WSProtoToolTests", dependencies: ["WSProtoTool"]),
+    .testTarget(
+      name: "WSProtoLabTests",
+      dependencies: ["WSProto", "WSProtoLab"]
+    ),
     .testTarget(
       name: "WSProtoNIOTests",
       dependencies: [

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The payload of a Close frame (RFC 6455 §5.5.1, §7.4).
-enum ClosePayload {
+package enum ClosePayload {
   /// The code of a received payload; 1005 if the payload is empty. The reason follows the first two bytes.
-  static func parse(_ payload: UnsafeRawBufferPointer) throws(ParseFailed) -> CloseReason {
+  package static func parse(_ payload: UnsafeRawBufferPointer) throws(ParseFailed) -> CloseReason {
     guard payload.count > 0, let base = payload.baseAddress else { return .noStatusRcvd }
     guard payload.count >= 2 else { throw ParseFailed("a close frame with a payload of 1 byte") }
     let code = CloseReason(UInt16(bigEndian: base.loadUnaligned(as: UInt16.self)))

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WSProto
+
+/// permessage-deflate without its history (RFC 7692 §7.2.2): what can be known of compressed messages when those before them
+/// were not captured.
+///
+/// A message may copy from the 32 KiB before it. Two decompressors read the same messages, one with a history of zeros, one
+/// with a history of ones: where their outputs differ, the byte came from what wasn't captured. It is given as `?`. After
+/// 32 KiB of known output, nothing is unknown any more.
+final class RecoveredDeflate: Extension, @unchecked Sendable {
+  // Unchecked: it belongs to the decoder of one direction, which is no more `Sendable` than its other state.
+
+  /// What the message that is under way at the beginning is.
+  enum Beginning {
+    case betweenMessages
+    /// Its frames are given as they are.
+    case insidePlain
+    /// Its frames cannot be inflated any more: nothing is given.
+    case insideCompressed
+  }
+
+  private enum Reading {
+    case asItIs, inflating, skipping
+  }
+
+  private var reading: Reading
+  private var twins: (zeros: Inflater, ones: Inflater)?
+  private var unknown = 0
+
+  init(_ beginning: Beginning) {
+    reading = beginning == .insideCompressed ? .skipping : .asItIs
+  }
+
+  /// How many of the bytes given since the last call are unknown.
+  func takeUnknown() -> Int {
+    defer { unknown = 0 }
+    return unknown
+  }
+
+  var name: String { PerMessageDeflate.name }
+
+  func enabled() -> Bool { true }
+
+  func frameInboundHeader(
+    _ context: FrameContext,
+    opcode: Opcode,
+    rsv: RsvBits,
+    payloadLength: UInt64
+  ) throws(ParseFailed) -> RsvBits {
+    switch opcode {
+    case .text, .binary:
+      reading = rsv.rsv1 ? .inflating : .asItIs
+      return .rsv1
+    case .continuation, .close, .ping, .pong: return []
+    }
+  }
+
+  func frameInboundPayloadData(
+    _ context: FrameContext,
+    _ data: [UInt8],
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    switch context.opcode.isControl ? .asItIs : reading {
+    case .asItIs: output += data
+    case .skipping: break
+    case .inflating:
+      do throws(InflateError) {
+        try inflate(data, into: &output)
+      } catch {
+        throw failed(error)
+      }
+    }
+  }
+
+  func frameInboundComplete(
+    _ context: FrameContext,
+    fin: Bool,
+    into output: inout [UInt8]
+  ) throws(ParseFailed) {
+    guard fin, !context.opcode.isControl, reading == .inflating, let twins else { return }
+    do throws(InflateError) {
+      try twins.zeros.finishMessage()
+      try twins.ones.finishMessage()
+    } catch {
+      throw failed(error)
+    }
+  }
+
+  private func failed(_ error: InflateError) -> ParseFailed {
+    reading = .skipping
+    twins = nil
+    return ParseFailed("compressed data that cannot be inflated", .invalidFramePayloadData)
+  }
+
+  private func inflate(_ data: [UInt8], into output: inout [UInt8]) throws(InflateError) {
+    if self.twins == nil { self.twins = (try Self.primed(with: 0), try Self.primed(with: 0xFF)) }
+    guard let twins = self.twins else { return }
+    let zeros = try Self.run(twins.zeros, data)
+    let ones = try Self.run(twins.ones, data)
+    guard zeros != ones else {
+      output += zeros
+      return
+    }
+    output.reserveCapacity(output.count + zeros.count)
+    for (zero, one) in zip(zeros, ones) {
+      output.append(zero == one ? zero : UInt8(ascii: "?"))
+      if zero != one { unknown += 1 }
+    }
+  }
+
+  private static func run(_ inflater: Inflater, _ data: [UInt8]) throws(InflateError) -> Bytes {
+    var output = AssemblyBuffer()
+    try data.span.bytes.withUnsafeBytes { (bytes) throws(InflateError) in
+      var rest = bytes
+      try inflater.inflate(&rest, into: &output, atMost: .max)
+    }
+    return output.take()
+  }
+
+  /// A decompressor whose whole window holds `fill`, from two stored blocks (RFC 1951 §3.2.4).
+  private static func primed(with fill: UInt8) throws(InflateError) -> Inflater {
+    let inflater = try Inflater(windowBits: 15)
+    var blocks: [UInt8] = [0x00, 0xFF, 0x7F, 0x00, 0x80]
+    blocks += [UInt8](repeating: fill, count: 0x7FFF)
+    blocks += [0x00, 0x01, 0x00, 0xFE, 0xFF, fill]
+    _ = try run(inflater, blocks)
+    return inflater
+  }
+
+  static func == (left: RecoveredDeflate, right: RecoveredDeflate) -> Bool { left === right }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}

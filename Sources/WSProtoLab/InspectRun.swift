@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The command `wsproto inspect`, without the reading and writing: arguments as a value, bytes by a call, lines by a closure.
+///
+/// ```swift
+/// var run = InspectRun(arguments) { print($0) }
+/// while let piece = try file.read() { run.receive(piece.span.bytes) }
+/// exit(run.finish())
+/// ```
+public final class InspectRun {
+  /// What the command is told.
+  public struct Arguments: Sendable {
+    /// What to keep of the conversations.
+    public var options = InspectionOptions()
+    /// JSON lines in place of text.
+    public var json = false
+    /// Statistics in place of the conversations.
+    public var stats = false
+    /// Whether frames are shown, not only messages.
+    public var frames = true
+    /// Only handshakes and findings, not frames and messages.
+    public var verdictOnly = false
+    /// How many bytes of a payload are shown; `nil` for the default of the form of the output.
+    public var previewBytes: Int?
+    /// Decodes what runs on top; `nil` shows the bytes only.
+    public var decoder: MessageDecoderChoice? = .bySubprotocol
+
+    /// The defaults.
+    public init() {}
+  }
+
+  private let printer: Printer
+  private let inspection: Inspection
+  private var failure: CaptureError?
+
+  /// A run.
+  ///
+  /// - Parameters:
+  ///   - arguments: what the command is told.
+  ///   - output: called with each line to write, without its end.
+  public init(_ arguments: Arguments = Arguments(), output: @escaping (String) -> Void) {
+    let printer = Printer(arguments, output)
+    var options = arguments.options
+    if let shown = arguments.previewBytes { options.framePreviewBytes = max(0, shown) }
+    self.printer = printer
+    inspection = Inspection(options: options) { printer.take($0) }
+  }
+
+  /// Takes the next bytes of the file. Returns whether it makes sense to pass more: `false` after an error.
+  @discardableResult
+  public func receive(_ bytes: RawSpan) -> Bool {
+    guard failure == nil else { return false }
+    do throws(CaptureError) {
+      try inspection.receive(bytes)
+    } catch {
+      failure = error
+    }
+    return failure == nil
+  }
+
+  /// The error for which the file could not be read to its end; the caller shows it on standard error.
+  public var error: CaptureError? { failure }
+
+  /// The file has ended. Returns the command's exit status: 0, 1 where a rule is broken, 2 where the file cannot be read to
+  /// its end.
+  public func finish() -> Int32 {
+    do throws(CaptureError) {
+      try inspection.finish()
+    } catch {
+      failure = failure ?? error
+    }
+    printer.finish()
+    if failure != nil { return 2 }
+    return printer.hasViolation ? 1 : 0
+  }
+
+  private final class Printer {
+    private let arguments: Arguments
+    private let output: (String) -> Void
+    private var text = TextRenderer()
+    private var json = JSONRenderer()
+    private var statistics = Statistics()
+    private(set) var hasViolation = false
+
+    init(_ arguments: Arguments, _ output: @escaping (String) -> Void) {
+      self.arguments = arguments
+      self.output = output
+      text.showsFrames = arguments.frames
+      text.decoder = arguments.decoder
+      json.decoder = arguments.decoder
+      if let shown = arguments.previewBytes {
+        text.previewBytes = max(0, shown)
+        json.previewBytes = max(0, shown)
+      }
+    }
+
+    func take(_ observation: Observation) {
+      if case .finding(let finding) = observation.content, finding.severity == .violation { hasViolation = true }
+      if arguments.stats { return statistics.add(observation) }
+      switch observation.content {
+      case .frame where arguments.verdictOnly || !arguments.frames: return
+      case .message where arguments.verdictOnly: return
+      default: break
+      }
+      if arguments.json { return output(json.line(observation)) }
+      for line in text.lines(observation) { output(line) }
+    }
+
+    func finish() {
+      guard arguments.stats else { return }
+      if arguments.json { return output(statistics.json) }
+      for line in statistics.lines { output(line) }
+    }
+  }
+}
