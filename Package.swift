@@ -143,7 +143,9 @@ let package = Package(
     .testTarget(name: "WSProtoToolTests", dependencies: ["WSProtoTool"]),
     .testTarget(
       name: "WSProtoLabTests",
-      dependencies: ["WSProto", "WSProtoLab"]
+      dependencies: [
+        "WSProto", "WSProtoLab", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]
     ),
     .testTarget(
       name: "WSProtoNIOTests",

@@ -95,7 +95,9 @@ public final class InspectRun {
     }
 
     func take(_ observation: Observation) {
-      if case .finding(let finding) = observation.content, finding.severity == .violation { hasViolation = true }
+      if case .finding(let finding) = observation.content, finding.severity == .violation {
+        hasViolation = true
+      }
       if arguments.stats { return statistics.add(observation) }
       switch observation.content {
       case .frame where arguments.verdictOnly || !arguments.frames: return

@@ -119,7 +119,9 @@ public final class Inspection {
     switch format {
     case .pcap:
       guard queue.count >= 4 || isLast else { return }
-      guard PcapReader.recognizes(queue.waiting) else { throw CaptureError(at: 0, "no pcap file: its magic is missing") }
+      guard PcapReader.recognizes(queue.waiting) else {
+        throw CaptureError(at: 0, "no pcap file: its magic is missing")
+      }
       reader = .pcap(PcapReader())
     case .pcapng:
       guard queue.count >= 4 || isLast else { return }
@@ -183,7 +185,9 @@ public final class Inspection {
     for link in unknownLinks.sorted().prefix(8) {
       report("unknown-link", "packets of the link type \(link), which is not read here")
     }
-    if fragments > 0 { report("ip-fragments", "\(fragments) fragments of IP packets, which are not put together") }
+    if fragments > 0 {
+      report("ip-fragments", "\(fragments) fragments of IP packets, which are not put together")
+    }
     if packets > 0, segments == 0 { report("no-tcp", "\(packets) packets, and no TCP among them") }
   }
 

@@ -20,7 +20,10 @@ public enum CaptureFormat: String, Sendable, Hashable, CaseIterable {
     } else if PcapngReader.recognizes(start) {
       self = .pcapng
     } else if start.starts(with: [0x1F, 0x8B]) || start.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
-      throw CaptureError(at: 0, "a compressed file: decompress it first, for example with gzip -dc or zstd -dc")
+      throw CaptureError(
+        at: 0,
+        "a compressed file: decompress it first, for example with gzip -dc or zstd -dc"
+      )
     } else if start.count < 512, !isWhole {
       return nil
     } else if HARReader.recognizes(start) {

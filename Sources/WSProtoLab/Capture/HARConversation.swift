@@ -44,7 +44,11 @@ struct HARConversation {
         // Four characters are three bytes; the padding of the part that was kept tells the rest.
         record.size = message.size > message.data.count ? UInt64(message.size / 4 * 3) : UInt64(data.count)
       } else {
-        send(.finding(.note("not-base64", at: message.offset, "a binary message that is not Base64")), direction, message.time)
+        send(
+          .finding(.note("not-base64", at: message.offset, "a binary message that is not Base64")),
+          direction,
+          message.time
+        )
       }
     }
     record.content = Array(record.content.prefix(output.options.messageBytes))

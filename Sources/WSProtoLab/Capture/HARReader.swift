@@ -51,8 +51,10 @@ struct HARReader {
 
   /// Whether a file begins like this one: it is a JSON object.
   static func recognizes(_ start: ArraySlice<UInt8>) -> Bool {
-    start.drop { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 || $0 == 0xEF || $0 == 0xBB || $0 == 0xBF }
-      .first == UInt8(ascii: "{")
+    start.drop {
+      $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 || $0 == 0xEF || $0 == 0xBB || $0 == 0xBF
+    }
+    .first == UInt8(ascii: "{")
   }
 
   /// Reads what waits in `queue`.

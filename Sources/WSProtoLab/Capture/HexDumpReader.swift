@@ -71,7 +71,9 @@ struct HexDumpReader {
     var rest = line[...]
     while let last = rest.last, Self.isSpace(last) { rest = rest.dropLast() }
     rest = rest.drop(while: Self.isSpace)
-    guard let first = rest.first, first != UInt8(ascii: "#"), first != UInt8(ascii: "*") else { return (nil, []) }
+    guard let first = rest.first, first != UInt8(ascii: "#"), first != UInt8(ascii: "*") else {
+      return (nil, [])
+    }
     var direction: Direction?
     if first == UInt8(ascii: ">") || first == UInt8(ascii: "<") {
       direction = first == UInt8(ascii: ">") ? .fromClient : .fromServer
@@ -85,7 +87,9 @@ struct HexDumpReader {
     let token = line.prefix { !Self.isSpace($0) }
     if token.last == UInt8(ascii: ":"), token.dropLast().allSatisfy({ HexDigits.value($0) != nil }) {
       let rest = line.dropFirst(token.count).drop(while: Self.isSpace)
-      let end = rest.indices.first { $0 + 1 < rest.endIndex && Self.isSpace(rest[$0]) && Self.isSpace(rest[$0 + 1]) }
+      let end = rest.indices.first {
+        $0 + 1 < rest.endIndex && Self.isSpace(rest[$0]) && Self.isSpace(rest[$0 + 1])
+      }
       return rest[..<(end ?? rest.endIndex)]
     }
     let rest = line.dropFirst(token.count).drop(while: Self.isSpace)

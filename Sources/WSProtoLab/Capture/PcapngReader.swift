@@ -42,7 +42,9 @@ struct PcapngReader {
       }
       guard let head = queue.peek(12) else { return }
       if head.number32(0) == BlockType.section { try readOrder(head, at: queue.offset) }
-      guard hasSection else { throw CaptureError(at: queue.offset, "a block before a section header") }
+      guard hasSection || head.number32(0) == BlockType.section else {
+        throw CaptureError(at: queue.offset, "a block before a section header")
+      }
       let type = head.number32(0, isLittle: isLittle) ?? 0
       let length = Int(head.number32(4, isLittle: isLittle) ?? 0)
       guard length >= 12, length % 4 == 0 else {
@@ -119,9 +121,10 @@ struct PcapngReader {
       let from = interfaces[number]
       let ticks = UInt64(high) << 32 | UInt64(low)
       var time = CaptureTime(ticks: ticks, perSecond: from.ticksPerSecond)
-      time.nanoseconds = time.nanoseconds.addingReportingOverflow(
-        CaptureTime(ticks: from.offset, perSecond: 1).nanoseconds
-      ).partialValue
+      time.nanoseconds =
+        time.nanoseconds.addingReportingOverflow(
+          CaptureTime(ticks: from.offset, perSecond: 1).nanoseconds
+        ).partialValue
       each(
         Packet(
           time: time,

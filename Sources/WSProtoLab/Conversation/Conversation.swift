@@ -90,7 +90,10 @@ final class Conversation {
     case .frames: walk(index) { walker, each in walker.lose(count, each) }
     case .ignored: return
     case .undecided, .awaitingRequest, .awaitingResponse:
-      report(.note("missing-handshake", at: 0, "\(count) bytes of the handshake are not in the capture"), index)
+      report(
+        .note("missing-handshake", at: 0, "\(count) bytes of the handshake are not in the capture"),
+        index
+      )
       open(.webSocketUnderWay)
       beginFramesUnderWay()
     }
@@ -107,7 +110,9 @@ final class Conversation {
     now = time ?? now
     switch phase {
     case .undecided:
-      if hasData, let first = heads.firstIndex(where: { !$0.isEmpty }) { decide(heads[first][...], first, isLast: true) }
+      if hasData, let first = heads.firstIndex(where: { !$0.isEmpty }) {
+        decide(heads[first][...], first, isLast: true)
+      }
     case .awaitingRequest, .awaitingResponse:
       let index = phase == .awaitingRequest ? client ?? 0 : 1 - (client ?? 0)
       report(.note("cut-off-handshake", at: 0, "the connection ends before its handshake does"), index)
@@ -237,7 +242,14 @@ final class Conversation {
     guard record.status == 101 else { return }
     if case .unknownExtension = coding {
       let names = record.extensions.joined(separator: ", ")
-      report(.note("unknown-extension", at: 0, "\(quoted(names)) is not decoded, and reserved bits are not judged"), index)
+      report(
+        .note(
+          "unknown-extension",
+          at: 0,
+          "\(quoted(names)) is not decoded, and reserved bits are not judged"
+        ),
+        index
+      )
     }
     beginFrames(coding)
   }
@@ -304,7 +316,7 @@ final class Conversation {
   }
 
   private func reportClosing(_ end: ConnectionEnd) {
-    for finding in exchange.closing(end) { report(finding, nil) }
+    if let (finding, index) = exchange.closing(end) { report(finding, index) }
   }
 
   // MARK: Output

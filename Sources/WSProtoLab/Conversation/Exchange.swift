@@ -63,20 +63,21 @@ struct Exchange {
     sides[index].unanswered = time
   }
 
-  /// The connection is over.
-  func closing(_ end: ConnectionEnd) -> [Finding] {
-    guard end == .finished || end == .reset else { return [] }
-    let closes = sides.compactMap(\.closeOffset)
-    switch closes.count {
-    case 0:
-      return sides.contains { $0.hasFrames }
-        ? [.oddity("no-close", "RFC 6455 §7.1.5", at: 0, "the connection ends without a Close: 1006 to both ends")]
-        : []
-    case 1:
-      return [
-        .oddity("unanswered-close", "RFC 6455 §5.5.1", at: closes[0], "a Close that the other end does not answer")
-      ]
-    default: return []
+  /// The connection is over. What is odd about its end, and in which direction; `nil` for both.
+  func closing(_ end: ConnectionEnd) -> (finding: Finding, index: Int?)? {
+    guard end == .finished || end == .reset else { return nil }
+    switch (sides[0].closeOffset, sides[1].closeOffset) {
+    case (nil, nil):
+      guard sides.contains(where: \.hasFrames) else { return nil }
+      let words = "the connection ends without a Close: 1006 to both ends"
+      return (.oddity("no-close", "RFC 6455 §7.1.5", at: 0, words), nil)
+    case (let offset?, nil): return (Self.unanswered(offset), 0)
+    case (nil, let offset?): return (Self.unanswered(offset), 1)
+    case (.some, .some): return nil
     }
+  }
+
+  private static func unanswered(_ offset: Int) -> Finding {
+    .oddity("unanswered-close", "RFC 6455 §5.5.1", at: offset, "a Close that the other end does not answer")
   }
 }

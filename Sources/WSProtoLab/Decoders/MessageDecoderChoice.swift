@@ -28,7 +28,9 @@ public enum MessageDecoderChoice: Sendable {
 
   /// What a message is.
   func lines(of message: MessageRecord, subprotocol: String?) -> [String] {
-    guard !message.isDamaged, message.unknownBytes == 0, let decoder = decoder(for: subprotocol) else { return [] }
+    guard !message.isDamaged, message.unknownBytes == 0, let decoder = decoder(for: subprotocol) else {
+      return []
+    }
     do throws(PayloadError) {
       let lines = try decoder.init().lines(
         message.content,

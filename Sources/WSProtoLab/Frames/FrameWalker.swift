@@ -162,7 +162,9 @@ struct FrameWalker {
         let start = frame.record.offset
         endFrame(each, isCut: true)
         each(
-          .finding(.note("cut-off-frame", at: start, "the stream ends with \(left) bytes of a payload missing"))
+          .finding(
+            .note("cut-off-frame", at: start, "the stream ends with \(left) bytes of a payload missing")
+          )
         )
       } else if let message, !message.record.isDamaged {
         each(
@@ -200,7 +202,9 @@ struct FrameWalker {
 
   private mutating func reportPassed(_ each: (Event) -> Void) {
     guard passed > 0 else { return }
-    each(.finding(.note("no-frames", at: passedFrom, "\(passed) bytes in which no frame's beginning was found")))
+    each(
+      .finding(.note("no-frames", at: passedFrom, "\(passed) bytes in which no frame's beginning was found"))
+    )
     passed = 0
   }
 
@@ -277,10 +281,14 @@ struct FrameWalker {
   private mutating func observe(_ head: FrameHead, at start: Int, _ each: (Event) -> Void) {
     if let key = head.maskingKey, head.payloadLength > 0 {
       if key == 0 {
-        each(.finding(.oddity("zero-mask", "RFC 6455 §5.3", at: start, "a masking key of zero changes nothing")))
+        each(
+          .finding(.oddity("zero-mask", "RFC 6455 §5.3", at: start, "a masking key of zero changes nothing"))
+        )
       } else if key == lastKey {
         each(
-          .finding(.oddity("repeated-mask", "RFC 6455 §5.3", at: start, "the masking key of the frame before"))
+          .finding(
+            .oddity("repeated-mask", "RFC 6455 §5.3", at: start, "the masking key of the frame before")
+          )
         )
       }
       lastKey = key
@@ -289,12 +297,24 @@ struct FrameWalker {
       if !head.isControl {
         each(
           .finding(
-            .violation("data-after-close", "RFC 6455 §5.5.1", at: start, "a data frame after the Close at byte \(closeEnd)")
+            .violation(
+              "data-after-close",
+              "RFC 6455 §5.5.1",
+              at: start,
+              "a data frame after the Close at byte \(closeEnd)"
+            )
           )
         )
       } else {
         each(
-          .finding(.oddity("frame-after-close", "RFC 6455 §5.5.1", at: start, "a \(head.opcodeName) frame after the Close"))
+          .finding(
+            .oddity(
+              "frame-after-close",
+              "RFC 6455 §5.5.1",
+              at: start,
+              "a \(head.opcodeName) frame after the Close"
+            )
+          )
         )
       }
     }

@@ -298,7 +298,9 @@ struct JSONTokenizer {
     if text.count < maxStringBytes { text.append(byte) }
   }
 
-  private func fail(_ message: String) -> JSONSyntaxError { JSONSyntaxError(offset: offset, message: message) }
+  private func fail(_ message: String) -> JSONSyntaxError {
+    JSONSyntaxError(offset: offset, message: message)
+  }
 }
 
 /// Hexadecimal digits.

@@ -58,7 +58,8 @@ enum Escaping {
   private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.value < 0x7F { return scalar.value >= 0x20 }
     switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: return false
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+      return false
     default: return true
     }
   }
@@ -80,7 +81,11 @@ extension Escaping {
   static func escapedKeepingQuotes(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
-      if scalar == "\"" || scalar == "\\" { result.unicodeScalars.append(scalar) } else { append(scalar, to: &result) }
+      if scalar == "\"" || scalar == "\\" {
+        result.unicodeScalars.append(scalar)
+      } else {
+        append(scalar, to: &result)
+      }
     }
     return result
   }

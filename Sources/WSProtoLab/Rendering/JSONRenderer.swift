@@ -121,6 +121,7 @@ public struct JSONRenderer {
     }
     if UInt64(shown.count) < message.size { line.add("cut", true) }
     line.add("answerTime", message.answerTime)
-    if let decoder { line.add("decoded", decoder.lines(of: message, subprotocol: subprotocol)) }
+    let decoded = decoder?.lines(of: message, subprotocol: subprotocol) ?? []
+    if !decoded.isEmpty { line.add("decoded", decoded) }
   }
 }

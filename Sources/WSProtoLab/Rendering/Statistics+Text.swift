@@ -9,7 +9,9 @@ extension Statistics {
     for (name, side) in [("client", client), ("server", server)] {
       lines.append("")
       lines.append("\(name):")
-      let frames = side.frames.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+      let frames = side.frames.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(
+        separator: ", "
+      )
       lines.append("  frames            \(side.payloads.count)" + (frames.isEmpty ? "" : " (\(frames))"))
       lines.append("  bytes             \(side.payloads.sum) of payloads, \(side.headerBytes) of headers")
       lines.append("  messages          \(Self.sizes(side.messages))")
@@ -54,7 +56,9 @@ extension Statistics {
       let count = histogram.buckets[index]
       let bar = String(repeating: "█", count: count == 0 ? 0 : max(1, count * 40 / highest))
       let bound = index == 0 ? "0" : "< " + text(index == 64 ? .max : 1 << UInt64(index))
-      lines.append("    " + bound + String(repeating: " ", count: max(1, 14 - bound.count)) + bar + " \(count)")
+      lines.append(
+        "    " + bound + String(repeating: " ", count: max(1, 14 - bound.count)) + bar + " \(count)"
+      )
     }
     return lines
   }

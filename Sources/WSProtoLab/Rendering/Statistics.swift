@@ -31,7 +31,9 @@ public struct Statistics: Sendable {
       var left = Int(Double(count) * share)
       for (index, bucket) in buckets.enumerated() {
         left -= bucket
-        if left < 0 || left == 0 && index == 64 { return min(most, index == 0 ? 0 : index == 64 ? .max : 1 << UInt64(index)) }
+        if left < 0 || left == 0 && index == 64 {
+          return min(most, index == 0 ? 0 : index == 64 ? .max : 1 << UInt64(index))
+        }
       }
       return most
     }

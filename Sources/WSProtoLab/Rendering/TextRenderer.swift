@@ -66,6 +66,8 @@ public struct TextRenderer {
     return left ? fill + text : text + (fill.isEmpty ? " " : fill)
   }
 
+  private static func bytes(_ count: UInt64) -> String { count == 1 ? "1 byte" : "\(count) bytes" }
+
   private static func opening(_ opening: ConnectionOpening, _ number: Int) -> String {
     let kind =
       switch opening.kind {
@@ -89,7 +91,7 @@ public struct TextRenderer {
     if frame.head.rsv.rsv2 { flags.append("rsv2") }
     if frame.head.rsv.rsv3 { flags.append("rsv3") }
     if frame.head.maskingKey != nil { flags.append("masked") }
-    flags.append("\(frame.head.payloadLength) bytes")
+    flags.append(Self.bytes(frame.head.payloadLength))
     if frame.missing > 0 { flags.append("\(frame.missing) missing") }
     var line = columns(observation, offset: frame.offset) + "frame    " + flags.joined(separator: " ")
     if let code = frame.closeCode {
@@ -111,7 +113,7 @@ public struct TextRenderer {
 
   private func messageLines(_ message: MessageRecord, _ observation: Observation) -> [String] {
     var words = [message.opcode == .text ? "text" : message.opcode == .binary ? "binary" : "rest"]
-    words.append("\(message.size) bytes")
+    words.append(Self.bytes(message.size))
     if message.frames > 1 { words.append("in \(message.frames) frames") }
     if message.isCompressed { words.append("compressed to \(message.wireBytes)") }
     if message.unknownBytes > 0 { words.append("\(message.unknownBytes) unknown") }
@@ -127,9 +129,9 @@ public struct TextRenderer {
   }
 
   private func line(_ finding: Finding, _ observation: Observation) -> String {
-    let name = finding.severity == .violation ? "VIOLATION" : finding.severity.rawValue + "  "
+    let name = Self.padded(finding.severity == .violation ? "VIOLATION" : finding.severity.rawValue, 9)
     let isPlaced = observation.direction != nil
-    var line = columns(observation, offset: isPlaced ? finding.offset : nil) + name + " "
+    var line = columns(observation, offset: isPlaced ? finding.offset : nil) + name
     // Words of our own, in which values of a peer are quoted.
     line += Escaping.escapedKeepingQuotes(finding.message)
     if let section = finding.section, !finding.message.contains(section) { line += " (\(section))" }
@@ -165,12 +167,16 @@ extension HandshakeRecord {
 
   fileprivate func lines(_ observation: Observation, _ renderer: TextRenderer, _ name: String) -> [String] {
     let first =
-      renderer.columns(observation, offset: nil) + Self.padded(name) + Escaping.escaped(Array(startLine.prefix(512)))
+      renderer.columns(observation, offset: nil) + Self.padded(name)
+      + Escaping.escaped(Array(startLine.prefix(512)))
     let more = fields.prefix(Self.shownFields).map { field in
-      String(repeating: " ", count: 42) + Escaping.escapedKeepingQuotes(String(decoding: field.prefix(512), as: UTF8.self))
+      String(repeating: " ", count: 42)
+        + Escaping.escapedKeepingQuotes(String(decoding: field.prefix(512), as: UTF8.self))
     }
     return [first] + more
   }
 
-  private static func padded(_ name: String) -> String { name + String(repeating: " ", count: 9 - name.count) }
+  private static func padded(_ name: String) -> String {
+    name + String(repeating: " ", count: 9 - name.count)
+  }
 }
