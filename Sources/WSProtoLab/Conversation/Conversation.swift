@@ -110,9 +110,8 @@ final class Conversation {
     now = time ?? now
     switch phase {
     case .undecided:
-      if hasData, let first = heads.firstIndex(where: { !$0.isEmpty }) {
-        decide(heads[first][...], first, isLast: true)
-      }
+      let first = heads.firstIndex { !$0.isEmpty }
+      if let first { decide(heads[first][...], first, isLast: true) }
     case .awaitingRequest, .awaitingResponse:
       let index = phase == .awaitingRequest ? client ?? 0 : 1 - (client ?? 0)
       report(.note("cut-off-handshake", at: 0, "the connection ends before its handshake does"), index)
@@ -131,7 +130,8 @@ final class Conversation {
   private func collect(_ bytes: ArraySlice<UInt8>, _ index: Int) {
     let room = Self.maxHead - heads[index].count
     heads[index].append(contentsOf: bytes.prefix(max(0, room)))
-    if phase == .undecided { decide(heads[index][...], index, isLast: false) }
+    // From its beginning a connection is what its client says first; the answer may be captured before.
+    if phase == .undecided, !isComplete || index == client { decide(heads[index][...], index, isLast: false) }
     while phase == .awaitingRequest || phase == .awaitingResponse {
       guard readHead() else { break }
     }

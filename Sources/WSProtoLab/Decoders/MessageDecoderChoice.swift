@@ -10,7 +10,10 @@ public enum MessageDecoderChoice: Sendable {
   case fixed(any PayloadDecoder.Type)
 
   /// All decoders.
-  public static let all: [any PayloadDecoder.Type] = []
+  public static let all: [any PayloadDecoder.Type] = [
+    JSONPayloadDecoder.self, MessagePackDecoder.self, CBORDecoder.self, GraphQLDecoder.self, STOMPDecoder.self,
+    SocketIODecoder.self, MQTTDecoder.self,
+  ]
 
   /// A decoder's name, or `auto`; `nil` if there is no such decoder.
   public init?(named name: String) {

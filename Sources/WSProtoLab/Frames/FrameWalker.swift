@@ -528,12 +528,6 @@ struct FrameWalker {
       finding.message += ": it ends inside a character"
       each(.finding(finding))
     }
-    if ended.record.isCompressed, !ended.record.isDamaged, ended.record.wireBytes > ended.record.size,
-      ended.record.size > 0
-    {
-      let what = "compressed to \(ended.record.wireBytes) bytes, more than its \(ended.record.size)"
-      each(.finding(.oddity("compression-expands", "RFC 7692 §6", at: ended.record.offset, what)))
-    }
     each(.message(ended.record))
   }
 }

@@ -209,7 +209,6 @@ import WSProto
       ("zero-mask", [0x81, 0x81, 0, 0, 0, 0, 0x61], .client),
       ("repeated-mask", masked(0x81, [0x61]) + masked(0x81, [0x62]), .client),
       ("frame-after-close", [0x88, 0, 0x89, 0], .server),
-      ("compression-expands", [0xC1, 7, 0, 1, 0, 0xFE, 0xFF, 0x61, 0], .server),
     ] as [(String, [UInt8], ConnectionType)]
   )
   func oddity(_ rule: String, _ bytes: [UInt8], _ sender: ConnectionType) {
