@@ -48,6 +48,11 @@ let package = Package(
       swiftSettings: instrumented
     ),
     .target(name: "WSProtoTestSupport", dependencies: ["WSProto"], swiftSettings: instrumented),
+    .target(
+      name: "WSProtoLab",
+      dependencies: ["WSProto", .product(name: "HTTPTypes", package: "swift-http-types")],
+      swiftSettings: instrumented
+    ),
     .systemLibrary(name: "CWSProto"),
     .target(
       name: "WSProtoC",
@@ -57,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "WSProtoFuzz",
       dependencies: [
-        "CFuzzer", "CWSProto", "WSProto", "WSProtoC", "WSProtoTestSupport",
+        "CFuzzer", "CWSProto", "WSProto", "WSProtoC", "WSProtoLab", "WSProtoTestSupport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: instrumented,

@@ -11,6 +11,7 @@ import WSProtoTestSupport
 /// What can be fuzzed.
 enum FuzzTarget: String, CaseIterable {
   case decode, utf8, handshake, extensions, connection, lowlevel, body, negotiation, combinations, c
+  case files, segments, payloads
 
   /// Inputs to begin with; the same on every machine.
   func seeds() -> [[UInt8]] {
@@ -25,6 +26,9 @@ enum FuzzTarget: String, CaseIterable {
     case .negotiation: FuzzNegotiation.seeds()
     case .combinations: FuzzCombinations.seeds()
     case .c: FuzzC.seeds()
+    case .files: FuzzFiles.seeds()
+    case .segments: FuzzSegments.seeds()
+    case .payloads: FuzzPayloads.seeds()
     }
   }
 }

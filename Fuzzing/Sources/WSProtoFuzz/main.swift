@@ -39,5 +39,8 @@ let status =
   case .negotiation: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzNegotiation.run) }
   case .combinations: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzCombinations.run) }
   case .c: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzC.run) }
+  case .files: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzFiles.run) }
+  case .segments: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzSegments.run) }
+  case .payloads: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzPayloads.run) }
   }
 exit(status)

@@ -24,9 +24,9 @@ public enum CaptureFormat: String, Sendable, Hashable, CaseIterable {
         at: 0,
         "a compressed file: decompress it first, for example with gzip -dc or zstd -dc"
       )
-    } else if start.count < 512, !isWhole {
+    } else if start.count < Self.beginning, !isWhole {
       return nil
-    } else if HARReader.recognizes(start) {
+    } else if HARReader.recognizes(start.prefix(Self.beginning)) {
       self = .har
     } else if HexDumpReader.recognizes(Self.lines(start, isWhole: isWhole)) {
       self = .hex
@@ -35,10 +35,14 @@ public enum CaptureFormat: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// The lines of the beginning that are there to their end, or the beginning if there is none.
+  /// How much decides; the same however large the first piece is.
+  private static let beginning = 512
+
+  /// The lines of the beginning that are there to their end; without one, its digits up to the last white space.
   private static func lines(_ start: ArraySlice<UInt8>, isWhole: Bool) -> ArraySlice<UInt8> {
-    let beginning = start.prefix(64 << 10)
+    let beginning = start.prefix(Self.beginning)
     if isWhole, beginning.count == start.count { return beginning }
-    return beginning.lastIndex(of: 0x0A).map { beginning[..<$0] } ?? beginning.prefix(512)
+    let end = beginning.lastIndex(of: 0x0A) ?? beginning.lastIndex(of: 0x20)
+    return end.map { beginning[..<$0] } ?? beginning
   }
 }

@@ -72,7 +72,9 @@ final class Conversation {
     case .frames: walk(index) { walker, each in walker.receive(bytes, each) }
     case .ignored:
       // A later request on the same connection may ask for an upgrade; requests begin segments.
-      guard index == client, bytes.starts(with: Array("GET ".utf8)), WebSocketRequest.isLikely(bytes) else {
+      guard !endpoints.isEmpty, index == client, bytes.starts(with: Array("GET ".utf8)),
+        WebSocketRequest.isLikely(bytes)
+      else {
         return
       }
       heads = [[], []]

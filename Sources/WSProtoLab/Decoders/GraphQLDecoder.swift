@@ -15,7 +15,11 @@ struct GraphQLDecoder: PayloadDecoder {
     let summary = try JSONSummary(content[...], isCut: isCut, format: "graphql-transport-ws")
     let type = summary.value("type").map { String($0.dropFirst().dropLast()) }
     guard let type, Self.types.contains(type) else {
-      throw PayloadError(format: "graphql-transport-ws", offset: 0, message: "no object with a known \"type\"")
+      throw PayloadError(
+        format: "graphql-transport-ws",
+        offset: 0,
+        message: "no object with a known \"type\""
+      )
     }
     return ["graphql \(type)" + (summary.value("id").map { " id \($0)" } ?? "") + " " + summary.description]
   }

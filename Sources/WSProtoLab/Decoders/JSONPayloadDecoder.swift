@@ -76,7 +76,8 @@ struct JSONSummary: CustomStringConvertible {
   var description: String {
     guard kind == "object" || kind == "array" else { return kind }
     let shown = members.map { member in
-      kind == "array" ? member.value : Escaping.escaped(Array(member.name.utf8.prefix(64))) + ": " + member.value
+      kind == "array"
+        ? member.value : Escaping.escaped(Array(member.name.utf8.prefix(64))) + ": " + member.value
     }
     let more = count > members.count || !isWhole ? (shown.isEmpty ? "…" : ", …") : ""
     let text = shown.joined(separator: ", ") + more

@@ -7,7 +7,8 @@ struct MQTTDecoder: PayloadDecoder {
   static var subprotocols: [String] { ["mqtt", "mqttv3.1"] }
 
   private static let types = [
-    "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE", "SUBACK", "UNSUBSCRIBE",
+    "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE", "SUBACK",
+    "UNSUBSCRIBE",
     "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH",
   ]
 

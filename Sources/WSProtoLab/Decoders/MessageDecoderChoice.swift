@@ -11,7 +11,8 @@ public enum MessageDecoderChoice: Sendable {
 
   /// All decoders.
   public static let all: [any PayloadDecoder.Type] = [
-    JSONPayloadDecoder.self, MessagePackDecoder.self, CBORDecoder.self, GraphQLDecoder.self, STOMPDecoder.self,
+    JSONPayloadDecoder.self, MessagePackDecoder.self, CBORDecoder.self, GraphQLDecoder.self,
+    STOMPDecoder.self,
     SocketIODecoder.self, MQTTDecoder.self,
   ]
 

@@ -6,7 +6,8 @@ struct STOMPDecoder: PayloadDecoder {
   static var subprotocols: [String] { ["v10.stomp", "v11.stomp", "v12.stomp", "stomp"] }
 
   private static let commands: Set = [
-    "CONNECT", "STOMP", "CONNECTED", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "ABORT",
+    "CONNECT", "STOMP", "CONNECTED", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT",
+    "ABORT",
     "DISCONNECT", "MESSAGE", "RECEIPT", "ERROR",
   ]
 

@@ -26,7 +26,8 @@ import WSProto
   @Test(
     "CBOR in its diagnostic notation: examples of RFC 8949, Appendix A",
     arguments: [
-      ("00", "0"), ("1bffffffffffffffff", "18446744073709551615"), ("3bffffffffffffffff", "-18446744073709551616"),
+      ("00", "0"), ("1bffffffffffffffff", "18446744073709551615"),
+      ("3bffffffffffffffff", "-18446744073709551616"),
       ("20", "-1"), ("f90000", "0.0"), ("f93e00", "1.5"), ("f97bff", "65504.0"), ("f90001", "5.9604645e-08"),
       ("f9c400", "-4.0"), ("f97c00", "inf"), ("fa47c35000", "100000.0"), ("fb3ff199999999999a", "1.1"),
       ("f4", "false"), ("f6", "null"), ("f7", "undefined"), ("f0", "simple(16)"), ("f8ff", "simple(255)"),
@@ -43,10 +44,12 @@ import WSProto
   @Test(
     "MessagePack",
     arguments: [
-      ("00", "0"), ("7f", "127"), ("ff", "-1"), ("e0", "-32"), ("c0", "nil"), ("c3", "true"), ("d1ff00", "-256"),
+      ("00", "0"), ("7f", "127"), ("ff", "-1"), ("e0", "-32"), ("c0", "nil"), ("c3", "true"),
+      ("d1ff00", "-256"),
       ("d38000000000000000", "-9223372036854775808"), ("cfffffffffffffffff", "18446744073709551615"),
       ("ca3fc00000", "1.5"), ("cb3ff199999999999a", "1.1"), ("a3616263", "\"abc\""), ("d9026869", "\"hi\""),
-      ("c4020102", "<01 02>"), ("93010203", "[1, 2, 3]"), ("82a16101a16293c0c2c3", "{\"a\": 1, \"b\": [nil, false, true]}"),
+      ("c4020102", "<01 02>"), ("93010203", "[1, 2, 3]"),
+      ("82a16101a16293c0c2c3", "{\"a\": 1, \"b\": [nil, false, true]}"),
       ("d6ff00000001", "timestamp<00 00 00 01>"), ("c70105ff", "ext 5<ff>"), ("dc0001a0", "[\"\"]"),
     ]
   )
@@ -72,7 +75,9 @@ import WSProto
       ("stomp", "53 45 4e 44 0a 0a 61", "not STOMP: the frame has no NUL at its end at byte 7"),
       ("socket.io", "39", "not Socket.IO: no digit of 0 to 6 at byte 0"),
       ("socket.io", "34 32 5b", "not Socket.IO: the text ends too early at byte 3"),
-      ("graphql-transport-ws", "7b 7d", "not graphql-transport-ws: no object with a known \"type\" at byte 0"),
+      (
+        "graphql-transport-ws", "7b 7d", "not graphql-transport-ws: no object with a known \"type\" at byte 0"
+      ),
     ]
   )
   func failures(_ name: String, _ hex: String, _ message: String) {
@@ -81,9 +86,11 @@ import WSProto
 
   @Test("JSON shows its top level")
   func json() {
-    #expect(lines("json", Array(#"{"a":1,"b":"x\ny","c":{"d":[1]},"e":[],"f":null}"#.utf8)) == [
-      #"json {a: 1, b: "x\ny", c: {…}, e: […], f: null}"#
-    ])
+    #expect(
+      lines("json", Array(#"{"a":1,"b":"x\ny","c":{"d":[1]},"e":[],"f":null}"#.utf8)) == [
+        #"json {a: 1, b: "x\ny", c: {…}, e: […], f: null}"#
+      ]
+    )
     #expect(lines("json", Array("[1,true,\"\u{202E}\"]".utf8)) == [#"json [1, true, "\u{202e}"]"#])
     #expect(lines("json", Array(" -1.5e3 ".utf8)) == ["json number -1.5e3"])
     #expect(lines("json", Array("[1,2,".utf8), size: 100) == ["json [1, 2, …]"])
@@ -91,35 +98,54 @@ import WSProto
 
   @Test("graphql-transport-ws, STOMP and Socket.IO")
   func texts() {
-    #expect(lines("graphql-transport-ws", Array(#"{"id":"1","type":"subscribe","payload":{}}"#.utf8)) == [
-      #"graphql subscribe id "1" {id: "1", type: "subscribe", payload: {…}}"#
-    ])
-    #expect(lines("stomp", Array("SEND\ndestination:/q\n\nhello\0\n".utf8)) == [
-      "stomp SEND", "  destination:/q", #"  body of 5 bytes "hello""#,
-    ])
+    #expect(
+      lines("graphql-transport-ws", Array(#"{"id":"1","type":"subscribe","payload":{}}"#.utf8)) == [
+        #"graphql subscribe id "1" {id: "1", type: "subscribe", payload: {…}}"#
+      ]
+    )
+    #expect(
+      lines("stomp", Array("SEND\ndestination:/q\n\nhello\0\n".utf8)) == [
+        "stomp SEND", "  destination:/q", #"  body of 5 bytes "hello""#,
+      ]
+    )
     #expect(lines("stomp", [0x0A]) == ["stomp heartbeat"])
     #expect(lines("socket.io", Array(#"0{"sid":"x"}"#.utf8)) == [#"engine.io open "{\"sid\":\"x\"}""#])
-    #expect(lines("socket.io", Array(#"42/chat,7["event",{}]"#.utf8)) == [#"socket.io EVENT /chat id 7 ["event", {…}]"#])
-    #expect(lines("socket.io", Array(#"451-["b",{"_placeholder":true,"num":0}]"#.utf8)) == [
-      #"socket.io BINARY_EVENT, 1 attachments ["b", {…}]"#
-    ])
+    #expect(
+      lines("socket.io", Array(#"42/chat,7["event",{}]"#.utf8)) == [
+        #"socket.io EVENT /chat id 7 ["event", {…}]"#
+      ]
+    )
+    #expect(
+      lines("socket.io", Array(#"451-["b",{"_placeholder":true,"num":0}]"#.utf8)) == [
+        #"socket.io BINARY_EVENT, 1 attachments ["b", {…}]"#
+      ]
+    )
   }
 
   @Test("MQTT packets, several in a message and one that goes on in the next")
   func mqtt() {
     let connect = "10 10 00 04 4d515454 04 02 003c 0004 61626364"
     let publish = "32 07 00 01 74 00 05 68 69"
-    #expect(lines("mqtt", bytes(connect + " " + publish), isText: false) == [
-      "mqtt CONNECT \"MQTT\" level 4, 16 bytes", "mqtt PUBLISH qos 1 \"t\" id 5, 7 bytes",
-    ])
-    #expect(lines("mqtt", bytes("30 7f 00 01 74"), isText: false) == [
-      "mqtt PUBLISH qos 0 \"t\", 127 bytes, of which 3 are in this message"
-    ])
+    #expect(
+      lines("mqtt", bytes(connect + " " + publish), isText: false) == [
+        "mqtt CONNECT \"MQTT\" level 4, 16 bytes", "mqtt PUBLISH qos 1 \"t\" id 5, 7 bytes",
+      ]
+    )
+    #expect(
+      lines("mqtt", bytes("30 7f 00 01 74"), isText: false) == [
+        "mqtt PUBLISH qos 0 \"t\", 127 bytes, of which 3 are in this message"
+      ]
+    )
   }
 
-  @Test("A decoder's text and depth are bounded, whatever the message", arguments: ["msgpack", "cbor", "json"])
+  @Test(
+    "A decoder's text and depth are bounded, whatever the message",
+    arguments: ["msgpack", "cbor", "json"]
+  )
   func bounded(_ name: String) {
-    let deep: [UInt8] = name == "json" ? Array(repeating: 0x5B, count: 5000) : Array(repeating: name == "cbor" ? 0x81 : 0x91, count: 5000)
+    let deep: [UInt8] =
+      name == "json"
+      ? Array(repeating: 0x5B, count: 5000) : Array(repeating: name == "cbor" ? 0x81 : 0x91, count: 5000)
     let wide = [UInt8](repeating: 1, count: 60_000)
     for content in [deep, wide] {
       for line in lines(name, content, isText: false) { #expect(line.utf8.count < 3000) }
