@@ -145,7 +145,8 @@ let package = Package(
       name: "WSProtoLabTests",
       dependencies: [
         "WSProto", "WSProtoLab", .product(name: "HTTPTypes", package: "swift-http-types"),
-      ]
+      ],
+      exclude: ["Captures"]
     ),
     .testTarget(
       name: "WSProtoNIOTests",

@@ -89,13 +89,16 @@ def patch(capture, server_port, offset, change):
 
 
 def large(path, size):
-    """A capture of `size` bytes: one connection without a handshake, the server's messages of 1 KiB and of 1 MiB."""
+    """A capture of `size` bytes: one connection without a handshake, the server's messages of 1 KiB and of 1 MiB.
+
+    Returns its size, and how many messages it has at least.
+    """
     text = bytes(32 + i % 90 for i in range(1024))
     frames = (b"\x81\x7e\x04\x00" + text) * 1000 + b"\x82\x7f" + struct.pack("!Q", 1 << 20) + b"\x07" * (1 << 20)
     segment = 32768
     ethernet = b"\x00" * 12 + b"\x08\x00"
     written = 24
-    sequence = position = number = 0
+    sequence = position = number = total = 0
     with open(path, "wb", buffering=1 << 20) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
         while written < size:
@@ -108,4 +111,5 @@ def large(path, size):
             sequence = (sequence + len(payload)) & 0xFFFFFFFF
             written += 16 + len(packet)
             number += 10
-    return written
+            total += len(payload)
+    return written, total // len(frames) * 1001

@@ -17,6 +17,7 @@ final class Conversation {
   private var phase = Phase.undecided
   /// The beginning of each stream, as far as it belongs to no frame.
   private var heads: [[UInt8]] = [[], []]
+  private var headEnds = [HeadEnd(), HeadEnd()]
   private var walkers: [FrameWalker?] = [nil, nil]
   private var judge = HandshakeJudge()
   private var exchange = Exchange()
@@ -78,6 +79,7 @@ final class Conversation {
         return
       }
       heads = [[], []]
+      headEnds = [HeadEnd(), HeadEnd()]
       phase = .awaitingRequest
       collect(bytes, index)
     case .undecided, .awaitingRequest, .awaitingResponse: collect(bytes, index)
@@ -195,7 +197,8 @@ final class Conversation {
   private func readHead() -> Bool {
     let client = client ?? 0
     let index = phase == .awaitingRequest ? client : 1 - client
-    guard let end = WebSocketRequest.headEnd(heads[index]) else { return false }
+    guard let end = headEnds[index].find(in: heads[index]) else { return false }
+    headEnds[index] = HeadEnd()
     let head = Array(heads[index][..<end])
     heads[index].removeFirst(end)
     if phase == .awaitingRequest {

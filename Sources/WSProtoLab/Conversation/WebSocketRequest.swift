@@ -2,20 +2,29 @@
 
 import WSProto
 
-/// What is read of heads besides WSProto's verdict: where they end, and what to show of them.
-enum WebSocketRequest {
+/// Finds where a head ends. Never looks at a byte twice, however small the pieces are in which the head arrives.
+struct HeadEnd {
+  private var searched = 0
+  private var lineStart = 0
+
   /// The offset after the empty line that ends a head; with LF alone too, which the verdict is about. Beyond the limit of
   /// WSProto, a head is judged as far as it goes.
-  static func headEnd(_ bytes: [UInt8]) -> Int? {
-    var lineStart = 0
-    for (index, byte) in bytes.enumerated() where byte == 0x0A {
-      let length = index - lineStart
-      if lineStart > 0, length == 0 || length == 1 && bytes[lineStart] == 0x0D { return index + 1 }
-      lineStart = index + 1
+  ///
+  /// - Parameter bytes: those of the last call, and what has arrived since.
+  mutating func find(in bytes: [UInt8]) -> Int? {
+    while searched < bytes.count {
+      defer { searched += 1 }
+      guard bytes[searched] == 0x0A else { continue }
+      let length = searched - lineStart
+      if lineStart > 0, length == 0 || length == 1 && bytes[lineStart] == 0x0D { return searched + 1 }
+      lineStart = searched + 1
     }
     return bytes.count > 16 << 10 ? bytes.count : nil
   }
+}
 
+/// What is read of heads besides WSProto's verdict.
+enum WebSocketRequest {
   /// Whether a head is meant to open a WebSocket, well or badly.
   static func isLikely(_ head: ArraySlice<UInt8>) -> Bool {
     let text = head.prefix(16 << 10).map { 0x41...0x5A ~= $0 ? $0 | 0x20 : $0 }
