@@ -132,8 +132,12 @@ final class Conversation {
   // MARK: What the connection is
 
   private func collect(_ bytes: ArraySlice<UInt8>, _ index: Int) {
-    let room = Self.maxHead - heads[index].count
-    heads[index].append(contentsOf: bytes.prefix(max(0, room)))
+    // What doesn't fit waits until it is clear whether frames have begun.
+    let kept = bytes.prefix(max(0, Self.maxHead - heads[index].count))
+    let rest = bytes.dropFirst(kept.count)
+    received[index] -= rest.count
+    defer { received[index] += rest.count }
+    heads[index].append(contentsOf: kept)
     // From its beginning a connection is what its client says first; the answer may be captured before.
     if phase == .undecided, !isComplete || index == client { decide(heads[index][...], index, isLast: false) }
     while phase == .awaitingRequest || phase == .awaitingResponse {
@@ -143,7 +147,11 @@ final class Conversation {
       heads = [[], []]
       return
     }
-    if phase != .frames, heads[index].count >= Self.maxHead { giveUp(.unknown) }
+    if phase == .frames {
+      walk(index) { walker, each in walker.receive(rest, each) }
+    } else if heads[index].count >= Self.maxHead {
+      giveUp(.unknown)
+    }
   }
 
   private func decide(_ start: ArraySlice<UInt8>, _ index: Int, isLast: Bool) {

@@ -24,6 +24,7 @@ extension FrameWalker {
     current = Current(record: record, remaining: head.payloadLength)
     guard judge(bytes, at: start, each) else { return }
     frames += 1
+    guard head.isControl || enterSequence(each) else { return }
     if confirmed != nil { reportPassed(each) }
     observe(head, at: start, each)
     readParts(each)

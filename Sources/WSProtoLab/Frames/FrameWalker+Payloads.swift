@@ -62,7 +62,6 @@ extension FrameWalker {
       if head.meaning == .close { readClose(bytes, each) }
       return endFrame(each)
     }
-    guard enterSequence(part.frameFinished, each) else { return }
     let unknown = recovery?.takeUnknown() ?? 0
     let before = message?.record.size ?? 0
     if let failsAt = message?.append(bytes, unknown: unknown, kept: options.messageBytes) {
@@ -104,9 +103,9 @@ extension FrameWalker {
 
   // MARK: Order and ends
 
-  /// Tells the sequence of the current data frame, once. Returns `false` if it is out of order: the walker has stopped.
-  mutating func enterSequence(_ isFinished: Bool, _ each: (Event) -> Void) -> Bool {
-    guard let frame = current, !frame.isInSequence else { return true }
+  /// Tells the sequence of the data frame that begins. Returns `false` if it is out of order: the walker has stopped.
+  mutating func enterSequence(_ each: (Event) -> Void) -> Bool {
+    guard let frame = current else { return true }
     let head = frame.record.head
     if sequence.opcode == nil, head.opcode == 0, confirmed != nil, message == nil {
       joinMessage(frame)
@@ -130,7 +129,6 @@ extension FrameWalker {
       record.isCompressed = head.rsv.rsv1 && coding.isDeflate
       message = MessageUnderWay(record)
     }
-    current?.isInSequence = true
     message?.record.frames += 1
     message?.record.wireBytes += head.payloadLength
     return true
@@ -161,7 +159,6 @@ extension FrameWalker {
   mutating func endFrame(_ each: (Event) -> Void, isCut: Bool = false) {
     guard var frame = current else { return }
     if !frame.record.head.isControl {
-      guard enterSequence(true, each) else { return }
       if isCut { frame.record.missing += frame.remaining }
       if frame.isDamaged { message?.damage(frame.record.missing) }
     }

@@ -30,8 +30,6 @@ struct FrameWalker {
     var remaining: UInt64
     /// Decoded bytes that its message has got from it.
     var delivered = 0
-    /// Whether ``MessageDecoder`` knows of it.
-    var isInSequence = false
     var isDamaged = false
   }
 

@@ -96,26 +96,33 @@ final class RecoveredDeflate: Extension, @unchecked Sendable {
   private func inflate(_ data: [UInt8], into output: inout [UInt8]) throws(InflateError) {
     if self.twins == nil { self.twins = (try Self.primed(with: 0), try Self.primed(with: 0xFF)) }
     guard let twins = self.twins else { return }
-    let zeros = try Self.run(twins.zeros, data)
-    let ones = try Self.run(twins.ones, data)
-    guard zeros != ones else {
+    let (zeros, failure) = Self.run(twins.zeros, data)
+    let (ones, _) = Self.run(twins.ones, data)
+    if zeros == ones {
       output += zeros
-      return
+    } else {
+      output.reserveCapacity(output.count + zeros.count)
+      for (zero, one) in zip(zeros, ones) {
+        output.append(zero == one ? zero : UInt8(ascii: "?"))
+        if zero != one { unknown += 1 }
+      }
     }
-    output.reserveCapacity(output.count + zeros.count)
-    for (zero, one) in zip(zeros, ones) {
-      output.append(zero == one ? zero : UInt8(ascii: "?"))
-      if zero != one { unknown += 1 }
-    }
+    if let failure { throw failure }
   }
 
-  private static func run(_ inflater: Inflater, _ data: [UInt8]) throws(InflateError) -> Bytes {
+  /// What a decompressor makes of data, up to where it fails.
+  private static func run(_ inflater: Inflater, _ data: [UInt8]) -> (Bytes, InflateError?) {
     var output = AssemblyBuffer()
-    try data.span.bytes.withUnsafeBytes { (bytes) throws(InflateError) in
+    var failure: InflateError?
+    data.span.bytes.withUnsafeBytes { bytes in
       var rest = bytes
-      try inflater.inflate(&rest, into: &output, atMost: .max)
+      do throws(InflateError) {
+        try inflater.inflate(&rest, into: &output, atMost: .max)
+      } catch {
+        failure = error
+      }
     }
-    return output.take()
+    return (output.take(), failure)
   }
 
   /// A decompressor whose whole window holds `fill`, from two stored blocks (RFC 1951 §3.2.4).
@@ -124,7 +131,7 @@ final class RecoveredDeflate: Extension, @unchecked Sendable {
     var blocks: [UInt8] = [0x00, 0xFF, 0x7F, 0x00, 0x80]
     blocks += [UInt8](repeating: fill, count: 0x7FFF)
     blocks += [0x00, 0x01, 0x00, 0xFE, 0xFF, fill]
-    _ = try run(inflater, blocks)
+    if let failure = run(inflater, blocks).1 { throw failure }
     return inflater
   }
 

@@ -2,7 +2,7 @@
 
 /// The TCP connections under way in a capture, each with its two streams and its ``Conversation``.
 struct TCPTable {
-  private struct Pair: Hashable {
+  fileprivate struct Pair: Hashable {
     var first: Endpoint
     var second: Endpoint
 
@@ -29,6 +29,7 @@ struct TCPTable {
   private let output: InspectionOutput
   private let maxConnections: Int
   private var entries: [Pair: Entry] = [:]
+  private var over = OverPairs()
   private var uses = 0
   /// Bytes that wait for those before them, over all connections.
   private var earlyBytes = 0
@@ -51,8 +52,9 @@ struct TCPTable {
     if let known = entries[pair] {
       entry = known
     } else {
-      // The rest of a connection that is over: acknowledgements without data.
+      // The rest of a connection that is over: acknowledgements without data, and data that comes once more.
       if segment.payload.isEmpty, segment.missing == 0, !segment.isSYN { return }
+      if segment.isSYN { over.remove(pair) } else if over.contains(pair) { return }
       if entries.count >= maxConnections { evict(at: time) }
       // The answer to a SYN comes from the server.
       let isAnswer = segment.isSYN && segment.acknowledged != nil
@@ -108,6 +110,7 @@ struct TCPTable {
       earlyBytes -= entry.streams[index].earlyBytes
       entry.streams[index].finish { Self.pass($0, entry, index, time) }
     }
+    if reason == .finished || reason == .reset { over.insert(pair) }
     let transport = TransportSummary(entry.streams)
     entry.conversation.close(reason, transport, at: time)
   }
@@ -116,5 +119,29 @@ struct TCPTable {
   private mutating func evict(at time: CaptureTime?) {
     let idle = entries.sorted { $0.value.lastUse < $1.value.lastUse }.prefix(max(1, maxConnections / 8))
     for (pair, _) in idle { close(pair, .forgotten, at: time) }
+  }
+}
+
+/// Connections that are over: the last few thousand. What is sent again after their end begins no new connection.
+private struct OverPairs {
+  private var pairs: Set<TCPTable.Pair> = []
+  private var order: [TCPTable.Pair] = []
+  private var next = 0
+  private static let most = 4096
+
+  func contains(_ pair: TCPTable.Pair) -> Bool { pairs.contains(pair) }
+
+  mutating func remove(_ pair: TCPTable.Pair) { pairs.remove(pair) }
+
+  mutating func insert(_ pair: TCPTable.Pair) {
+    guard pairs.insert(pair).inserted else { return }
+    if order.count < Self.most {
+      order.append(pair)
+    } else {
+      // One that was removed meanwhile, and is over again, is forgotten a little early.
+      pairs.remove(order[next])
+      order[next] = pair
+      next = (next + 1) % Self.most
+    }
   }
 }

@@ -239,6 +239,18 @@ import WSProto
     #expect(inspected.rules == [count == 4 ? "unfinished-message" : "cut-off-frame"])
   }
 
+  @Test("A large file of one direction is the same in one piece and in many")
+  func large() {
+    let frame: [UInt8] = [0x82, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70] + [UInt8](repeating: 7, count: 70_000)
+    let file = [[UInt8]](repeating: frame, count: 3).flatMap { $0 }
+    for piece in [0, 1000, 65_536] {
+      let inspected = Inspected(raw: file, from: .server, piece: piece)
+      #expect(inspected.messages().map(\.size) == [70_000, 70_000, 70_000])
+      #expect(inspected.frames.map(\.offset) == [0, 70_010, 140_020])
+      #expect(inspected.findings.isEmpty)
+    }
+  }
+
   @Test("A message is kept up to the size that is asked for, and its whole size is told")
   func kept() {
     var options = InspectionOptions()

@@ -133,6 +133,13 @@ import WSProto
     #expect(inspected.texts().last == "next")
   }
 
+  @Test("What is sent again after the end begins no new connection")
+  func afterTheEnd() throws {
+    var builder = CaptureBuilder(try Self.recording())
+    builder.change { $0 += $0.dropFirst(2).prefix(6) }
+    _ = expectAll(builder)
+  }
+
   @Test("Ports that are used again begin a new connection")
   func reuse() throws {
     let one = CaptureBuilder(try Self.recording())
