@@ -62,7 +62,7 @@ extension FrameWalker {
       if head.meaning == .close { readClose(bytes, each) }
       return endFrame(each)
     }
-    let unknown = recovery?.takeUnknown() ?? 0
+    let unknown = recovery?.takeUnknown() ?? RecoveredDeflate.Unknown()
     let before = message?.record.size ?? 0
     if let failsAt = message?.append(bytes, unknown: unknown, kept: options.messageBytes) {
       reportText(failsAt, before, frame, each)

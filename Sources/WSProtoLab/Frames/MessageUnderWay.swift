@@ -15,19 +15,19 @@ struct MessageUnderWay {
 
   /// Adds decoded bytes; at most `kept` of the whole message are kept.
   ///
-  /// - Parameter unknown: how many of them are unknown.
+  /// - Parameter unknown: which of them are unknown. Text is judged up to the first.
   /// - Returns: the first byte, counted within `bytes`, that no continuation could make valid text.
-  mutating func append(_ bytes: Bytes, unknown: Int, kept: Int) -> Int? {
+  mutating func append(_ bytes: Bytes, unknown: RecoveredDeflate.Unknown, kept: Int) -> Int? {
     record.size += UInt64(bytes.count)
-    record.unknownBytes += UInt64(unknown)
+    record.unknownBytes += UInt64(unknown.count)
     let room = kept - record.content.count
     if room > 0 { record.content.append(contentsOf: bytes.prefix(room)) }
-    if unknown > 0 { validator = nil }
     guard validator != nil else { return nil }
     let failure = bytes.withUnsafeBytes { buffer in
-      buffer.baseAddress.flatMap { validator?.validate($0, count: buffer.count) }
+      // In bounds: the first unknown byte is one of them.
+      buffer.baseAddress.flatMap { validator?.validate($0, count: min(buffer.count, unknown.first ?? .max)) }
     }
-    if failure != nil { validator = nil }
+    if failure != nil || unknown.count > 0 { validator = nil }
     return failure
   }
 

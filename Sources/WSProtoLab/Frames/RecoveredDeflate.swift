@@ -26,16 +26,28 @@ final class RecoveredDeflate: Extension, @unchecked Sendable {
 
   private var reading: Reading
   private var twins: (zeros: Inflater, ones: Inflater)?
-  private var unknown = 0
+  private var unknown = Unknown()
+  /// How many bytes were given since the last call of ``takeUnknown()``.
+  private var given = 0
 
   init(_ beginning: Beginning) {
     reading = beginning == .insideCompressed ? .skipping : .asItIs
   }
 
-  /// How many of the bytes given since the last call are unknown.
-  func takeUnknown() -> Int {
-    defer { unknown = 0 }
+  /// Which of the bytes given since the last call are unknown.
+  func takeUnknown() -> Unknown {
+    defer {
+      unknown = Unknown()
+      given = 0
+    }
     return unknown
+  }
+
+  /// Bytes that cannot be known.
+  struct Unknown {
+    var count = 0
+    /// The offset of the first of them; `nil` without any.
+    var first: Int?
   }
 
   var name: String { PerMessageDeflate.name }
@@ -102,11 +114,14 @@ final class RecoveredDeflate: Extension, @unchecked Sendable {
       output += zeros
     } else {
       output.reserveCapacity(output.count + zeros.count)
-      for (zero, one) in zip(zeros, ones) {
+      for (index, (zero, one)) in zip(zeros, ones).enumerated() {
         output.append(zero == one ? zero : UInt8(ascii: "?"))
-        if zero != one { unknown += 1 }
+        guard zero != one else { continue }
+        unknown.count += 1
+        unknown.first = unknown.first ?? given + index
       }
     }
+    given += zeros.count
     if let failure { throw failure }
   }
 
