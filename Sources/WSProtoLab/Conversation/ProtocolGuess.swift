@@ -38,12 +38,13 @@ enum ProtocolGuess {
       return
     }
     // A method is a token in upper case; "HTTP/" begins a response. One capital may also begin a compressed fragment.
-    let letters = start.prefix { 0x41...0x5A ~= $0 }.count
+    // No method is longer than 15.
+    let letters = start.prefix(16).prefix { 0x41...0x5A ~= $0 }.count
     if letters == start.count, letters < 16, !isLast {
       self = .needsMore
-    } else if letters >= 3, start.byte(letters) == UInt8(ascii: "/") {
+    } else if 3..<16 ~= letters, start.byte(letters) == UInt8(ascii: "/") {
       self = start.starts(with: Array("HTTP".utf8)) ? .response : .unknown
-    } else if letters >= 3, start.byte(letters) == UInt8(ascii: " ") {
+    } else if 3..<16 ~= letters, start.byte(letters) == UInt8(ascii: " ") {
       self = start.count < preface.count && preface.starts(with: start) && !isLast ? .needsMore : .request
     } else {
       // The second byte says who sends.

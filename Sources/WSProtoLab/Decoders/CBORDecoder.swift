@@ -95,7 +95,7 @@ struct CBORDecoder: PayloadDecoder {
     case 2, 3:
       try text.add("(_ ")
       try sequence(nil, &text) { (text) throws(ValueText.Stop) in
-        guard let chunk = text.peek(), chunk >> 5 == major, chunk & 0x1F != 31 else {
+        if let chunk = text.peek(), chunk >> 5 != major || chunk & 0x1F == 31 {
           throw text.fail("a chunk of another type in a string")
         }
         try item(&text)

@@ -67,6 +67,7 @@ import WSProto
       ("cbor", "5f 01", "not CBOR: a chunk of another type in a string at byte 1"),
       ("cbor", "f8 1f", "not CBOR: a simple value below 32 in two bytes at byte 0"),
       ("cbor", "9f 01", "not CBOR: the bytes end too early at byte 2"),
+      ("cbor", "5f", "not CBOR: the bytes end too early at byte 1"),
       ("json", "7b 22 61 22 7d", "not JSON: expected a colon at byte 4"),
       ("mqtt", "00 00", "not MQTT: the packet type 0, which is reserved at byte 0"),
       ("mqtt", "30 ff ff ff ff 01", "not MQTT: a length of more than four bytes at byte 1"),
