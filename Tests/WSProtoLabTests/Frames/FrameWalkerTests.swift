@@ -251,6 +251,28 @@ import WSProto
     }
   }
 
+  /// Found by fuzzing: what was told depended on the pieces.
+  static let onceDifferent: [[UInt8]] = [
+    // A frame out of order, with a payload.
+    [0x80, 6, 1, 2, 3, 4, 5, 6],
+    // Text that is broken before the first byte that refers to what was not captured.
+    [
+      129, 5, 72, 101, 108, 108, 111, 193, 64, 242, 72, 3, 129, 201, 7, 3, 129, 5, 72, 101, 108, 108, 111,
+      193, 64,
+      242, 72, 3, 129, 201, 7, 0,
+    ],
+    // Compressed data that fails after some output.
+    [0xC1, 9, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0xFF, 0xFF, 0xFF],
+    // More capitals than any method has.
+    [UInt8](repeating: 0x4B, count: 25) + [UInt8](repeating: 0x2F, count: 60),
+  ]
+
+  @Test("What is told of one direction doesn't depend on the pieces", arguments: onceDifferent)
+  func pieces(_ bytes: [UInt8]) {
+    let whole = Inspected(raw: bytes).lines
+    for piece in 1..<bytes.count { #expect(Inspected(raw: bytes, piece: piece).lines == whole) }
+  }
+
   @Test("A message is kept up to the size that is asked for, and its whole size is told")
   func kept() {
     var options = InspectionOptions()
