@@ -25,6 +25,12 @@ struct CrowdTests {
     let complete = Counter()
     var options = WebSocketServerOptions()
     options.socket.compression = WebSocketCompression()
+    // On a machine that is busy with all other tests, too.
+    options.socket.timeouts = Timeouts(opening: nil, keepalive: nil, closing: .seconds(500))
+    options.socket.slowConsumer = .disconnect(unsentBytes: 1 << 30)
+    var clientOptions = WebSocketClientOptions()
+    clientOptions.socket.timeouts = options.socket.timeouts
+    clientOptions.connectTimeout = .seconds(500)
     try await withServer(options) { socket in
       topics.subscribe(socket, to: "crowd")
       for try await message in socket.messages {
@@ -34,8 +40,8 @@ struct CrowdTests {
       let url = "ws://127.0.0.1:\(try #require(address.port))/"
       try await withThrowingTaskGroup(of: Void.self) { group in
         for number in 0..<count {
-          group.addTask {
-            try await WebSocketClient.connect(to: url) { socket in
+          group.addTask { [clientOptions] in
+            try await WebSocketClient.connect(to: url, options: clientOptions) { socket in
               var heard: Set<String> = []
               for try await message in socket.messages {
                 guard let text = message.text else { continue }
@@ -54,9 +60,12 @@ struct CrowdTests {
             }
           }
         }
-        try await Self.begin(topics, count: count)
-        while complete.count < count { try await Task.sleep(for: .milliseconds(10)) }
-        server.shutDown()
+        // One of them, so that a client that fails ends all.
+        group.addTask {
+          try await Self.begin(topics, count: count)
+          while complete.count < count { try await Task.sleep(for: .milliseconds(10)) }
+          server.shutDown()
+        }
         try await group.waitForAll()
       }
     }
