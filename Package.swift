@@ -89,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "WSProtoCLI",
       dependencies: [
-        "WSProto", "WSProtoNIO", "WSProtoTool",
+        "WSProto", "WSProtoLab", "WSProtoNIO", "WSProtoTool",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(
           name: "ArgumentParser",
@@ -99,7 +99,11 @@ let package = Package(
       ] + onNIO
     ),
     // The parts of the command that do no I/O.
-    .target(name: "WSProtoTool", resources: [.embedInCode("Page/page.html")]),
+    .target(
+      name: "WSProtoTool",
+      dependencies: ["WSProtoLab"],
+      resources: [.embedInCode("Page/page.html")]
+    ),
     .target(
       name: "WSProtoNIO",
       dependencies: [

@@ -21,6 +21,7 @@ struct WSProtoCommand: ParsableCommand {
         wsproto connect wss://example.com/feed     talk to a server
         wsproto serve                              an echo server, and a page to try it from a browser
         wsproto bench :9001 --connections 100      measure a server
+        wsproto inspect capture.pcap               what was said, and which rules were broken
       """,
     version: "0.1.0",
     subcommands: subcommands
@@ -29,11 +30,11 @@ struct WSProtoCommand: ParsableCommand {
   private static var subcommands: [any ParsableCommand.Type] {
     #if NIO
     [
-      ConnectCommand.self, ServeCommand.self, BenchCommand.self, DemoCommand.self, StatusesCommand.self,
-      ManualCommand.self,
+      ConnectCommand.self, ServeCommand.self, BenchCommand.self, InspectCommand.self, DemoCommand.self,
+      StatusesCommand.self, ManualCommand.self,
     ]
     #else
-    [DemoCommand.self, StatusesCommand.self, ManualCommand.self]
+    [InspectCommand.self, DemoCommand.self, StatusesCommand.self, ManualCommand.self]
     #endif
   }
 }

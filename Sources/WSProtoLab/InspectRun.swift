@@ -3,9 +3,9 @@
 /// The command `wsproto inspect`, without the reading and writing: arguments as a value, bytes by a call, lines by a closure.
 ///
 /// ```swift
-/// var run = InspectRun(arguments) { print($0) }
+/// let run = InspectRun(arguments) { print($0) }
 /// while let piece = try file.read() { run.receive(piece.span.bytes) }
-/// exit(run.finish())
+/// if case .violations = run.finish() { exit(1) }
 /// ```
 public final class InspectRun {
   /// What the command is told.
@@ -29,6 +29,16 @@ public final class InspectRun {
     public init() {}
   }
 
+  /// How a run has ended.
+  public enum Outcome: Sendable {
+    /// The file was read to its end, and no rule is broken.
+    case legal
+    /// The file was read to its end; at least one ``Finding`` is a violation.
+    case violations
+    /// The file could not be read to its end. What was shown before is right.
+    case unreadable(CaptureError)
+  }
+
   private let printer: Printer
   private let inspection: Inspection
   private var failure: CaptureError?
@@ -41,7 +51,10 @@ public final class InspectRun {
   public init(_ arguments: Arguments = Arguments(), output: @escaping (String) -> Void) {
     let printer = Printer(arguments, output)
     var options = arguments.options
-    if let shown = arguments.previewBytes { options.framePreviewBytes = max(0, shown) }
+    if let shown = arguments.previewBytes {
+      options.framePreviewBytes = max(0, shown)
+      options.messageBytes = max(options.messageBytes, shown)
+    }
     self.printer = printer
     inspection = Inspection(options: options) { printer.take($0) }
   }
@@ -58,20 +71,16 @@ public final class InspectRun {
     return failure == nil
   }
 
-  /// The error for which the file could not be read to its end; the caller shows it on standard error.
-  public var error: CaptureError? { failure }
-
-  /// The file has ended. Returns the command's exit status: 0, 1 where a rule is broken, 2 where the file cannot be read to
-  /// its end.
-  public func finish() -> Int32 {
+  /// The file has ended, or ``receive(_:)`` has returned `false`. Call it once.
+  public func finish() -> Outcome {
     do throws(CaptureError) {
       try inspection.finish()
     } catch {
       failure = failure ?? error
     }
     printer.finish()
-    if failure != nil { return 2 }
-    return printer.hasViolation ? 1 : 0
+    if let failure { return .unreadable(failure) }
+    return printer.hasViolation ? .violations : .legal
   }
 
   private final class Printer {

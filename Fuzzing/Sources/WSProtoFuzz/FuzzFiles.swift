@@ -97,6 +97,8 @@ struct Told: Equatable {
 
   private static func isSafe(_ line: String) -> Bool {
     line.unicodeScalars.allSatisfy { scalar in
+      // A tab in a head, and the joiners of scripts and emoji, are shown.
+      if scalar == "\t" || scalar == "\u{200C}" || scalar == "\u{200D}" { return true }
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator: false
       default: true

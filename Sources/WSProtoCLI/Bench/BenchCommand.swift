@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import NIOCore
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

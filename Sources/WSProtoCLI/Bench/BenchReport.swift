@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool && NIO
+import WSProtoLab
 import WSProtoTool
 
 /// The results of a measurement, for people and for machines, and what they mean for the thresholds.

@@ -7,6 +7,7 @@ import HTTPTypes
 import NIOCore
 import NIOSSL
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

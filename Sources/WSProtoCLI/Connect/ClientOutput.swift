@@ -4,6 +4,7 @@
 import HTTPTypes
 import NIOCore
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
@@ -45,7 +46,7 @@ final class ClientOutput: Sendable {
       if let text = message.text {
         line.add("text", text)
       } else {
-        line.add("hex", hex(bytes, separator: ""))
+        line.add("hex", Escaping.hex(bytes, separator: ""))
       }
       try print(line)
     case .raw: try Terminal.write(Array(bytes))
@@ -86,7 +87,7 @@ final class ClientOutput: Sendable {
   }
 
   static func preview(_ bytes: some Collection<UInt8>, _ style: Style) -> String {
-    let head = hex(bytes.prefix(24)) + (bytes.count > 24 ? " …" : "")
+    let head = Escaping.hex(bytes.prefix(24)) + (bytes.count > 24 ? " …" : "")
     return style.paint("binary, \(bytes.count) bytes" + (head.isEmpty ? "" : ": "), .dim) + head
   }
 
@@ -116,7 +117,7 @@ final class ClientOutput: Sendable {
     if mode == .json {
       var line = JSONLine()
       line.add("event", name)
-      line.add("hex", hex(payload, separator: ""))
+      line.add("hex", Escaping.hex(payload, separator: ""))
       return try print(line)
     }
     if isVerbose { try note("← \(name), \(payload.count) bytes") }

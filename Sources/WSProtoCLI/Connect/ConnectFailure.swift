@@ -3,6 +3,7 @@
 #if Tool && NIO
 import HTTPTypes
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

@@ -2,6 +2,7 @@
 
 #if Tool
 import WSProto
+import WSProtoLab
 import WSProtoTool
 
 /// Shows the demonstration's conversation as the client sees it.
@@ -36,7 +37,7 @@ struct DemoPrinter {
   func show(_ step: DemoStep, _ direction: Direction, _ events: [Event], _ wire: [UInt8]) {
     let summary = EventSummary(events)
     let saved = summary.payload.map { $0 - wire.count }
-    let first = hex(wire.prefix(12)) + (wire.count > 12 ? " …" : "")
+    let first = Escaping.hex(wire.prefix(12)) + (wire.count > 12 ? " …" : "")
     switch style {
     case .json:
       var line = JSONLine()
@@ -139,7 +140,7 @@ struct EventSummary {
       name = "BytesMessage"
       let bytes = events.reduce(into: [UInt8]()) { if case .bytesMessage(let part) = $1 { $0 += part.data } }
       payload = bytes.count
-      detail = hex(bytes.prefix(7)) + (bytes.count > 7 ? " …" : "")
+      detail = Escaping.hex(bytes.prefix(7)) + (bytes.count > 7 ? " …" : "")
     case .ping(let ping):
       name = "Ping"
       payload = ping.payload.count

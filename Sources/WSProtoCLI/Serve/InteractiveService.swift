@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import Synchronization
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

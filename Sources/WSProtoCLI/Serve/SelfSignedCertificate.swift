@@ -2,6 +2,7 @@
 
 #if Tool && NIO
 import Foundation
+import WSProtoLab
 import WSProtoTool
 
 /// A certificate for this machine that vouches for itself, made by the command `openssl`.

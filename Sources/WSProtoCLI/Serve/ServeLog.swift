@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import Synchronization
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

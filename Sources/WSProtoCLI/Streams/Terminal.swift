@@ -3,6 +3,7 @@
 #if Tool
 import Foundation
 import Synchronization
+import WSProtoLab
 import WSProtoTool
 
 #if canImport(Glibc)

@@ -16,7 +16,7 @@ public struct JSONRenderer {
 
   /// The line of an observation, without its end.
   public mutating func line(_ observation: Observation) -> String {
-    var line = JSONObjectText()
+    var line = JSONLine()
     line.add("type", Self.type(observation.content))
     line.add("connection", observation.connection)
     line.add("direction", observation.direction?.rawValue)
@@ -87,7 +87,7 @@ public struct JSONRenderer {
     return text
   }
 
-  private func add(_ frame: FrameRecord, to line: inout JSONObjectText) {
+  private func add(_ frame: FrameRecord, to line: inout JSONLine) {
     line.add("number", frame.number)
     line.add("offset", frame.offset)
     line.add("opcode", frame.head.opcode)
@@ -103,7 +103,7 @@ public struct JSONRenderer {
     line.add("roundTrip", frame.roundTrip)
   }
 
-  private func add(_ message: MessageRecord, subprotocol: String?, to line: inout JSONObjectText) {
+  private func add(_ message: MessageRecord, subprotocol: String?, to line: inout JSONLine) {
     line.add("number", message.number)
     line.add("offset", message.offset)
     line.add("opcode", message.opcode?.rawValue)

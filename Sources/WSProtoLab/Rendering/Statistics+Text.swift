@@ -65,7 +65,7 @@ extension Statistics {
 
   /// The statistics as one JSON object.
   public var json: String {
-    var object = JSONObjectText()
+    var object = JSONLine()
     object.add("type", "stats")
     object.add("connections", connections)
     object.add("client", raw: Self.json(client))
@@ -75,13 +75,13 @@ extension Statistics {
   }
 
   private static func json(_ counts: [String: Int]) -> String {
-    var object = JSONObjectText()
+    var object = JSONLine()
     for (name, count) in counts.sorted(by: { $0.key < $1.key }) { object.add(name, count) }
     return object.text
   }
 
   private static func json(_ side: Side) -> String {
-    var object = JSONObjectText()
+    var object = JSONLine()
     object.add("frames", raw: json(side.frames))
     object.add("headerBytes", side.headerBytes)
     object.add("payloads", raw: json(side.payloads))
@@ -95,7 +95,7 @@ extension Statistics {
 
   /// `buckets` begins with the zeros, then has the counts below each power of two, up to the last that isn't 0.
   private static func json(_ histogram: Histogram) -> String {
-    var object = JSONObjectText()
+    var object = JSONLine()
     object.add("count", histogram.count)
     object.add("sum", histogram.sum)
     object.add("least", histogram.least)

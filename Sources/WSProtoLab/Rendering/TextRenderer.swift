@@ -133,7 +133,7 @@ public struct TextRenderer {
     let isPlaced = observation.direction != nil
     var line = columns(observation, offset: isPlaced ? finding.offset : nil) + name
     // Words of our own, in which values of a peer are quoted.
-    line += Escaping.escapedKeepingQuotes(finding.message)
+    line += shown(finding.message)
     if let section = finding.section, !finding.message.contains(section) { line += " (\(section))" }
     line += " [\(finding.rule)]"
     if let code = finding.closeCode { line += ", to be closed with \(code)" }
@@ -171,7 +171,7 @@ extension HandshakeRecord {
       + Escaping.escaped(Array(startLine.prefix(512)))
     let more = fields.prefix(Self.shownFields).map { field in
       String(repeating: " ", count: 42)
-        + Escaping.escapedKeepingQuotes(String(decoding: field.prefix(512), as: UTF8.self))
+        + shown(String(decoding: field.prefix(512), as: UTF8.self))
     }
     return [first] + more
   }

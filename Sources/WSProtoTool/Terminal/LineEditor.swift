@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool
+import WSProtoLab
+
 /// The line at the prompt: what is typed, where the cursor is, and the lines before it.
 ///
 /// Enter within JSON whose brackets are open begins a further line of the same message; Alt-Enter always does.

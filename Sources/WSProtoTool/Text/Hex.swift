@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool
-/// Bytes in hexadecimal, `separator` between them.
-package func hex(_ bytes: some Sequence<UInt8>, separator: String = " ") -> String {
-  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: separator)
-}
-
 /// The bytes that hexadecimal digits stand for, spaces between them aside; `nil` if it isn't that.
 package func bytes(hex text: some StringProtocol) -> [UInt8]? {
   var result: [UInt8] = []

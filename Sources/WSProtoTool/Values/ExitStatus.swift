@@ -8,6 +8,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
   case closedWithCode = 2
   case lost = 3
   case missedThreshold = 4
+  case violation = 5
   case unresolved = 6
   case notConnected = 7
   case refused = 22
@@ -31,11 +32,12 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case .closedWithCode: "closed by the peer with another code"
     case .lost: "the connection ended without a Close (1006), or by a violation of the protocol"
     case .missedThreshold: "a threshold of bench was missed"
+    case .violation: "inspect has found a rule that is broken"
     case .unresolved: "the host name was not resolved"
     case .notConnected: "no connection to the host and port"
     case .refused: "the server refused with an HTTP status"
     case .output: "standard output, or a file, could not be written"
-    case .input: "standard input could not be read, or is not what was announced"
+    case .input: "standard input, or a file, could not be read to its end, or is not what was announced"
     case .timedOut: "--timeout, or a time limit before the connection was open"
     case .tls: "TLS was not agreed on"
     case .redirect: "a redirect was not followed"

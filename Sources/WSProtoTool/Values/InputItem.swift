@@ -2,6 +2,7 @@
 
 #if Tool
 import Foundation
+import WSProtoLab
 
 /// What the user sends: typed, piped or as JSON.
 package enum InputItem: Equatable, Sendable {

@@ -17,19 +17,19 @@ import WSProto
     #expect(Escaping.escaped(Array("\u{202E}x\u{200B}\u{2028}".utf8)) == "\\u{202e}x\\u{200b}\\u{2028}")
     #expect(Escaping.escaped([0x61, 0xFF, 0xC3, 0x62, 0xE2, 0x82]) == "a\\xff\\xc3b\\xe2\\x82")
     #expect(Escaping.quoted(Array("abcdef".utf8), limit: 3) == "\"abc\"…")
-    #expect(JSONObjectText.quoted("\u{1B}\"\\\n\u{9B}\u{202E}é") == "\"\\u001b\\\"\\\\\\n\\u009b\\u202eé\"")
+    #expect(JSONLine.quoted("\u{1B}\"\\\n\u{9B}\u{202E}é") == "\"\\u001b\\\"\\\\\\n\\u009b\\u202eé\"")
   }
 
   private func run(_ recording: Recording, _ change: (inout InspectRun.Arguments) -> Void = { _ in }) -> (
-    [String], Int32
+    [String], InspectRun.Outcome
   ) {
     var arguments = InspectRun.Arguments()
     change(&arguments)
     var lines: [String] = []
     let run = InspectRun(arguments) { lines.append($0) }
     run.receive(CaptureBuilder(recording).pcap().span.bytes)
-    let status = run.finish()
-    return (lines, status)
+    let outcome = run.finish()
+    return (lines, outcome)
   }
 
   private func example() -> Recording {
@@ -43,8 +43,11 @@ import WSProto
 
   @Test("The text of a conversation, with a violation")
   func text() {
-    let (lines, status) = run(example())
-    #expect(status == 1)
+    let (lines, outcome) = run(example())
+    guard case .violations = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
     let expected = [
       "#1 WebSocket, 127.0.0.1:50000 → 127.0.0.2:80",
       "#1     0.000000  client          request  GET / HTTP/1.1",

@@ -40,10 +40,7 @@ while let argument = rest.popFirst() {
   case "--stats": arguments.stats = true
   case "--no-frames": arguments.frames = false
   case "--verdict": arguments.verdictOnly = true
-  case "--bytes":
-    let bytes = number()
-    arguments.previewBytes = bytes
-    arguments.options.messageBytes = max(bytes, arguments.options.messageBytes)
+  case "--bytes": arguments.previewBytes = number()
   case "--chunk": chunk = number()
   case "--connection": arguments.options.connection = number()
   case "--decode":
@@ -72,7 +69,12 @@ while true {
   if count <= 0 { break }
   if !run.receive(buffer.span.extracting(0..<count).bytes) { break }
 }
-let status = run.finish()
+let outcome = run.finish()
 put(output, to: 1)
-if let error = run.error { put(Array("inspect-capture: \(error)\n".utf8), to: 2) }
-exit(status)
+switch outcome {
+case .legal: exit(0)
+case .violations: exit(1)
+case .unreadable(let error):
+  put(Array("inspect-capture: \(error)\n".utf8), to: 2)
+  exit(2)
+}

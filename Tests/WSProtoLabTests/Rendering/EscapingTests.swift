@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#if Tool
 import Testing
-import WSProtoTool
+
+@testable import WSProtoLab
 
 @Suite("The escaping rule")
 struct EscapingTests {
@@ -44,5 +44,19 @@ struct EscapingTests {
     #expect(shownInQuotes("abcdef", limit: 3) == "\"abc\"…")
     #expect(shownInQuotes("abc", limit: 3) == "\"abc\"")
   }
+
+  @Test("What has no meaning is escaped in a line, in a literal and in JSON: private use, noncharacters")
+  func meaningless() {
+    let text = "\u{e0b0}\u{378}\u{fffe}\u{e0080}"
+    let escaped = "\\u{e0b0}\\u{378}\\u{fffe}\\u{e0080}"
+    #expect(shown(text) == escaped)
+    #expect(Escaping.escaped(Array(text.utf8)) == escaped)
+    #expect(JSONLine.quoted(text) == #""\ue0b0\u0378\ufffe\udb40\udc80""#)
+  }
+
+  @Test("Joiners stay in a literal and in JSON too; a tab is \\t in both")
+  func joiners() {
+    #expect(Escaping.escaped(Array("👩‍👩‍👧\t".utf8)) == "👩‍👩‍👧\\t")
+    #expect(JSONLine.quoted("👩‍👩‍👧\t") == "\"👩‍👩‍👧\\t\"")
+  }
 }
-#endif
