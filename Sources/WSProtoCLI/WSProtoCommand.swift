@@ -18,10 +18,10 @@ struct WSProtoCommand: ParsableCommand {
     abstract: "WebSocket connections, seen and tried out from the command line.",
     discussion: """
       Examples:
-        wsproto connect wss://example.com/feed     talk to a server
-        wsproto serve                              an echo server, and a page to try it from a browser
-        wsproto bench :9001 --connections 100      measure a server
-        wsproto inspect capture.pcap               what was said, and which rules were broken
+        wsproto connect wss://example.com/feed   talk to a server
+        wsproto serve                            an echo server with a page to try it
+        wsproto bench :9001 --connections 100    measure a server
+        wsproto inspect capture.pcap             what was sent, and what was wrong
       """,
     version: "0.1.0",
     subcommands: subcommands

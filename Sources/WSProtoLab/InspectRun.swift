@@ -3,9 +3,9 @@
 /// The command `wsproto inspect`, without the reading and writing: arguments as a value, bytes by a call, lines by a closure.
 ///
 /// ```swift
-/// let run = InspectRun(arguments) { print($0) }
-/// while let piece = try file.read() { run.receive(piece.span.bytes) }
-/// if case .violations = run.finish() { exit(1) }
+/// let run = InspectRun { print($0) }
+/// run.receive(bytes.span.bytes)
+/// if case .violations = run.finish() { print("a rule is broken") }
 /// ```
 public final class InspectRun {
   /// What the command is told.

@@ -13,7 +13,7 @@ struct InspectCommand: ParsableCommand {
     usage: "wsproto inspect <file> [options]",
     discussion: """
       Examples:
-        printf '\\301\\002hi' | wsproto inspect -     a frame with a reserved bit
+        printf '\\201\\001\\377' | wsproto inspect -   a text message that is not UTF-8
         wsproto inspect capture.pcapng --stats
         tcpdump -i lo -U -w - tcp port 9001 | wsproto inspect - --no-frames
       It reads pcap, pcapng, a browser's HAR, hex dumps such as xxd's, and the bytes
@@ -130,12 +130,16 @@ struct InspectCommand: ParsableCommand {
     let output = LineBuffer()
     let run = InspectRun(try arguments()) { output.add($0) }
     var buffer = [UInt8](repeating: 0, count: 256 << 10)
+    var isEmpty = true
     while true {
       let count = try file.read(into: &buffer)
       guard count > 0, run.receive(buffer.span.extracting(0..<count).bytes) else { break }
+      isEmpty = false
       // A capture that is still being made is shown as it grows.
       try output.flush()
     }
+    // A capture that failed, more often than a conversation without bytes.
+    if isEmpty { throw ToolFailure(.input, "\(file.name) is empty") }
     let outcome = run.finish()
     try output.flush()
     switch outcome {

@@ -65,14 +65,14 @@ struct HARReader {
     for (index, byte) in bytes.enumerated() {
       // A byte order mark.
       if start + index < 3, byte >= 0xBB { continue }
-      var given: JSONTokenizer.Token?
+      let tokens: [JSONTokenizer.Token]
       do throws(JSONSyntaxError) {
-        try tokenizer.read(CollectionOfOne(byte)) { given = $0 }
+        tokens = try tokenizer.tokens(completedBy: byte)
       } catch {
         throw CaptureError(at: start + index, line: line, "not JSON: \(error.message)")
       }
       if byte == 0x0A { line += 1 }
-      if let given { take(given, at: start + index, each) }
+      for token in tokens { take(token, at: start + index, each) }
     }
   }
 

@@ -17,6 +17,8 @@ struct JSONSummary: CustomStringConvertible {
   private var count = 0
   private var kind = ""
   private var isWhole = true
+  /// How deep the containers are nested.
+  private var depth = 0
 
   private static let maxMembers = 32
   private static let maxValueBytes = 128
@@ -32,21 +34,21 @@ struct JSONSummary: CustomStringConvertible {
     var name: String?
     do throws(JSONSyntaxError) {
       for byte in bytes {
-        var given: JSONTokenizer.Token?
-        try tokenizer.read(CollectionOfOne(byte)) { given = $0 }
-        if let given { take(given, tokenizer.depth, &name) }
+        for token in try tokenizer.tokens(completedBy: byte) { take(token, &name) }
       }
       var last: JSONTokenizer.Token?
       if !isCut { try tokenizer.finish { last = $0 } }
-      if let last { take(last, 0, &name) }
+      if let last { take(last, &name) }
     } catch {
       throw PayloadError(format: format, offset: base + error.offset, message: error.message)
     }
     isWhole = !isCut
   }
 
-  private mutating func take(_ token: JSONTokenizer.Token, _ depth: Int, _ name: inout String?) {
+  private mutating func take(_ token: JSONTokenizer.Token, _ name: inout String?) {
+    if token == .beginObject || token == .beginArray { depth += 1 }
     switch token {
+    case .endObject, .endArray: depth -= 1
     case .name(let given) where depth == 1:
       name = given
       count += 1

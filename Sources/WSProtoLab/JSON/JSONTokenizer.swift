@@ -72,9 +72,6 @@ struct JSONTokenizer {
   /// Whether the text is complete: only white space may follow.
   var isComplete: Bool { state == .end }
 
-  /// How deep the containers are nested.
-  var depth: Int { containers.count }
-
   /// Reads a piece, and calls `each` with each token that it completes.
   mutating func read(
     _ bytes: some Sequence<UInt8>,
@@ -84,6 +81,13 @@ struct JSONTokenizer {
       try step(byte, each)
       offset += 1
     }
+  }
+
+  /// Reads one byte. Returns the tokens that it completes: two where it ends both a number and what the number is in.
+  mutating func tokens(completedBy byte: UInt8) throws(JSONSyntaxError) -> [Token] {
+    var tokens: [Token] = []
+    try read(CollectionOfOne(byte)) { tokens.append($0) }
+    return tokens
   }
 
   /// The text has ended.

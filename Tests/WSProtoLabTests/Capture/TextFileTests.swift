@@ -64,6 +64,13 @@ import WSProto
     #expect(inspected.rules == ["messages-only"])
   }
 
+  @Test("A number that ends with its object is read: an opcode that stands last in a HAR's message")
+  func opcodeLast() {
+    let har = Self.har.replacing(#""opcode": 2, "data": "AQID""#, with: #""data": "AQID", "opcode": 2"#)
+    let inspected = Inspected(Array(har.utf8))
+    #expect(inspected.messages(from: .fromServer).map(\.content) == [[1, 2, 3]])
+  }
+
   @Test("A HAR that is cut off anywhere says where, and tells the messages before")
   func cutOff() {
     let file = Array(Self.har.utf8)

@@ -93,6 +93,10 @@ import WSProto
       ]
     )
     #expect(lines("json", Array("[1,true,\"\u{202E}\"]".utf8)) == [#"json [1, true, "\u{202e}"]"#])
+    // A number that the end of its container ends.
+    #expect(lines("json", Array(#"{"a":1}"#.utf8)) == ["json {a: 1}"])
+    #expect(lines("json", Array(#"{"b":{"c":2},"a":[3]}"#.utf8)) == ["json {b: {…}, a: […]}"])
+    #expect(lines("json", Array("[[1],2]".utf8)) == ["json [[…], 2]"])
     #expect(lines("json", Array(" -1.5e3 ".utf8)) == ["json number -1.5e3"])
     #expect(lines("json", Array("[1,2,".utf8), size: 100) == ["json [1, 2, …]"])
   }
