@@ -97,10 +97,10 @@ struct Told: Equatable {
 
   private static func isSafe(_ line: String) -> Bool {
     line.unicodeScalars.allSatisfy { scalar in
+      switch (scalar.value, scalar.properties.generalCategory) {
       // A tab in a head, and the joiners of scripts and emoji, are shown.
-      if scalar == "\t" || scalar == "\u{200C}" || scalar == "\u{200D}" { return true }
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator: false
+      case (0x09, _), (0x200C...0x200D, _): true
+      case (_, .control), (_, .format), (_, .lineSeparator), (_, .paragraphSeparator): false
       default: true
       }
     }
