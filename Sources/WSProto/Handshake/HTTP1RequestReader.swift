@@ -21,6 +21,8 @@ package struct HTTP1RequestReader: Sendable {
   private var body: HTTP1BodyReader?
   /// What comes behind the head whose body is read.
   private var rest: ArraySlice<UInt8> = []
+  /// Why nothing more is read.
+  private var violation: RemoteProtocolError?
 
   package init(limits: Limits) {
     heads = HTTP1HeadReader(.request, limits: HTTP1Limits(limits))
@@ -38,35 +40,55 @@ package struct HTTP1RequestReader: Sendable {
   ///
   /// - Throws: what the request violates, with the response to send. Nothing more can be read.
   package mutating func next() throws(RemoteProtocolError) -> Part? {
-    do throws(HTTP1Error) {
-      guard body == nil else { return try nextOfBody() }
-      guard let head = try heads.next() else { return nil }
-      body = HTTP1BodyReader(try HTTP1Framing(ofRequest: head), limits: heads.limits)
-      rest = heads.takeTrailingBytes()[...]
-      // A token, which the reader has checked.
-      let method = HTTPRequest.Method(head.method.text) ?? .get
-      let request = HTTPRequest(
-        method: method,
-        scheme: nil,
-        authority: nil,
-        path: head.target.text,
-        headerFields: head.makeHeaders()
-      )
-      return .head(request, minorVersion: head.minorVersion)
+    if let violation { throw violation }
+    do throws(RemoteProtocolError) {
+      return body == nil ? try nextHead() : try nextOfBody()
     } catch {
-      throw RemoteProtocolError(error, for: .server)
+      violation = error
+      throw error
     }
   }
 
-  private mutating func nextOfBody() throws(HTTP1Error) -> Part? {
-    switch try body?.next(&rest) {
-    case .data(let data): return .body(Bytes(data))
-    case .needMoreData: return nil
-    case .finished, nil:
-      body = nil
-      heads.receive(Array(rest))
-      rest = []
-      return .end
+  private mutating func nextHead() throws(RemoteProtocolError) -> Part? {
+    let head: HTTP1Head
+    do throws(HTTP1Error) {
+      guard let next = try heads.next() else { return nil }
+      head = next
+      body = HTTP1BodyReader(try HTTP1Framing(ofRequest: head), limits: heads.limits)
+    } catch {
+      throw RemoteProtocolError(error, for: .server)
+    }
+    do throws(HandshakeFault) {
+      try RequestHead.checkHost(head.lines(of: .host))
+    } catch {
+      throw RemoteProtocolError(error, for: .server)
+    }
+    rest = heads.takeTrailingBytes()[...]
+    // A token, which the reader has checked.
+    let method = HTTPRequest.Method(head.method.text) ?? .get
+    let request = HTTPRequest(
+      method: method,
+      scheme: nil,
+      authority: nil,
+      path: head.target.text,
+      headerFields: head.makeHeaders()
+    )
+    return .head(request, minorVersion: head.minorVersion)
+  }
+
+  private mutating func nextOfBody() throws(RemoteProtocolError) -> Part? {
+    do throws(HTTP1Error) {
+      switch try body?.next(&rest) {
+      case .data(let data): return .body(Bytes(data))
+      case .needMoreData: return nil
+      case .finished, nil:
+        body = nil
+        heads.receive(Array(rest))
+        rest = []
+        return .end
+      }
+    } catch {
+      throw RemoteProtocolError(error, for: .server)
     }
   }
 

@@ -179,6 +179,13 @@ extension RequestHead {
     return target.authority ?? told
   }
 
+  /// Checks the `Host` of any request of HTTP/1.1: one line, with a host in it (RFC 9112 §3.2).
+  static func checkHost(_ lines: FieldLines) throws(HandshakeFault) {
+    _ = try checked(
+      HandshakeFields.single(lines, "Host", "RFC 9112 §3.2", singleBy: "RFC 9112 §3.2")
+    )
+  }
+
   private func hostField() throws(HandshakeFault) -> HeadPart {
     try HandshakeFields.single(fields.host, "Host", "RFC 6455 §4.2.1", singleBy: "RFC 9112 §3.2")
   }

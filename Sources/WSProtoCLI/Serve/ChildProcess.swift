@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool && NIO
+import Foundation
 import Synchronization
 import WSProtoTool
 
@@ -31,7 +32,14 @@ final class ChildProcess: Sendable {
   /// - Parameter environment: variables besides those of this process.
   static func start(_ command: String, environment: [String: String]) throws(ToolFailure) -> ChildProcess {
     let toChild = try pipe()
-    let fromChild = try pipe()
+    let fromChild: (reading: Int32, writing: Int32)
+    do throws(ToolFailure) {
+      fromChild = try pipe()
+    } catch {
+      close(toChild.reading)
+      close(toChild.writing)
+      throw error
+    }
     #if canImport(Darwin)
     var actions: posix_spawn_file_actions_t?
     var attributes: posix_spawnattr_t?
@@ -47,6 +55,7 @@ final class ChildProcess: Sendable {
     }
     posix_spawn_file_actions_adddup2(&actions, toChild.reading, 0)
     posix_spawn_file_actions_adddup2(&actions, fromChild.writing, 1)
+    keepDescriptorsBack(&actions)
     // Its signals are its own; a group of its own, so that all of it can be ended.
     var none = sigset_t()
     sigemptyset(&none)
@@ -56,7 +65,10 @@ final class ChildProcess: Sendable {
     sigaddset(&standard, SIGPIPE)
     posix_spawnattr_setsigdefault(&attributes, &standard)
     posix_spawnattr_setpgroup(&attributes, 0)
-    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+    var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+    #if canImport(Darwin)
+    flags |= POSIX_SPAWN_CLOEXEC_DEFAULT
+    #endif
     posix_spawnattr_setflags(&attributes, Int16(flags))
 
     let variables = Terminal.environment.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
@@ -73,6 +85,12 @@ final class ChildProcess: Sendable {
       throw ToolFailure(.failure, "/bin/sh cannot be run: \(String(cString: strerror(code)))")
     }
     return ChildProcess(id: id, input: toChild.writing, output: fromChild.reading)
+  }
+
+  /// Closes both pipes, where nobody else has taken them.
+  func closePipes() {
+    close(input)
+    close(output)
   }
 
   /// Waits for its end, for a while: then it is asked to end, then it is ended.
@@ -112,6 +130,32 @@ final class ChildProcess: Sendable {
     copies.append(nil)
     return copies
   }
+
+  /// Lets a child have the three standard streams only, once the first two are its pipes.
+  ///
+  /// The server's sockets are inherited unless something is done about it. A command that has them can listen on the
+  /// server's port when the server has ended, and read what others send; a connection that the server closes stays open
+  /// as long as the command runs.
+  #if canImport(Darwin)
+  private static func keepDescriptorsBack(_ actions: inout posix_spawn_file_actions_t?) {
+    // Those that are named here are inherited, see the flags; the others are not.
+    posix_spawn_file_actions_addinherit_np(&actions, 2)
+  }
+  #else
+  private static func keepDescriptorsBack(_ actions: inout posix_spawn_file_actions_t) {
+    typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+    // Newer than the headers that Swift sees: glibc 2.34.
+    if let function = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") {
+      _ = unsafeBitCast(function, to: CloseFrom.self)(&actions, 3)
+      return
+    }
+    // Those that there are now.
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    for descriptor in names.compactMap({ Int32($0) }) where descriptor > 2 {
+      posix_spawn_file_actions_addclose(&actions, descriptor)
+    }
+  }
+  #endif
 
   /// A pipe that other children don't inherit.
   private static func pipe() throws(ToolFailure) -> (reading: Int32, writing: Int32) {

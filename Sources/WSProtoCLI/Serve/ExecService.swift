@@ -26,8 +26,15 @@ struct ExecService: ServedConversation {
       Terminal.printError("\(error)")
       throw ServiceClose(code: .internalError, reason: "the command cannot be run")
     }
-    let stream = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .takingOwnershipOfDescriptors(input: child.output, output: child.input) { TCPBridge.wrap($0) }
+    let stream: TCPBridge.Stream
+    do {
+      stream = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .takingOwnershipOfDescriptors(input: child.output, output: child.input) { TCPBridge.wrap($0) }
+    } catch {
+      child.closePipes()
+      await child.end()
+      throw error
+    }
     do {
       try await talk(stream, connection)
     } catch is WebSocketClosed {

@@ -149,8 +149,9 @@ struct ServeCommand: AsyncParsableCommand {
   private func socketOptions() throws -> WebSocketOptions {
     var options = WebSocketOptions()
     options.maxMessageBytes = try ClientArguments.size("--max-message", maxMessage)
-    // A client may send all of its messages before it reads the first answer.
-    options.sendWatermark = try ClientArguments.size("--max-buffer", maxBuffer)
+    // A client may send all of its messages before it reads the first answer. Taken from the server's memory, so that
+    // many that never read don't take all of the machine's.
+    options.maxCrossingBytes = try ClientArguments.size("--max-buffer", maxBuffer)
     // Output and commands may block.
     options.runsOnEventLoop = false
     if !noCompression { options.compression = WebSocketCompression() }
@@ -189,6 +190,8 @@ struct ServeCommand: AsyncParsableCommand {
     )
     options.shutdown.timeout = try ClientArguments.duration("--stop-timeout", stopTimeout)
     options.logger = Logger(label: "wsproto.serve") { _ in log.handler }
+    // Messages are large here, and answers may wait in memory, too.
+    options.limits.maxMessageMemory = 1 << 30
     let site = Site(directory: directory)
     options.answer = { request in await site.answer(request) }
     if tls || tlsCert != nil { options.tls = try tlsConfiguration() }

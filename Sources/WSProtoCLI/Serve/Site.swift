@@ -48,7 +48,9 @@ struct Site: Sendable {
     }
     if isFolder.boolValue {
       guard decoded.hasSuffix("/") else {
-        return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: path + "/"])
+        // With two slashes at its beginning, it would name another host (RFC 3986 §4.2).
+        let location = "/" + path.drop { $0 == "/" } + "/"
+        return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: location])
       }
       url.appendPathComponent("index.html")
     }

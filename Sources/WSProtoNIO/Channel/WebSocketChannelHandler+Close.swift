@@ -120,6 +120,8 @@ extension WebSocketChannelHandler {
     closed = end
     latePong = nil
     held.drop()
+    // The memory of a message that stays incomplete, which others can have.
+    assembly = nil
     // The end of the transport is to be read.
     resumeReading()
     pings.end(end)

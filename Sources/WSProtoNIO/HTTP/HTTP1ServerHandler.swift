@@ -30,7 +30,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// An ordinary request that is not complete.
   private struct Exchange {
     let request: HTTPRequest
-    var body = ByteBuffer()
+    let body: RequestBody
   }
 
   private let responder: any HandshakeResponder
@@ -114,16 +114,13 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     case .head(let request, let minorVersion):
       client = responder.client(of: peer, request.headerFields)
       if Self.asksForWebSocket(request) { return negotiate(request, minorVersion) }
-      exchange = Exchange(request: request)
+      exchange = Exchange(request: request, body: RequestBody(responder))
       if request.headerFields[.expect]?.lowercased() == "100-continue" {
         write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
       }
     case .body(let bytes):
-      guard (exchange?.body.readableBytes ?? 0) + bytes.count <= responder.maxBodyBytes else {
-        let response = HTTPServerResponse(status: .contentTooLarge)
-        return respond(response, to: exchange?.request, closes: true)
-      }
-      bytes.withUnsafeBytes { _ = exchange?.body.writeBytes($0) }
+      guard let status = bytes.withUnsafeBytes({ exchange?.body.append($0) }) else { return }
+      respond(HTTPServerResponse(status: status), to: exchange?.request, closes: true)
     case .end: answer()
     }
   }
@@ -142,7 +139,11 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     requestCount += 1
     state = .answering
     pending.disarm()
-    let request = HTTPServerRequest(head: exchange.request, body: exchange.body, remoteAddress: client)
+    let request = HTTPServerRequest(
+      head: exchange.request,
+      body: exchange.body.finish(),
+      remoteAddress: client
+    )
     let options = splitCommaHeader(exchange.request.headerFields[.connection] ?? "").map { $0.lowercased() }
     let closes =
       options.contains("close") || isQuiescing

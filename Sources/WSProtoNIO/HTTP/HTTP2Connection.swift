@@ -63,7 +63,10 @@ final class HTTP2Connection {
     var configuration = NIOHTTP2Handler.Configuration()
     configuration.connection.initialSettings = [
       HTTP2Setting(parameter: .maxConcurrentStreams, value: maxConcurrentStreams),
-      HTTP2Setting(parameter: .maxHeaderListSize, value: options.maxHeadBytes),
+      HTTP2Setting(
+        parameter: .maxHeaderListSize,
+        value: min(max(0, options.maxHeadBytes), Int(Int32.max))
+      ),
       HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
     ]
     // Each costs a turn of the parser and brings nothing.

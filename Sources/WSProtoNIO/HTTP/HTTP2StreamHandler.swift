@@ -39,8 +39,10 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   private var client: SocketAddress?
   private var state = State.reading
   private var request: HTTPRequest?
-  /// The body of an ordinary request; of an extended CONNECT what has come before the decision.
-  private var body = ByteBuffer()
+  /// The body of an ordinary request.
+  private var body: RequestBody
+  /// What has come behind an extended CONNECT before the decision on it.
+  private var early = ByteBuffer()
   private var hasInputEnded = false
   private var holdsRead = false
   private var context: ChannelHandlerContext?
@@ -52,6 +54,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     onOpen: @escaping () -> Void
   ) {
     self.responder = responder
+    body = RequestBody(responder)
     self.peer = peer
     client = peer
     self.pending = pending
@@ -78,11 +81,9 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     switch (Self.unwrapInboundIn(data), state) {
     case (.head(let request), .reading): take(request)
     case (.body(let bytes), .reading):
-      guard body.readableBytes + bytes.readableBytes <= responder.maxBodyBytes else {
-        return respond(HTTPServerResponse(status: .contentTooLarge))
-      }
-      body.writeImmutableBuffer(bytes)
-    case (.body(let bytes), .answering): body.writeImmutableBuffer(bytes)
+      guard let status = bytes.withUnsafeReadableBytes({ body.append($0) }) else { return }
+      respond(HTTPServerResponse(status: status))
+    case (.body(let bytes), .answering): early.writeImmutableBuffer(bytes)
     case (.body(let bytes), .open): context.fireChannelRead(Self.wrapInboundOut(bytes))
     case (.end, .reading): answer()
     case (.end, .answering): hasInputEnded = true
@@ -135,7 +136,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     guard let request, let context else { return }
     state = .answering
     pending.disarm()
-    let received = HTTPServerRequest(head: request, body: body, remoteAddress: client)
+    let received = HTTPServerRequest(head: request, body: body.finish(), remoteAddress: client)
     // Nothing to upgrade to here, unlike in HTTP/1.1.
     let answer = responder.answer(received) ?? .now(HTTPServerResponse(status: .notFound))
     answer.whenKnown(on: context.eventLoop) { self.respond($0) }
@@ -156,9 +157,9 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
           state = .open
           pending.end()
           onOpen()
-          let early = body.withUnsafeReadableBytes { Bytes(copying: $0) }
-          body = ByteBuffer()
-          return try opening.open(on: context.channel, early, client, responder)
+          let trailingData = early.withUnsafeReadableBytes { Bytes(copying: $0) }
+          early = ByteBuffer()
+          return try opening.open(on: context.channel, trailingData, client, responder)
         }
         guard isOpen else {
           responder.refused(.shutdown, "the server shuts down", from: client)
@@ -177,6 +178,8 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   private func respond(_ response: HTTPServerResponse) {
     guard let context, state != .over else { return }
     state = .over
+    // What has come of the body is of no use any more.
+    body = RequestBody(responder)
     // The end of the peer's direction is to come in time.
     pending.arm()
     var fields = response.headerFields

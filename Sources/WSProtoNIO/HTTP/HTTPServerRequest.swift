@@ -37,6 +37,45 @@ public struct WebSocketServerRequest: Sendable {
   }
 }
 
+/// The body of an ordinary request that is not complete: bounded by itself, and, over all connections, by what messages
+/// under way may take.
+///
+/// Where nobody answers requests, nothing of it is kept.
+final class RequestBody {
+  private var bytes = ByteBuffer()
+  private var count = 0
+  private let limit: Int
+  private let isKept: Bool
+  private let budget: MemoryBudget?
+
+  init(_ responder: any HandshakeResponder) {
+    limit = responder.maxBodyBytes
+    isKept = responder.answersRequests
+    budget = responder.budget
+  }
+
+  /// Appends a part.
+  ///
+  /// - Returns: the status with which the request is refused, if that was too much.
+  func append(_ part: UnsafeRawBufferPointer) -> HTTPResponse.Status? {
+    guard part.count <= limit - count else { return .contentTooLarge }
+    count += part.count
+    guard isKept else { return nil }
+    guard budget?.take(part.count) ?? true else { return .serviceUnavailable }
+    bytes.writeBytes(part)
+    return nil
+  }
+
+  /// The whole body, which is its receiver's from now on.
+  func finish() -> ByteBuffer {
+    budget?.give(bytes.readableBytes)
+    defer { bytes = ByteBuffer() }
+    return bytes
+  }
+
+  deinit { budget?.give(bytes.readableBytes) }
+}
+
 /// The answer to an ordinary HTTP request, or the refusal of a WebSocket.
 public struct HTTPServerResponse: Sendable, Hashable {
   /// The status.

@@ -37,6 +37,8 @@ protocol HandshakeResponder: AnyObject, Sendable {
   /// What to do with a request for a WebSocket: known at once, or after a while. Where it isn't refused, it counts as a
   /// connection until its channel ends.
   func decide(_ request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision>
+  /// Whether ordinary requests are answered by the server's own closure.
+  var answersRequests: Bool { get }
   /// The answer to an ordinary request; `nil` where there are no such answers.
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>?
   /// Contexts of compression on this event loop, which is the current one; `nil` without compression.

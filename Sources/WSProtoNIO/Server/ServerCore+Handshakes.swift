@@ -92,6 +92,8 @@ extension ServerCore: HandshakeResponder {
 
   // MARK: Ordinary requests
 
+  var answersRequests: Bool { options.answer != nil }
+
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>? {
     guard let answer = options.answer else { return nil }
     return .later {

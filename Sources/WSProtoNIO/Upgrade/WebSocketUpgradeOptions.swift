@@ -65,6 +65,7 @@ final class UpgradeResponder: HandshakeResponder {
   func client(of peer: SocketAddress?, _ fields: HTTPFields) -> SocketAddress? { peer }
   var maxBodyBytes: Int { 0 }
   var maxRequestsPerConnection: Int { 1 }
+  var answersRequests: Bool { false }
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>? { nil }
   func deflatePool(on eventLoop: any EventLoop) -> DeflatePool? { nil }
   func traffic(on eventLoop: any EventLoop) -> Traffic? { nil }

@@ -91,6 +91,20 @@ struct HostilePeerTests {
     #expect(budget.usedBytes == 0)
   }
 
+  @Test("gives back the memory of a message that a Close has cut off, whether the transport ends or not")
+  func cutOffMessage() throws {
+    let budget = MemoryBudget(limit: 1000)
+    for role in [ConnectionType.server, .client] {
+      let bench = try Bench(role, budget: budget)
+      try bench.receive(bench.peer.sendText(String(repeating: "x", count: 600), messageFinished: false))
+      #expect(budget.usedBytes == 600)
+      try bench.receive(bench.peer.send(CloseConnection(code: .normalClosure)))
+      #expect(bench.recorder.closed?.code == .normalClosure)
+      #expect(budget.usedBytes == 0)
+      _ = try? bench.channel.finish()
+    }
+  }
+
   @Test(
     "holds no more for 1,000 peers, each a byte short of its limit, than they may have together",
     .threat(26)

@@ -103,6 +103,7 @@ private final class Pages: HandshakeResponder {
   let maxBodyBytes = 64 << 10
   let maxRequestsPerConnection = 100
   let budget: MemoryBudget? = nil
+  let answersRequests = true
 
   let maxLifetime: Duration? = nil
 

@@ -61,9 +61,11 @@ struct HTTP1ServerTests {
   }
 
   @Test(
-    "refuses what a proxy in front could read differently (RFC 9112 §2.2, §5.1, §5.2, §6.1, §7.1)",
+    "refuses what a proxy in front could read differently (RFC 9112 §2.2, §3.2, §5.1, §5.2, §6.1, §7.1)",
     arguments: [
       ("GET / HTTP/1.1\nHost: a\n\n", "400"),
+      ("GET / HTTP/1.1\r\n\r\n", "400"),
+      ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
       ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"),
       ("GET / HTTP/1.1\r\nHost: a\r\n folded: yes\r\n\r\n", "400"),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
@@ -204,6 +206,39 @@ struct HTTP1ServerTests {
         try await client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n")
         #expect(try await client.readResponse().body == "GET / 0")
         #expect(await client.readToEnd() == "")
+      }
+    }
+  }
+
+  @Test("takes bodies from the memory of all connections, and gives it back", .threat(26))
+  func bodyMemory() async throws {
+    var options = pages
+    options.limits.maxMessageMemory = 100
+    try await withServer(options) { address, server in
+      try await TestClient.connect(to: address) { client in
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+        try await client.write(head + "100\r\n\r\n" + String(repeating: "a", count: 100))
+        #expect(try await client.readResponse().body == "POST / 100")
+        #expect(server.core.budget?.usedBytes == 0)
+        try await client.write(head + "200\r\n\r\n" + String(repeating: "a", count: 50))
+        while server.core.budget?.usedBytes != 50 { try await Task.sleep(for: .milliseconds(5)) }
+        try await client.write(String(repeating: "a", count: 51))
+        #expect(try await client.readResponse().head.hasPrefix("HTTP/1.1 503 "))
+        #expect(await client.readToEnd() == "")
+        #expect(server.core.budget?.usedBytes == 0)
+      }
+    }
+  }
+
+  @Test("keeps nothing of a body where nobody answers requests", .threat(26))
+  func unwantedBody() async throws {
+    try await withServer { address, server in
+      try await TestClient.connect(to: address) { client in
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        try await client.write(head + String(repeating: "a", count: 999))
+        try await client.write("a" + head + String(repeating: "a", count: 999))
+        #expect(try await client.readResponse().head.hasPrefix("HTTP/1.1 426 "))
+        #expect(server.core.budget?.usedBytes == 0)
       }
     }
   }

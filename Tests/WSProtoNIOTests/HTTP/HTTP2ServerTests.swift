@@ -67,6 +67,35 @@ struct HTTP2ServerTests {
     }
   }
 
+  @Test("takes the bodies of streams from the memory of all connections, and gives it back", .threat(26))
+  func bodyMemory() async throws {
+    var options = try options()
+    options.limits.maxMessageMemory = 100
+    try await withServer(options) { address, server in
+      try await HTTP2TestClient.connect(to: address) { client in
+        let post = HTTPRequest(method: .post, scheme: "https", authority: "localhost", path: "/")
+        try await client.stream(post) { first in
+          try await first.write(.body(ByteBuffer(repeating: 1, count: 60)))
+          while server.core.budget?.usedBytes != 60 { try await Task.sleep(for: .milliseconds(5)) }
+          try await client.stream(post) { second async throws in
+            try await second.write(.body(ByteBuffer(repeating: 1, count: 60)))
+            #expect(try await second.status() == 503)
+          }
+          #expect(server.core.budget?.usedBytes == 60)
+          try await first.write(.end(nil))
+          #expect(try await first.status() == 200)
+          #expect(server.core.budget?.usedBytes == 0)
+        }
+        // One that is reset.
+        try await client.stream(post) { third async throws in
+          try await third.write(.body(ByteBuffer(repeating: 1, count: 60)))
+          while server.core.budget?.usedBytes != 60 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        while server.core.budget?.usedBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
+      }
+    }
+  }
+
   @Test("sends a message of 10 MiB over a stream whose window is 64 KiB, whole")
   func largeMessage() async throws {
     var options = try options()

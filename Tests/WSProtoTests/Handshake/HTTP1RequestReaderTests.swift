@@ -48,6 +48,11 @@ struct HTTP1RequestReaderTests {
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", 400),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+      // RFC 9112 §3.2: one Host, with a host in it.
+      ("GET / HTTP/1.1\r\n\r\n", 400),
+      ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+      ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
+      ("GET http://a/ HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
     ]
   )
   func refusals(text: String, status: Int) {
