@@ -12,7 +12,8 @@ extension WebSocketChannelHandler {
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     do throws(LocalProtocolError) {
       switch Self.unwrapOutboundIn(data) {
-      case .send(let message, let compress): try send(message, compress: compress)
+      case .send(let message): try send(message, compress: true)
+      case .sendUncompressed(let message): try send(message, compress: false)
       case .sendPrepared(let message): try send(message)
       case .ping:
         try ping { [weak self] result in

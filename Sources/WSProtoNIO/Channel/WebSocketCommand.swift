@@ -8,17 +8,23 @@ public import WSProto
 /// The promise of a write succeeds when the bytes were handed to the transport. It fails with a `LocalProtocolError` where
 /// the command is not legal, after a Close for example; the connection goes on then.
 public enum WebSocketCommand: Sendable {
-  /// Sends a message, compressed if that was negotiated and `compress` is true.
-  case send(WebSocketMessage, compress: Bool)
+  // No larger than a message, which `NIOAny` holds without a box of its own: hence what is rare is indirect.
+
+  /// Sends a message, compressed if that was negotiated.
+  case send(WebSocketMessage)
+  /// Sends a message, not compressed: for a secret next to text that an attacker controls.
+  case sendUncompressed(WebSocketMessage)
   /// Sends a message that was encoded once for many connections.
-  case sendPrepared(PreparedMessage)
+  indirect case sendPrepared(PreparedMessage)
   /// Sends a ping; the answer is a ``WebSocketEvent/roundTrip(_:)``.
   case ping
   /// Begins the closing handshake (RFC 6455 §7.1.2).
-  case close(CloseConnection)
+  indirect case close(CloseConnection)
 
-  /// Sends a message, compressed if that was negotiated.
-  public static func send(_ message: WebSocketMessage) -> WebSocketCommand { .send(message, compress: true) }
+  /// Sends a message, compressed if that was negotiated and `compress` is true.
+  public static func send(_ message: WebSocketMessage, compress: Bool) -> WebSocketCommand {
+    compress ? .send(message) : .sendUncompressed(message)
+  }
 }
 
 /// What a ``WebSocketChannelHandler`` tells besides messages, in `userInboundEventTriggered`.

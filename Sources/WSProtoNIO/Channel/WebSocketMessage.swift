@@ -24,10 +24,12 @@ public struct WebSocketMessage: Sendable, Hashable {
     case binary
   }
 
-  /// Text or binary.
-  public let kind: Kind
+  // The buffer first: `kind` stands in its last word, and `NIOAny` holds a message without a box of its own.
+
   /// The payload; of a text its UTF-8, which is valid.
   public let bytes: ByteBuffer
+  /// Text or binary.
+  public let kind: Kind
 
   /// - Parameter bytes: valid UTF-8, if `kind` is `.text`.
   init(_ kind: Kind, unchecked bytes: ByteBuffer) {

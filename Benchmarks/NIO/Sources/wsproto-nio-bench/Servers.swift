@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -151,6 +152,7 @@ final class AsyncServer: BenchServer {
     options.socket = .bench
     options.tls = tls
     options.eventLoopGroup = group
+    options.logger.logLevel = .error
     options.limits.maxConnections = 20_000
     let port = group.next().makePromise(of: Int.self)
     options.onListening = { port.succeed($0.first?.port ?? 0) }

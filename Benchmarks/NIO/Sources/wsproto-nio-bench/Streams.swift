@@ -12,10 +12,12 @@ final class RawStreamServer: BenchServer {
   func start(_ group: MultiThreadedEventLoopGroup, _ tls: TLSConfiguration?) throws -> Int {
     var tls = tls
     tls?.applicationProtocols = ["h2"]
-    return try bind(group, tls) { channel in
+    var connection = NIOHTTP2Handler.ConnectionConfiguration()
+    connection.initialSettings.append(HTTP2Setting(parameter: .enableConnectProtocol, value: 1))
+    return try bind(group, tls) { [connection] channel in
       _ = try channel.pipeline.syncOperations.configureHTTP2Pipeline(
         mode: .server,
-        connectionConfiguration: .init(),
+        connectionConfiguration: connection,
         streamConfiguration: .init()
       ) { stream in
         stream.eventLoop.makeCompletedFuture { try stream.pipeline.syncOperations.addHandler(StreamEcho()) }
@@ -90,6 +92,8 @@ func runStreams(_ arguments: Arguments) throws {
       }
       try done.futureResult.wait()
     }
+    // Until the server's settings have come: they allow what is asked for (RFC 8441 §3).
+    try eventLoop.scheduleTask(in: .milliseconds(200)) {}.futureResult.wait()
     // The first stream of each tells that its connection is open.
     try openOne()
     openers.append(openOne)
