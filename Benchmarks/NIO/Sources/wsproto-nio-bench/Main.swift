@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import WSProtoNIO
 
 // Servers and their load, each in a process of its own. `Benchmarks/nio` starts them, reads the servers' CPU clocks and
 // talks to both by lines on their standard input and output.
@@ -11,7 +10,6 @@ enum Bench {
   static func main() throws {
     let arguments = Arguments(CommandLine.arguments.dropFirst())
     switch arguments.command {
-    case "sizes": say("\(MemoryLayout<WebSocketMessage>.size) \(MemoryLayout<WebSocketCommand>.size)")
     case "serve": try serve(arguments)
     case "load": try runLoad(arguments)
     case "streams": try runStreams(arguments)
