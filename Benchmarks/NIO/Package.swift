@@ -31,6 +31,6 @@ let package = Package(
         .product(name: "NIOHTTP2", package: "swift-nio-http2"),
         .product(name: "Logging", package: "swift-log"),
       ]
-    )
+    ),
   ]
 )

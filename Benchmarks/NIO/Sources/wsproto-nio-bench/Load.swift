@@ -159,7 +159,9 @@ final class LoadConnection: ChannelInboundHandler {
   private func fill(_ context: ChannelHandlerContext) {
     let traffic = load.traffic
     var writes = false
-    while !load.isStopping, outstanding <= (traffic.window - 1) * traffic.answersABatch, sent < load.limit ?? .max {
+    while !load.isStopping, outstanding <= (traffic.window - 1) * traffic.answersABatch,
+      sent < load.limit ?? .max
+    {
       outstanding += traffic.answersABatch
       load.outstanding += traffic.answersABatch
       sent += 1
@@ -231,7 +233,8 @@ func runLoad(_ arguments: Arguments) throws {
   }
 }
 
-private func connect(_ load: Load, _ port: Int, _ isRaw: Bool, _ tls: NIOSSLContext?) -> EventLoopFuture<Void> {
+private func connect(_ load: Load, _ port: Int, _ isRaw: Bool, _ tls: NIOSSLContext?) -> EventLoopFuture<Void>
+{
   let opened = load.eventLoop.makePromise(of: Void.self)
   let connection = LoadConnection(load, isRaw: isRaw, opened: opened)
   load.connections.append(connection)

@@ -63,7 +63,9 @@ func bind(
     .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
     .childChannelInitializer { channel in
       channel.eventLoop.makeCompletedFuture {
-        if let context { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
+        if let context {
+          try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+        }
         try configure(channel)
       }
     }
