@@ -20,7 +20,8 @@ func serve(_ arguments: Arguments) throws {
   case "raw": server = RawServer()
   case "nio": server = NIOWebSocketServer()
   case "handler": server = HandlerServer()
-  case "async": server = AsyncServer()
+  case "async": server = AsyncServer(subscribes: false)
+  case "topics": server = AsyncServer(subscribes: true)
   case "raw-streams": server = RawStreamServer()
   default: throw BenchError("no server is called \(kind)")
   }

@@ -146,6 +146,10 @@ final class MessageEcho: ChannelInboundHandler {
 /// The server, with a task a connection; it speaks HTTP/2 as well, where there is TLS.
 final class AsyncServer: BenchServer {
   private let topics = WebSocketTopics()
+  private let subscribes: Bool
+
+  /// - Parameter subscribes: each socket gets what is sent to all; it takes memory.
+  init(subscribes: Bool) { self.subscribes = subscribes }
 
   func start(_ group: MultiThreadedEventLoopGroup, _ tls: TLSConfiguration?) throws -> Int {
     var options = WebSocketServerOptions()
@@ -157,8 +161,9 @@ final class AsyncServer: BenchServer {
     let port = group.next().makePromise(of: Int.self)
     options.onListening = { port.succeed($0.first?.port ?? 0) }
     let topics = topics
+    let subscribes = subscribes
     let server = WebSocketServer(port: 0, options: options) { socket in
-      topics.subscribe(socket, to: "all")
+      if subscribes { topics.subscribe(socket, to: "all") }
       for try await message in socket.messages { try await socket.send(message) }
     }
     Task {
