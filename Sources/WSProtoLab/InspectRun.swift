@@ -3,6 +3,8 @@
 /// The command `wsproto inspect`, without the reading and writing: arguments as a value, bytes by a call, lines by a closure.
 ///
 /// ```swift
+/// import WSProtoLab
+///
 /// let run = InspectRun { print($0) }
 /// run.receive(bytes.span.bytes)
 /// if case .violations = run.finish() { print("a rule is broken") }

@@ -9,6 +9,8 @@ import WSProto
 /// The memory depends on ``InspectionOptions`` and on how many connections are under way at once, not on the file's size.
 ///
 /// ```swift
+/// import WSProtoLab
+///
 /// let inspection = Inspection { observation in
 ///   if case .finding(let finding) = observation.content { print(finding.message) }
 /// }
