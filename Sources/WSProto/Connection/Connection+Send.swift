@@ -199,7 +199,8 @@ extension Connection {
 
   @inline(__always)
   private func checkMessage() throws(LocalProtocolError) {
-    if sendsUntilClose, machine.state == .remoteClosing || machine.state == .failed { return }
+    let state = machine.state
+    if state != .open, sendsUntilClose, state == .remoteClosing || state == .failed { return }
     try machine.check(.sendMessage)
   }
 

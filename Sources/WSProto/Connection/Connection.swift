@@ -45,7 +45,7 @@ public final class Connection: WebSocketEndpoint {
 
   /// Whether messages may still be sent when the peer has closed or failed, before this end's Close (RFC 6455 §5.5.1):
   /// for answers to what came before. wsproto doesn't allow it.
-  package var sendsUntilClose = false
+  @exclusivity(unchecked) package var sendsUntilClose = false
 
   /// See ``WebSocketEndpoint/failure``.
   public private(set) var failure: ParseFailed?
