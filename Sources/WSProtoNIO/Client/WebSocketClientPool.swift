@@ -46,6 +46,8 @@ public final class WebSocketClientPool: Sendable {
     let proxyTLS: WebSocketClientTLS?
     let maxHeadBytes: Int
     let eventLoopGroup: ObjectIdentifier
+    let unixSocketPath: String?
+    let localAddress: SocketAddress?
 
     init(_ plan: ClientPlan) {
       host = plan.address.host
@@ -55,6 +57,8 @@ public final class WebSocketClientPool: Sendable {
       proxyTLS = plan.proxyTLS?.options
       maxHeadBytes = plan.options.maxHeadBytes
       eventLoopGroup = ObjectIdentifier(plan.eventLoopGroup)
+      unixSocketPath = plan.unixSocketPath
+      localAddress = plan.localAddress
     }
   }
 

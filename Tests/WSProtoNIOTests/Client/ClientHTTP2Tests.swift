@@ -56,6 +56,32 @@ extension HTTP2ClientTests {
 
 @Suite("A client by HTTP/2 (RFC 8441)", .timeLimit(.minutes(5)))
 struct ClientHTTP2Tests: HTTP2ClientTests {
+  @Test("shares no connection between Unix sockets, though the URL is the same")
+  func unixSockets() async throws {
+    let paths = (0..<2).map { "/tmp/wsproto-\($0)-\(UInt64.random(in: 0 ... .max)).sock" }
+    let serverOptions = try serverOptions()
+    let servers = paths.map { path in
+      WebSocketServer([.unix(path: path)], options: serverOptions) { try await $0.send(path) }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for server in servers {
+        group.addTask { try await server.run() }
+        _ = try await server.addresses
+      }
+      var options = try options(.required, WebSocketClientPool())
+      for path in paths + paths {
+        options.unixSocketPath = path
+        let answer = try await WebSocketClient.connect(to: "wss://127.0.0.1/", options: options) { socket in
+          try await socket.messages.first { _ in true }?.text
+        }
+        #expect(answer == path)
+      }
+      #expect(options.pool?.connectionCount == 2)
+      for server in servers { server.shutDown() }
+      try await group.waitForAll()
+    }
+  }
+
   @Test("opens any number of sockets on one connection, which long messages share with short ones")
   func shared() async throws {
     var serverOptions = try serverOptions()
