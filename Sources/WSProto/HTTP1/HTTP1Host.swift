@@ -92,7 +92,7 @@ enum HTTP1Host {
 
   private static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
-  private static func isHexDigit(_ byte: UInt8) -> Bool { isDigit(byte) || (byte | 0x20) &- 0x61 < 6 }
+  private static func isHexDigit(_ byte: UInt8) -> Bool { HexDigits.value(byte) != nil }
 }
 
 extension HTTP1Host.Fault: CustomStringConvertible {

@@ -181,13 +181,18 @@ extension RequestHead {
 
   /// Checks the `Host` of any request of HTTP/1.1: one line, with a host in it (RFC 9112 §3.2).
   static func checkHost(_ lines: FieldLines) throws(HandshakeFault) {
-    _ = try checked(
-      HandshakeFields.single(lines, "Host", "RFC 9112 §3.2", singleBy: "RFC 9112 §3.2")
-    )
+    _ = try checked(hostField(lines, requiredBy: "RFC 9112 §3.2"))
   }
 
   private func hostField() throws(HandshakeFault) -> HeadPart {
-    try HandshakeFields.single(fields.host, "Host", "RFC 6455 §4.2.1", singleBy: "RFC 9112 §3.2")
+    try Self.hostField(fields.host, requiredBy: "RFC 6455 §4.2.1")
+  }
+
+  private static func hostField(
+    _ lines: FieldLines,
+    requiredBy section: StaticString
+  ) throws(HandshakeFault) -> HeadPart {
+    try HandshakeFields.single(lines, "Host", section, singleBy: "RFC 9112 §3.2")
   }
 
   /// The host of an extended CONNECT: `:authority`, which a `Host` field must not contradict

@@ -168,11 +168,7 @@ struct ClientArguments: ParsableArguments {
     socket.maxMessageBytes = try Self.size("--max-message", maxMessage)
     socket.timeouts.opening = try Self.duration("--connect-timeout", connectTimeout)
     socket.timeouts.closing = try Self.duration("--close-timeout", closeTimeout)
-    let interval = try Self.duration("--ping-interval", pingInterval)
-    let timeout = try Self.duration("--ping-timeout", pingTimeout)
-    socket.timeouts.keepalive =
-      interval == .zero
-      ? nil : Timeouts.Keepalive(pingInterval: interval, pongTimeout: timeout == .zero ? nil : timeout)
+    socket.timeouts.keepalive = try Self.keepalive(pingInterval, pingTimeout)
     // A slow server holds the input up, however long it takes; a dead one is found by pings.
     socket.slowConsumer = .wait(atMost: nil)
   }
@@ -240,6 +236,14 @@ struct ClientArguments: ParsableArguments {
       throw ValidationError("\(name) needs a time such as 500ms, 10s or 2m, not \(shownInQuotes(text))")
     }
     return duration
+  }
+
+  /// What `--ping-interval` and `--ping-timeout` say; `nil` for no pings.
+  static func keepalive(_ interval: String, _ timeout: String) throws -> Timeouts.Keepalive? {
+    let interval = try duration("--ping-interval", interval)
+    let timeout = try duration("--ping-timeout", timeout)
+    guard interval > .zero else { return nil }
+    return Timeouts.Keepalive(pingInterval: interval, pongTimeout: timeout == .zero ? nil : timeout)
   }
 
   static func size(_ name: String, _ text: String) throws -> Int {

@@ -156,11 +156,7 @@ struct ServeCommand: AsyncParsableCommand {
     options.runsOnEventLoop = false
     if !noCompression { options.compression = WebSocketCompression() }
     options.timeouts.opening = try ClientArguments.duration("--handshake-timeout", handshakeTimeout)
-    let interval = try ClientArguments.duration("--ping-interval", pingInterval)
-    let timeout = try ClientArguments.duration("--ping-timeout", pingTimeout)
-    options.timeouts.keepalive =
-      interval == .zero
-      ? nil : Timeouts.Keepalive(pingInterval: interval, pongTimeout: timeout == .zero ? nil : timeout)
+    options.timeouts.keepalive = try ClientArguments.keepalive(pingInterval, pingTimeout)
     return options
   }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import WSProto
+
 /// Reads bytes in hexadecimal: what `xxd`, `hexdump -C` and `od -A x -t x1` write, or digits alone, with white space between
 /// bytes or without.
 ///

@@ -52,38 +52,19 @@ struct CBORDecoder: PayloadDecoder {
 
   private static func elements(_ count: UInt64?, _ text: inout ValueText) throws(ValueText.Stop) {
     try text.add(count == nil ? "[_ " : "[")
-    try sequence(count, &text) { (text) throws(ValueText.Stop) in try item(&text) }
+    // An indefinite one ends with the "break" of FF.
+    try text.sequence(count) { (text) throws(ValueText.Stop) in try item(&text) }
     try text.add("]")
   }
 
   private static func pairs(_ count: UInt64?, _ text: inout ValueText) throws(ValueText.Stop) {
     try text.add(count == nil ? "{_ " : "{")
-    try sequence(count, &text) { (text) throws(ValueText.Stop) in
+    try text.sequence(count) { (text) throws(ValueText.Stop) in
       try item(&text)
       try text.add(": ")
       try item(&text)
     }
     try text.add("}")
-  }
-
-  /// So many items, or items up to the "break" of FF.
-  private static func sequence(
-    _ count: UInt64?,
-    _ text: inout ValueText,
-    _ each: (inout ValueText) throws(ValueText.Stop) -> Void
-  ) throws(ValueText.Stop) {
-    try text.nested { (text) throws(ValueText.Stop) in
-      var index: UInt64 = 0
-      while index != count {
-        if count == nil, text.peek() == 0xFF {
-          _ = try text.byte()
-          return
-        }
-        if index > 0 { try text.add(", ") }
-        try each(&text)
-        index += 1
-      }
-    }
   }
 
   private static func indefinite(
@@ -94,7 +75,7 @@ struct CBORDecoder: PayloadDecoder {
     switch major {
     case 2, 3:
       try text.add("(_ ")
-      try sequence(nil, &text) { (text) throws(ValueText.Stop) in
+      try text.sequence(nil) { (text) throws(ValueText.Stop) in
         if let chunk = text.peek(), chunk >> 5 != major || chunk & 0x1F == 31 {
           throw text.fail("a chunk of another type in a string")
         }

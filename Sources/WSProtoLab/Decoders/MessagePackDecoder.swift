@@ -53,28 +53,16 @@ struct MessagePackDecoder: PayloadDecoder {
 
   private static func array(_ count: UInt64, _ text: inout ValueText) throws(ValueText.Stop) {
     try text.add("[")
-    try text.nested { (text) throws(ValueText.Stop) in
-      var left = count
-      while left > 0 {
-        try value(&text)
-        left -= 1
-        if left > 0 { try text.add(", ") }
-      }
-    }
+    try text.sequence(count) { (text) throws(ValueText.Stop) in try value(&text) }
     try text.add("]")
   }
 
   private static func map(_ count: UInt64, _ text: inout ValueText) throws(ValueText.Stop) {
     try text.add("{")
-    try text.nested { (text) throws(ValueText.Stop) in
-      var left = count
-      while left > 0 {
-        try value(&text)
-        try text.add(": ")
-        try value(&text)
-        left -= 1
-        if left > 0 { try text.add(", ") }
-      }
+    try text.sequence(count) { (text) throws(ValueText.Stop) in
+      try value(&text)
+      try text.add(": ")
+      try value(&text)
     }
     try text.add("}")
   }

@@ -73,6 +73,26 @@ struct ValueText {
     depth -= 1
   }
 
+  /// `count` values with commas between, each by `each`; where `count` is `nil`, up to the byte `end`, which is taken.
+  mutating func sequence(
+    _ count: UInt64?,
+    upTo end: UInt8 = 0xFF,
+    _ each: (inout ValueText) throws(Stop) -> Void
+  ) throws(Stop) {
+    try nested { (text) throws(Stop) in
+      var index: UInt64 = 0
+      while index != count {
+        if count == nil, text.peek() == end {
+          _ = try text.byte()
+          return
+        }
+        if index > 0 { try text.add(", ") }
+        try each(&text)
+        index += 1
+      }
+    }
+  }
+
   /// The text of whole values, one after the other to the end, by `value`.
   static func read(
     _ bytes: [UInt8],

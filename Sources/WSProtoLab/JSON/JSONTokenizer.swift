@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import WSProto
+
 /// What is wrong with a JSON text (RFC 8259), and where.
 struct JSONSyntaxError: Error, Hashable {
   /// The byte, counted from 0.
@@ -304,18 +306,5 @@ struct JSONTokenizer {
 
   private func fail(_ message: String) -> JSONSyntaxError {
     JSONSyntaxError(offset: offset, message: message)
-  }
-}
-
-/// Hexadecimal digits.
-enum HexDigits {
-  /// What a digit counts; `nil` if it is none.
-  static func value(_ character: UInt8) -> UInt8? {
-    switch character {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-    default: nil
-    }
   }
 }

@@ -268,12 +268,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   private func open(_ accept: AcceptConnection, _ handshake: H11Handshake) {
     guard let context, let connection = handshake.connection, end() else { return }
-    let opening = WebSocket.Opening(
-      request: plan.request,
-      response: accept,
-      subprotocol: accept.subprotocol,
-      remoteAddress: context.channel.remoteAddress
-    )
+    let opening = WebSocket.Opening(plan.request, accepted: accept, on: context.channel)
     do {
       let socket = try WebSocket.open(connection, on: context.channel, opening, options: plan.options)
       context.pipeline.syncOperations.removeHandler(context: context, promise: nil)

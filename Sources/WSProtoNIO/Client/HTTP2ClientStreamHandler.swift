@@ -140,12 +140,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     guard let context else { return }
     deadline?.cancel()
     state = .open
-    let opening = WebSocket.Opening(
-      request: plan.request,
-      response: accept,
-      subprotocol: accept.subprotocol,
-      remoteAddress: context.channel.remoteAddress
-    )
+    let opening = WebSocket.Opening(plan.request, accepted: accept, on: context.channel)
     do {
       complete(.success(try WebSocket.open(connection, on: context.channel, opening, options: plan.options)))
     } catch {

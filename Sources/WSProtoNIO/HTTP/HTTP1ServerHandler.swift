@@ -241,14 +241,11 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// - Parameter closes: whether this is the last response.
   private func respond(_ response: HTTPServerResponse, to request: HTTPRequest?, closes: Bool) {
     guard let context, state == .reading || state == .answering else { return }
-    var head = HTTPResponse(status: response.status, headerFields: response.headerFields)
-    head.headerFields[.transferEncoding] = nil
-    head.headerFields[.contentLength] = response.mayHaveBody ? String(response.body.readableBytes) : nil
-    if closes {
-      let options = splitCommaHeader(head.headerFields[.connection] ?? "")
-      head.headerFields[.connection] = (options.filter { $0.lowercased() != "close" } + ["close"])
-        .joined(separator: ", ")
-    }
+    var response = response
+    response.headerFields[.transferEncoding] = nil
+    response.headerFields[.contentLength] = response.mayHaveBody ? String(response.body.readableBytes) : nil
+    if closes { response.closeConnection() }
+    let head = HTTPResponse(status: response.status, headerFields: response.headerFields)
     var bytes: [UInt8] = []
     do throws(LocalProtocolError) {
       try head.appendHead(to: &bytes)

@@ -110,6 +110,12 @@ public struct HTTPServerResponse: Sendable, Hashable {
     mayHaveBody && method != .head && body.readableBytes > 0
   }
 
+  /// Says that the connection of HTTP/1.1 ends behind this response (RFC 9112 §9.6).
+  mutating func closeConnection() {
+    let options = splitCommaHeader(headerFields[.connection] ?? "").filter { $0.lowercased() != "close" }
+    headerFields[.connection] = (options + ["close"]).joined(separator: ", ")
+  }
+
   /// A page: `text/html` in UTF-8.
   public static func html(_ text: String, status: HTTPResponse.Status = .ok) -> HTTPServerResponse {
     typed("text/html; charset=utf-8", text, status)

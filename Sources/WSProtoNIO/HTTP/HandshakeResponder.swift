@@ -60,6 +60,41 @@ extension HandshakeResponder {
   func willOpen() -> Bool { true }
   func openingFailed() {}
 
+  /// The refusal of a request whose Origin isn't let in; `nil` if it is.
+  func refusal(of request: Request, by policy: OriginPolicy, from client: SocketAddress?)
+    -> HTTPServerResponse?
+  {
+    do throws(OriginRefusal) {
+      try request.checkOrigin(policy)
+      return nil
+    } catch {
+      refused(.origin, error.description, from: client)
+      return HTTPServerResponse(status: HTTPResponse.Status(code: error.rejection.statusCode))
+    }
+  }
+
+  /// What the user's closure decides on a request; without one, it is accepted with the first of `subprotocols` that it
+  /// asks for.
+  ///
+  /// - Parameter asked: what the closure is given of the request.
+  func decision<Asked: Sendable>(
+    on request: Request,
+    _ subprotocols: [String],
+    from client: SocketAddress?,
+    by decide: (@Sendable (Asked) async throws -> WebSocketDecision)?,
+    _ asked: Asked
+  ) -> Eventual<WebSocketDecision> {
+    guard let decide else { return .now(.accept(subprotocol: request.subprotocol(from: subprotocols))) }
+    return .later {
+      do {
+        return try await decide(asked)
+      } catch {
+        self.refused(.decision, "the decision on a request has thrown: \(error)", from: client)
+        return .refuse(.internalServerError)
+      }
+    }
+  }
+
   /// Runs `body`, which sends a response that accepts and opens the connection.
   ///
   /// - Returns: false if nothing is opened any more, and `body` was not run.

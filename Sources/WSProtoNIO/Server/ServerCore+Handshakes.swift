@@ -29,18 +29,14 @@ extension ServerCore: HandshakeResponder {
 
   private func decision(on request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision> {
     if let refusal = refusal(of: request, origin) { return .now(.refuse(refusal)) }
-    guard let decide = options.decide else {
-      return .now(.accept(subprotocol: request.subprotocol(from: options.subprotocols)))
-    }
-    let request = WebSocketServerRequest(request: request, remoteAddress: origin.client)
-    return .later {
-      do {
-        return try await decide(request)
-      } catch {
-        self.refused(.decision, "the decision on a request has thrown: \(error)", from: origin.client)
-        return .refuse(.internalServerError)
-      }
-    }
+    let asked = WebSocketServerRequest(request: request, remoteAddress: origin.client)
+    return decision(
+      on: request,
+      options.subprotocols,
+      from: origin.client,
+      by: options.decide,
+      asked
+    )
   }
 
   /// The answer to a request that the server refuses by itself.
@@ -56,13 +52,7 @@ extension ServerCore: HandshakeResponder {
       let seconds = wait.components.seconds + 1
       return HTTPServerResponse(status: .tooManyRequests, headerFields: [.retryAfter: "\(seconds)"])
     }
-    do throws(OriginRefusal) {
-      try request.checkOrigin(options.origin)
-    } catch {
-      refused(.origin, error.description, from: origin.client)
-      return HTTPServerResponse(status: HTTPResponse.Status(code: error.rejection.statusCode))
-    }
-    return place(origin)
+    return refusal(of: request, by: options.origin, from: origin.client) ?? place(origin)
   }
 
   /// Takes the places of a WebSocket that its connection hasn't taken when it was accepted.

@@ -66,9 +66,7 @@ final class EventLoopExecutor: TaskExecutor {
   /// Runs what is there, and what that wakes, for a while. On the event loop.
   func runAll() {
     isHeld = true
-    var rounds = 0
-    while !jobs.isEmpty, rounds < 8, jobsLeft > 0 || rounds == 0 {
-      rounds += 1
+    while !jobs.isEmpty, jobsLeft > 0 {
       let now = jobs
       jobs = []
       jobsLeft -= now.count

@@ -62,6 +62,16 @@ public final class WebSocket: Sendable {
       self.subprotocol = subprotocol
       self.remoteAddress = remoteAddress
     }
+
+    /// What a client's handshake has agreed on.
+    init(_ request: Request, accepted accept: AcceptConnection, on channel: any Channel) {
+      self.init(
+        request: request,
+        response: accept,
+        subprotocol: accept.subprotocol,
+        remoteAddress: channel.remoteAddress
+      )
+    }
   }
 
   /// Puts an open connection into a channel's pipeline, at its end. On the event loop.

@@ -43,12 +43,7 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
     opened: @escaping @Sendable (WebSocket) -> UpgradeResult
   ) throws(LocalProtocolError) {
     try self.init(request, options) { [request] channel, accept, connection in
-      let opening = WebSocket.Opening(
-        request: request,
-        response: accept,
-        subprotocol: accept.subprotocol,
-        remoteAddress: channel.remoteAddress
-      )
+      let opening = WebSocket.Opening(request, accepted: accept, on: channel)
       return opened(try WebSocket.open(connection, on: channel, opening, options: options))
     }
   }

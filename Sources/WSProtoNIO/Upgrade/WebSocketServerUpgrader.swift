@@ -138,10 +138,7 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
   ) {
     var response = response
     response.headerFields[.contentLength] = String(response.body.readableBytes)
-    let options = splitCommaHeader(response.headerFields[.connection] ?? "").filter {
-      $0.lowercased() != "close"
-    }
-    response.headerFields[.connection] = (options + ["close"]).joined(separator: ", ")
+    response.closeConnection()
     let head = HTTPResponseHead(
       HTTPResponse(status: response.status, headerFields: response.headerFields)
     )

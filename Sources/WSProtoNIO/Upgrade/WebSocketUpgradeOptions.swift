@@ -41,21 +41,16 @@ final class UpgradeResponder: HandshakeResponder {
   var budget: MemoryBudget? { options.budget }
 
   func decide(_ request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision> {
-    do throws(OriginRefusal) {
-      try request.checkOrigin(options.origin)
-    } catch {
-      return .now(.refuse(HTTPServerResponse(status: .init(code: error.rejection.statusCode))))
+    if let refusal = refusal(of: request, by: options.origin, from: origin.client) {
+      return .now(.refuse(refusal))
     }
-    guard let decide = options.decide else {
-      return .now(.accept(subprotocol: request.subprotocol(from: options.subprotocols)))
-    }
-    return .later {
-      do {
-        return try await decide(request)
-      } catch {
-        return .refuse(.internalServerError)
-      }
-    }
+    return decision(
+      on: request,
+      options.subprotocols,
+      from: origin.client,
+      by: options.decide,
+      request
+    )
   }
 
   func opened(_ socket: WebSocket) { onOpen(socket) }

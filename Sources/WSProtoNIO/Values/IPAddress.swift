@@ -2,6 +2,7 @@
 
 #if NIO
 public import NIOCore
+import WSProto
 
 /// An IPv4 or IPv6 address, without a port and without a zone.
 public enum IPAddress: Sendable, Hashable {
@@ -102,7 +103,7 @@ public enum IPAddress: Sendable, Hashable {
   private static func hexadecimal(_ text: ArraySlice<UInt8>) -> UInt16? {
     var value: UInt16 = 0
     for byte in text {
-      guard let digit = URLBytes.hexValue(byte) else { return nil }
+      guard let digit = HexDigits.value(byte) else { return nil }
       value = value << 4 | UInt16(digit)
     }
     return value

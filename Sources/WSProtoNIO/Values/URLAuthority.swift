@@ -62,7 +62,7 @@ public struct URLHost: Sendable, Hashable, CustomStringConvertible {
       let isHexadecimal =
         last.starts(with: "0x".utf8) || last.starts(with: "0X".utf8)
       if last.allSatisfy(URLBytes.isDigit)
-        || (isHexadecimal && last.dropFirst(2).allSatisfy { URLBytes.hexValue($0) != nil })
+        || (isHexadecimal && last.dropFirst(2).allSatisfy { HexDigits.value($0) != nil })
       {
         return .number
       }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
+import WSProto
+
 /// The characters of URLs (RFC 3986 §2), and percent-encoding.
 enum URLBytes {
   /// The bytes of a URL, or of a reference.
@@ -10,16 +12,6 @@ enum URLBytes {
     let bytes = Array(text.utf8)
     if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
     return bytes
-  }
-
-  /// What `byte` stands for as a hexadecimal digit; `nil` if it is none.
-  static func hexValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 
   static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- UInt8(ascii: "a") < 26 }
@@ -37,7 +29,9 @@ enum URLBytes {
         decoded.append(byte)
         continue
       }
-      guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
+      guard let high = rest.popFirst().flatMap(HexDigits.value),
+        let low = rest.popFirst().flatMap(HexDigits.value)
+      else {
         return nil
       }
       decoded.append(high << 4 | low)

@@ -71,14 +71,8 @@ struct HTTP2TestServer {
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
-    let server = HTTP2TestServer(port: listener.localAddress?.port ?? 0, log: log)
-    do {
-      let value = try await body(server)
-      try await listener.close()
-      return value
-    } catch {
-      try? await listener.close()
-      throw error
+    return try await listener.whileOpen {
+      try await body(HTTP2TestServer(port: listener.localAddress?.port ?? 0, log: log))
     }
   }
 

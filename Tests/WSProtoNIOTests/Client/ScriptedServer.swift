@@ -8,6 +8,20 @@ import NIOSSL
 import Synchronization
 import WSProto
 
+extension Channel {
+  /// Runs `body`, and closes the channel behind it.
+  func whileOpen<Value>(_ body: () async throws -> Value) async throws -> Value {
+    do {
+      let value = try await body()
+      try await close()
+      return value
+    } catch {
+      try? await close()
+      throw error
+    }
+  }
+}
+
 /// A server on the loopback interface whose answers a test writes; it stands for proxies, too, which go on as the server
 /// behind them.
 struct ScriptedServer {
@@ -69,14 +83,8 @@ struct ScriptedServer {
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
-    let server = ScriptedServer(port: listener.localAddress?.port ?? 0, log: log)
-    do {
-      let value = try await body(server)
-      try await listener.close()
-      return value
-    } catch {
-      try? await listener.close()
-      throw error
+    return try await listener.whileOpen {
+      try await body(ScriptedServer(port: listener.localAddress?.port ?? 0, log: log))
     }
   }
 

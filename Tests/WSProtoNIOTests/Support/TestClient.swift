@@ -201,6 +201,16 @@ final class Counter: Sendable {
   var count: Int { value.load(ordering: .relaxed) }
 
   func add(_ count: Int) { value.add(count, ordering: .relaxed) }
+
+  /// The count when it has stood still for a while.
+  func whenAtRest() async throws -> Int {
+    var before = -1
+    while count != before {
+      before = count
+      try await Task.sleep(for: .milliseconds(300))
+    }
+    return before
+  }
 }
 
 /// Runs a server on a port of the system's choice for as long as `body` does.
