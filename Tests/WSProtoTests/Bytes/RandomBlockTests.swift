@@ -148,22 +148,25 @@ import Testing
     typealias Fork = @convention(c) () -> pid_t
     let fork = try unsafeBitCast(#require(dlsym(nil, "fork")), to: Fork.self)
     var ends: [Int32] = [0, 0]
-    try #require(pipe(&ends) == 0)
+    try #require(pipe2(&ends, O_CLOEXEC) == 0)
     var random = RandomBlock(.system)
     var keys: (UInt32, UInt32) = (random.nextKey(), random.nextKey())
 
     let child = fork()
-    keys = (random.nextKey(), random.nextKey())
     if child == 0 {
+      // A child that hangs dies; the read below then ends, because no other process can write.
+      alarm(60)
+      keys = (random.nextKey(), random.nextKey())
       write(ends[1], &keys, 8)
       _exit(0)
     }
+    close(ends[1])
+    keys = (random.nextKey(), random.nextKey())
     var childKeys: (UInt32, UInt32) = (0, 0)
     #expect(child > 0)
     #expect(read(ends[0], &childKeys, 8) == 8)
     waitpid(child, nil, 0)
     close(ends[0])
-    close(ends[1])
     #expect(childKeys != keys)
   }
   #endif
