@@ -123,6 +123,21 @@ extension Connection {
     try encode(message) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
+  /// Sends a message of which the caller writes the payload itself, behind the header and from memory of its own: a large
+  /// one isn't copied then. A text must be valid UTF-8.
+  ///
+  /// - Returns: the header; `nil` if the payload has to go through the connection, because it is masked or an extension
+  ///   changes it, or because something else goes out first. Nothing has changed then.
+  package func sendHeader(
+    _ opcode: Opcode,
+    payloadCount: Int,
+    compress: Bool
+  ) throws(LocalProtocolError) -> FrameHeaderBytes? {
+    guard gate == .open else { return nil }
+    try checkMessage()
+    return try outbound.header(opcode, payloadCount: payloadCount, compress: compress)
+  }
+
   public func sizeBound(of event: Event) -> Int {
     switch event {
     case .textMessage(let message): sizeBound(ofPayload: message.withUTF8 { $0.count })

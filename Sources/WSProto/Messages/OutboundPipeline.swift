@@ -40,6 +40,21 @@ struct OutboundPipeline: ~Copyable {
     return try messageInSteps(opcode, payload, finished: finished, compress: compress)
   }
 
+  /// The header of a whole message that nothing changes; `nil` if there is something, or if it belongs to another message.
+  mutating func header(
+    _ opcode: Opcode,
+    payloadCount: Int,
+    compress: Bool
+  ) throws(LocalProtocolError) -> FrameHeaderBytes? {
+    guard isServer, underWay == nil else { return nil }
+    switch transform {
+    case .none: break
+    case .deflate: if compresses(payloadCount, whole: true, asked: compress) { return nil }
+    case .hooks: return nil
+    }
+    return try encoder.header(opcode, payloadLength: payloadCount)
+  }
+
   @inline(never)
   private mutating func messageInSteps(
     _ opcode: Opcode,

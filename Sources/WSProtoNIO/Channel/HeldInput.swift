@@ -73,8 +73,8 @@ extension WebSocketChannelHandler {
   ///
   /// - Returns: whether that is all; if not, the connection has ended without a Close.
   func runHeldToEnd() -> Bool {
-    // Without a delegate nothing waits; a handler behind has closed the channel while it was handed messages.
-    guard delegate != nil, !held.isReceiving else { return held.isEmpty }
+    // Without them nothing waits; a handler behind has closed the channel while it was handed messages.
+    guard delegate != nil || receiver != nil, !held.isReceiving else { return held.isEmpty }
     isReading = true
     for _ in 0..<HeldInput.maxBatchesAtEnd {
       guard let read = held.next() else { break }

@@ -148,6 +148,7 @@ extension WebSocketChannelHandler {
   /// Tells the handlers behind, if they are there to be told.
   func tell(_ event: WebSocketEvent) {
     guard delegate == nil else { return }
+    if let receiver { return receiver.received(event, on: self) }
     context?.fireUserInboundEventTriggered(event)
   }
 }

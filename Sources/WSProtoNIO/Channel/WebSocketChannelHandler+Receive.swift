@@ -38,8 +38,8 @@ extension WebSocketChannelHandler {
   /// Runs what the transport has read, up to a batch of messages.
   func receive(_ read: ByteBuffer) {
     // A server's core unmasks in place, and NIO still has a hand on what it has read: writing there would copy all of it
-    // first. So does what is nearly empty, as messages would hold all of its memory.
-    let isSparse = read.readableBytes < read.storageCapacity / 4
+    // first. So does what is nearly empty, as messages would hold all of its memory. A receiver gets nothing to hold.
+    let isSparse = receiver == nil && read.readableBytes < read.storageCapacity / 4
     let bytes = connection.type == .server || isSparse ? read.exactCopy : read
     let first = batch.count
     defer { unshare(from: first, bytes) }
@@ -116,6 +116,7 @@ extension WebSocketChannelHandler {
   ) {
     guard !dropsMessages else { return }
     if assembly == nil {
+      if isLast, let receiver { return handOver(kind, part, to: receiver) }
       if isLast || deliversParts {
         let slice = index.flatMap { bytes.getSlice(at: $0, length: part.byteCount) }
         let message = WebSocketMessage(kind, unchecked: slice ?? ByteBuffer(copying: part))
@@ -131,7 +132,8 @@ extension WebSocketChannelHandler {
       return self.close(close, cause: .outOfMemory(limit: limit))
     }
     if isLast, let message = assembly.take()?.finish() {
-      append(MessagePart(message: message, isLast: true))
+      guard let receiver else { return append(MessagePart(message: message, isLast: true)) }
+      message.bytes.withUnsafeReadableBytes { handOver(message.kind, $0.bytes, to: receiver) }
     }
   }
 
@@ -145,6 +147,7 @@ extension WebSocketChannelHandler {
   func endReadLoop() {
     deliver()
     delegate?.endReadLoop()
+    receiver?.readComplete(on: self)
     advance()
     // A deadline may have closed, and so have run what was held back.
     deliver()
@@ -155,6 +158,7 @@ extension WebSocketChannelHandler {
 
   /// Hands on the messages so far.
   func deliver() {
+    if receiver != nil { pauseWhileUnwritable() }
     guard !batch.isEmpty else { return }
     let messages = batch
     batch = []

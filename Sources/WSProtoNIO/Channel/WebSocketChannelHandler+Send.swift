@@ -27,7 +27,7 @@ extension WebSocketChannelHandler {
       return
     }
     guard let promise else { return }
-    if output.readableBytes == 0 { return promise.succeed() }
+    guard hasOutput else { return promise.succeed() }
     if let outputPromise { outputPromise.futureResult.cascade(to: promise) } else { outputPromise = promise }
   }
 
@@ -45,6 +45,7 @@ extension WebSocketChannelHandler {
     compress: Bool
   ) throws(LocalProtocolError) {
     let count = message.bytes.readableBytes
+    if count >= Self.leastUncopied, isLast, try sendUncopied(message, compress: compress) { return }
     try append(atMost: connection.sizeBound(ofPayload: count)) { (room) throws(LocalProtocolError) in
       try message.bytes.withUnsafeReadableBytes { (bytes) throws(LocalProtocolError) in
         switch message.kind {
@@ -57,6 +58,26 @@ extension WebSocketChannelHandler {
         }
       }
     }
+  }
+
+  /// A payload of so many bytes is sent from the memory in which it is.
+  private static let leastUncopied = 16 << 10
+
+  /// Sends a message without copying its payload, if the connection lets it go out as it is.
+  private func sendUncopied(_ message: WebSocketMessage, compress: Bool) throws(LocalProtocolError) -> Bool {
+    let payload = message.bytes
+    // What waits is counted by its payload: it may not hold much more memory than that.
+    guard payload.readableBytes >= payload.storageCapacity / 2,
+      let header = try connection.sendHeader(
+        message.kind == .text ? .text : .binary,
+        payloadCount: payload.readableBytes,
+        compress: compress
+      )
+    else { return false }
+    if outputPayload != nil { writeOutput() }
+    output.writeBytes(header)
+    outputPayload = payload
+    return true
   }
 
   /// Appends a prepared message.
@@ -73,10 +94,12 @@ extension WebSocketChannelHandler {
     }
   }
 
-  private func append(
+  @inline(__always)
+  func append(
     atMost bound: Int,
     _ write: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
+    if outputPayload != nil { writeOutput() }
     // A large frame begins a buffer, rather than being moved with what stands before it.
     let needed = output.readableBytes + bound
     if output.readableBytes > 0, needed > Self.outputChunk, needed > output.storageCapacity { writeOutput() }
@@ -114,10 +137,13 @@ extension WebSocketChannelHandler {
   }
 
   public func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable, let ping = latePong {
-      latePong = nil
-      try? send(.pong(ping.response()))
-      flushOutput()
+    if context.channel.isWritable {
+      if let ping = latePong {
+        latePong = nil
+        try? send(.pong(ping.response()))
+        flushOutput()
+      }
+      if receiver != nil, isPaused { resumeReading() }
     }
     context.fireChannelWritabilityChanged()
   }
@@ -132,13 +158,23 @@ extension WebSocketChannelHandler {
     endOutputIfClosed()
   }
 
+  /// Whether something was sent and is not written yet.
+  private var hasOutput: Bool { output.readableBytes > 0 }
+
   /// Writes what was sent.
-  private func writeOutput() {
-    guard output.readableBytes > 0, let context else { return }
-    var bytes = output
+  func writeOutput() {
+    guard hasOutput, let context else { return }
+    let frames = output, payload = outputPayload, promise = outputPromise
     output = ByteBuffer()
-    defer { outputPromise = nil }
-    guard let delegate else { return context.write(Self.wrapOutboundOut(bytes), promise: outputPromise) }
+    outputPayload = nil
+    outputPromise = nil
+    write(frames, payload == nil ? promise : nil, context)
+    if let payload { write(payload, promise, context) }
+  }
+
+  private func write(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+    guard let delegate else { return context.write(Self.wrapOutboundOut(bytes), promise: promise) }
+    var bytes = bytes
     // In pieces, so that progress with a long message can be seen.
     while let piece = bytes.readSlice(length: min(bytes.readableBytes, Self.outputChunk)),
       piece.readableBytes > 0

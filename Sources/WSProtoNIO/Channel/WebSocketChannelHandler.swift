@@ -29,7 +29,8 @@ public import WSProto
 /// write. The handler never answers pings faster than the transport takes the answers: where it isn't writable, one pong
 /// waits, that for the latest ping (RFC 6455 §5.5.3).
 ///
-/// Tasks rather than handlers are served by ``WebSocket``.
+/// Where an object of yours takes all messages, ``receiver`` is faster than handlers behind. Tasks rather than handlers are
+/// served by ``WebSocket``.
 public final class WebSocketChannelHandler: ChannelDuplexHandler {
   public typealias InboundIn = ByteBuffer
   public typealias InboundOut = WebSocketMessage
@@ -40,6 +41,9 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   let budget: MemoryBudget?
   /// Takes the messages in place of the handlers behind.
   let delegate: (any WebSocketChannelDelegate)?
+  /// Takes the messages in place of the handlers behind, without a ``WebSocketMessage`` each. Default `nil`. Set it on the
+  /// event loop before the first message can come, in an upgrader's closure for example.
+  public var receiver: (any WebSocketReceiver)?
   var context: ChannelHandlerContext?
 
   // Receiving.
@@ -64,6 +68,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   // Sending.
   /// Frames that are not written to the channel yet.
   var output = ByteBuffer()
+  /// The payload of a large message, whose header `output` ends with.
+  var outputPayload: ByteBuffer?
   /// Succeeds with the next write of `output`.
   var outputPromise: EventLoopPromise<Void>?
   /// A pong that waits for the transport.
@@ -130,6 +136,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     timer = nil
     // What was written and never flushed.
     output = ByteBuffer()
+    outputPayload = nil
     let promise = outputPromise
     outputPromise = nil
     self.context = nil

@@ -19,7 +19,8 @@ func serve(_ arguments: Arguments) throws {
   switch kind {
   case "raw": server = RawServer()
   case "nio": server = NIOWebSocketServer()
-  case "handler": server = HandlerServer()
+  case "handler": server = HandlerServer(receiver: false)
+  case "receiver": server = HandlerServer(receiver: true)
   case "async": server = AsyncServer(subscribes: false)
   case "topics": server = AsyncServer(subscribes: true)
   case "raw-streams": server = RawStreamServer()

@@ -106,17 +106,26 @@ extension WebSocketOptions {
   }
 }
 
-/// The channel handler, by the upgrader.
+/// The channel handler, by the upgrader: with a handler behind it, or with a receiver.
 final class HandlerServer: BenchServer {
   private let audience = NIOLockedValueBox<Audience?>(nil)
+  private let hasReceiver: Bool
+
+  init(receiver: Bool) { hasReceiver = receiver }
 
   func start(_ group: MultiThreadedEventLoopGroup, _ tls: TLSConfiguration?) throws -> Int {
     let audience = Audience(group.next())
     self.audience.withLockedValue { $0 = audience }
     var options = WebSocketUpgradeOptions()
     options.socket = .bench
+    let hasReceiver = hasReceiver
     let upgrader = WebSocketServerUpgrader<Void>(options: options) { channel, _ in
-      try channel.pipeline.syncOperations.addHandler(MessageEcho())
+      let pipeline = channel.pipeline.syncOperations
+      if hasReceiver {
+        try pipeline.handler(type: WebSocketChannelHandler.self).receiver = SpanEcho()
+      } else {
+        try pipeline.addHandler(MessageEcho())
+      }
       audience.add(channel)
     }
     return try bind(group, tls) { channel in
@@ -141,6 +150,11 @@ final class MessageEcho: ChannelInboundHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+}
+
+final class SpanEcho: WebSocketReceiver {
+  func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) { try? handler.sendText(text) }
+  func receivedBytes(_ bytes: RawSpan, on handler: WebSocketChannelHandler) { try? handler.sendBytes(bytes) }
 }
 
 /// The server, with a task a connection; it speaks HTTP/2 as well, where there is TLS.

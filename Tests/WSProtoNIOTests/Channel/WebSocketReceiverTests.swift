@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if NIO
+import NIOCore
+import NIOEmbedded
+import Testing
+import WSProto
+
+@testable import WSProtoNIO
+
+@Suite("A receiver of the channel handler")
+struct WebSocketReceiverTests {
+  @Test(
+    "gets whole messages, however the bytes are cut (RFC 6455 §5.4)",
+    arguments: [ConnectionType.server, .client],
+    [1, 3, 7, 1000]
+  )
+  func wholeMessages(role: ConnectionType, size: Int) throws {
+    let bench = try ReceiverBench(role)
+    var bytes = try bench.peer.sendText("Grüße")
+    bytes += try bench.peer.sendBytes([1, 2], messageFinished: false)
+    bytes += try bench.peer.send(Ping(payload: "between"))
+    bytes += try bench.peer.sendBytes([3], messageFinished: false)
+    bytes += try bench.peer.sendBytes([], messageFinished: true)
+    bytes += try bench.peer.sendText("")
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      try bench.receive(Array(bytes[start..<min(start + size, bytes.count)]))
+    }
+    #expect(bench.receiver.messages == ["Grüße", .binary([1, 2, 3]), ""])
+    #expect(try bench.sentEvents().contains(.pong(Pong(payload: "between"))))
+  }
+
+  @Test("answers with one write a read loop")
+  func oneWrite() throws {
+    let bench = try ReceiverBench(.server)
+    try bench.receive((0..<10).flatMap { try bench.peer.sendText("\($0)") })
+    let first = try #require(try bench.channel.readOutbound(as: ByteBuffer.self))
+    #expect(try bench.channel.readOutbound(as: ByteBuffer.self) == nil)
+    try bench.peer.receiveData(first.readableBytesView)
+    #expect(Array(bench.peer.events()) == (0..<10).map { .textMessage(TextMessage(data: "\($0)")) })
+    #expect(bench.receiver.readLoops == 1)
+  }
+
+  @Test("answers what comes before a Close, or before a violation, ahead of this end's Close (RFC 6455 §5.5.1)")
+  func beforeTheEnd() throws {
+    for end in [try Connection(.client).send(CloseConnection(code: .normalClosure)), [0x83, 0x80, 0, 0, 0, 0]] {
+      let bench = try ReceiverBench(.server)
+      try bench.receive(bench.peer.sendText("last") + end)
+      let events = try bench.sentEvents()
+      #expect(events.count == 2)
+      #expect(events.first == .textMessage(TextMessage(data: "last")))
+      #expect(bench.receiver.closed != nil)
+      #expect(!bench.channel.isActive)
+    }
+  }
+
+  @Test("is given nothing more while the peer doesn't read, and loses nothing (RFC 7692: a read may hold a thousand times as much)")
+  func backpressure() throws {
+    let message = [UInt8](repeating: 0, count: 128 << 10)
+    let compressing = Connection(.client, extensions: [PerMessageDeflate()])
+    let bytes = try (0..<64).flatMap { _ in try compressing.sendBytes(message) }
+    #expect(bytes.count < 64 << 10)
+    let bench = try ReceiverBench(.server, extensions: [PerMessageDeflate()])
+    bench.channel.isWritable = false
+    try bench.receive(bytes)
+    // A batch, and not the 8 MiB of the read.
+    #expect(bench.receiver.messages.count <= 3)
+    bench.channel.isWritable = true
+    bench.channel.pipeline.fireChannelWritabilityChanged()
+    #expect(bench.receiver.messages == Array(repeating: .binary(ByteBuffer(bytes: message)), count: 64))
+  }
+
+  @Test("doesn't read a peer that takes nothing, until it takes something")
+  func heldReads() throws {
+    let bench = try ReceiverBench(.server)
+    let reads = ReadCounter()
+    try bench.channel.pipeline.syncOperations.addHandler(reads, position: .first)
+    bench.channel.isWritable = false
+    try bench.receive(bench.peer.sendText("one"))
+    bench.channel.read()
+    #expect(reads.count == 0)
+    bench.channel.isWritable = true
+    bench.channel.pipeline.fireChannelWritabilityChanged()
+    #expect(reads.count == 1)
+  }
+
+  @Test("sends and closes by itself as well")
+  func sending() throws {
+    let bench = try ReceiverBench(.server)
+    try bench.handler.sendText("hello".utf8Span)
+    try bench.handler.sendBytes([1, 2, 3].span.bytes)
+    #expect(try bench.sentEvents() == [])
+    bench.handler.flush()
+    #expect(
+      try bench.sentEvents() == [
+        .textMessage(TextMessage(data: "hello")), .bytesMessage(BytesMessage(data: [1, 2, 3])),
+      ]
+    )
+    try bench.handler.sendClose(CloseConnection(code: .normalClosure))
+    bench.handler.flush()
+    #expect(try bench.sentEvents() == [.closeConnection(CloseConnection(code: .normalClosure))])
+    #expect(throws: LocalProtocolError.self) { try bench.handler.sendText("late".utf8Span) }
+  }
+}
+
+@Suite("Large messages go out without a copy")
+struct UncopiedMessagesTests {
+  private static let payload = ByteBuffer(bytes: (0..<64 << 10).map { UInt8(truncatingIfNeeded: $0) })
+
+  @Test("a server's payload goes out from where it is, behind its header, in the order in which it was sent (RFC 6455 §5.2)")
+  func server() throws {
+    let bench = try Bench(.server)
+    for message: WebSocketMessage in ["before", .binary(Self.payload), .binary(Self.payload), "behind"] {
+      bench.channel.pipeline.write(WebSocketCommand.send(message), promise: nil)
+    }
+    bench.channel.pipeline.flush()
+    var writes: [ByteBuffer] = []
+    while let bytes = try bench.channel.readOutbound(as: ByteBuffer.self) { writes.append(bytes) }
+    let address = Self.payload.withUnsafeReadableBytes { $0.baseAddress }
+    #expect(writes.filter { $0.withUnsafeReadableBytes { $0.baseAddress } == address }.count == 2)
+    for bytes in writes { try bench.peer.receiveData(bytes.readableBytesView) }
+    var messages: [WebSocketMessage] = []
+    var binary: [UInt8] = []
+    for event in bench.peer.events() {
+      switch event {
+      case .textMessage(let message): messages.append(.text(message.data))
+      case .bytesMessage(let message):
+        binary += message.data
+        guard message.messageFinished else { continue }
+        messages.append(.binary(ByteBuffer(bytes: binary)))
+        binary = []
+      default: Issue.record("\(event)")
+      }
+    }
+    #expect(messages == ["before", .binary(Self.payload), .binary(Self.payload), "behind"])
+  }
+
+  @Test("what is masked, compressed, or little of its memory is copied (RFC 6455 §5.3, RFC 7692)")
+  func copied() throws {
+    var memory = ByteBuffer(repeating: 0, count: 1 << 20)
+    let little = try #require(memory.readSlice(length: 64 << 10))
+    for (role, payload, extensions) in [
+      (ConnectionType.client, Self.payload, []), (.server, little, []),
+      (.server, Self.payload, [PerMessageDeflate()]),
+    ] {
+      let channel = EmbeddedChannel()
+      try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+      try channel.pipeline.syncOperations.addHandler(
+        WebSocketChannelHandler(Connection(role, extensions: extensions))
+      )
+      try channel.writeOutbound(WebSocketCommand.send(.binary(payload)))
+      let address = payload.withUnsafeReadableBytes { $0.baseAddress }
+      let write = try #require(try channel.readOutbound(as: ByteBuffer.self))
+      #expect(write.withUnsafeReadableBytes { $0.baseAddress } != address)
+      #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+      _ = try? channel.finish()
+    }
+  }
+
+  @Test("the promise of a large message succeeds with its payload, not with its header")
+  func promise() throws {
+    let bench = try Bench(.server)
+    let promise = bench.loop.makePromise(of: Void.self)
+    bench.channel.pipeline.write(WebSocketCommand.send(.binary(Self.payload)), promise: promise)
+    nonisolated(unsafe) var isWritten = false
+    promise.futureResult.whenSuccess { isWritten = true }
+    #expect(!isWritten)
+    bench.channel.pipeline.flush()
+    bench.loop.run()
+    #expect(isWritten)
+  }
+}
+
+/// A handler with a receiver that echoes.
+private final class ReceiverBench {
+  let channel = EmbeddedChannel()
+  let peer: Connection
+  let handler: WebSocketChannelHandler
+  let receiver = Echo()
+
+  init(_ role: ConnectionType, extensions: [PerMessageDeflate] = []) throws {
+    peer = Connection(role == .server ? .client : .server, extensions: extensions)
+    try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    let connection = Connection(role, extensions: extensions, configuration: WebSocketOptions().configuration)
+    handler = WebSocketChannelHandler(connection)
+    handler.receiver = receiver
+    try channel.pipeline.syncOperations.addHandler(handler)
+  }
+
+  func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+
+  func sentEvents() throws -> [Event] {
+    while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+      try peer.receiveData(bytes.readableBytesView)
+    }
+    return Array(peer.events())
+  }
+}
+
+private final class Echo: WebSocketReceiver {
+  var messages: [WebSocketMessage] = []
+  var readLoops = 0
+  var closed: WebSocketClosed?
+
+  func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) {
+    messages.append(.text(String(copying: text)))
+    try? handler.sendText(text)
+  }
+
+  func receivedBytes(_ bytes: RawSpan, on handler: WebSocketChannelHandler) {
+    messages.append(.binary(bytes.withUnsafeBytes { ByteBuffer(bytes: $0) }))
+    try? handler.sendBytes(bytes)
+  }
+
+  func readComplete(on handler: WebSocketChannelHandler) { readLoops += messages.isEmpty ? 0 : 1 }
+
+  func received(_ event: WebSocketEvent, on handler: WebSocketChannelHandler) {
+    if case .closed(let closed) = event { self.closed = closed }
+  }
+}
+
+private final class ReadCounter: ChannelOutboundHandler {
+  typealias OutboundIn = ByteBuffer
+  var count = 0
+
+  func read(context: ChannelHandlerContext) { count += 1 }
+}
+#endif
