@@ -11,30 +11,31 @@ import Musl
 import Glibc
 #endif
 
-/// In a listener's pipeline: lets it accept, one connection a read, while there is room.
+/// Lets a listener accept one connection per read, as long as there is room for it.
 ///
-/// Where the system is short of what a connection takes, such as descriptors, accepting pauses for a while and goes on.
+/// Accepting pauses for a while when the system runs out of a resource that a connection needs, such as descriptors.
 final class AcceptGate: ChannelDuplexHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel
   typealias OutboundIn = Never
   typealias OutboundOut = Never
 
-  /// What is news about accepting.
+  /// What the server learns about accepting.
   enum Event: Sendable {
-    /// The system refuses a connection, for the first time since one was accepted or once more.
+    /// The system refuses to accept a connection. `isNews` is true for the first failure since a connection was
+    /// accepted.
     case failing(IOError, isNews: Bool)
-    /// A connection was accepted after so many failures.
+    /// A connection was accepted after this number of failures.
     case recovered(failures: Int)
-    /// The listener has failed, and accepts nothing more.
+    /// The listener failed and accepts nothing more.
     case failed(any Error)
   }
 
-  /// How long nothing is accepted after a failure.
+  /// How long accepting pauses after a failure.
   static let pause = TimeAmount.milliseconds(500)
 
-  /// How many of a process' descriptors are left to the rest of it, which may fare badly without one: on Linux, the threads
-  /// that run tasks trap.
+  /// The number of descriptors left to the rest of the process, which may not survive without any: on Linux, the
+  /// threads that run tasks trap.
   static func reserve(of descriptors: Int) -> Int { min(32, descriptors / 8) }
 
   private let limits: ConnectionLimits
@@ -42,11 +43,11 @@ final class AcceptGate: ChannelDuplexHandler {
   private let report: (Event) -> Void
   private var context: ChannelHandlerContext?
   private var isStopped = false
-  /// Failures since a connection was accepted.
+  /// The number of failures since a connection was last accepted.
   private var failures = 0
   private var pauseEnd: Scheduled<Void>?
 
-  /// - Parameter isShort: whether the next connection would take a descriptor of the reserve.
+  /// - Parameter isShort: Whether the next connection would take one of the reserved descriptors.
   init(
     _ limits: ConnectionLimits,
     isShort: @escaping () -> Bool = { Descriptors.areFew },
@@ -77,7 +78,7 @@ final class AcceptGate: ChannelDuplexHandler {
     if !isStopped, mayAccept(context) { context.read() }
   }
 
-  /// Whether there is room for a connection; if not, accepting has stopped until there may be.
+  /// Whether there is room for a connection. If not, accepting stops until there may be.
   private func mayAccept(_ context: ChannelHandlerContext) -> Bool {
     guard limits.mayAccept(NIOLoopBound(self, eventLoop: context.eventLoop)) else {
       isStopped = true
@@ -101,7 +102,7 @@ final class AcceptGate: ChannelDuplexHandler {
     failures += 1
     guard pauseEnd == nil else { return }
     isStopped = true
-    // A read that has failed stays due: without this, the event loop would try it again at once, and for ever.
+    // A failed read stays pending: without this, the event loop would retry it at once, over and over.
     try? context.channel.syncOptions?.setOption(.autoRead, value: false)
     pauseEnd = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
       self.pauseEnd = nil
@@ -109,12 +110,12 @@ final class AcceptGate: ChannelDuplexHandler {
     }
   }
 
-  /// Whether `errno` is about this connection, or a shortage that passes.
+  /// Whether `errno` concerns this connection only, or is a shortage that passes.
   private static func isTemporary(_ errno: CInt) -> Bool {
     [EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM].contains(errno)
   }
 
-  /// There is room again.
+  /// Resumes accepting if there is room again.
   func goOn() {
     guard pauseEnd == nil, let context else { return }
     isStopped = false
@@ -126,10 +127,10 @@ final class AcceptGate: ChannelDuplexHandler {
 
 /// The descriptors of this process.
 private enum Descriptors {
-  /// Whether the next one would be of ``AcceptGate/reserve(of:)``. They are given out from the lowest on.
+  /// Whether the next descriptor would be one of ``AcceptGate/reserve(of:)``. The system hands out the lowest free one.
   static var areFew: Bool {
     let next = dup(2)
-    // A process without a standard error has only the system's word for it.
+    // A process without a standard error stream can only rely on `errno`.
     guard next >= 0 else { return errno == EMFILE }
     close(next)
     var limit = rlimit()

@@ -5,21 +5,21 @@ import NIOCore
 import Synchronization
 import WSProto
 
-/// What each client has of a server: its connections, and how fast it asks for more.
+/// Limits what each client may use: its number of connections, and the rate of its handshakes.
 ///
-/// A client is an IPv4 address, or an IPv6 network of 64 bits: who has one of its addresses has them all. Peers without
-/// an IP address, on Unix domain sockets, are no clients, and aren't limited.
+/// A client is an IPv4 address or an IPv6 /64 network, since whoever has one address of such a network has all of them.
+/// Peers without an IP address, on Unix domain sockets, aren't limited.
 final class ClientLimits: Sendable {
   private struct Client {
     var connections = 0
     var handshakes: RateMeter?
-    /// When the last one was let through.
+    /// When the last handshake was let through.
     var lastHandshake: Duration?
   }
 
   private struct State {
     var clients: [IPNetwork: Client] = [:]
-    /// With so many clients, those that nothing is to be remembered of are forgotten.
+    /// The number of entries at which stale ones are removed.
     var sweepAt = ClientLimits.fewClients
   }
 
@@ -29,14 +29,14 @@ final class ClientLimits: Sendable {
   private let handshakes: RateLimit.Rate?
   private let state = Mutex(State())
 
-  /// `nil` if nothing is limited.
+  /// Returns `nil` if nothing is limited.
   init?(_ limits: WebSocketServerLimits) {
     guard limits.maxConnectionsPerClient != nil || limits.handshakesPerClient != nil else { return nil }
     maxConnections = max(0, limits.maxConnectionsPerClient ?? .max)
     handshakes = limits.handshakesPerClient
   }
 
-  /// How many clients there is something to be remembered of.
+  /// The number of clients with an entry.
   var count: Int { state.withLock { $0.clients.count } }
 
   private static func client(_ address: SocketAddress?) -> IPNetwork? {
@@ -45,7 +45,7 @@ final class ClientLimits: Sendable {
     }
   }
 
-  /// Takes a place for a connection, if the client has one left.
+  /// Takes a place for a connection. Returns false if the client has none left.
   func takePlace(_ address: SocketAddress?) -> Bool {
     guard let client = Self.client(address) else { return true }
     return state.withLock { state in
@@ -65,10 +65,10 @@ final class ClientLimits: Sendable {
     }
   }
 
-  /// Whether a client may ask for a WebSocket now. One that is refused doesn't count.
+  /// Whether a client may request a WebSocket now. A refused request doesn't count.
   ///
-  /// - Parameter now: since any fixed moment.
-  /// - Returns: zero, or how long the client has to wait.
+  /// - Parameter now: The time since any fixed moment.
+  /// - Returns: Zero, or how long the client has to wait.
   func waitForHandshake(_ address: SocketAddress?, at now: Duration) -> Duration {
     guard let handshakes, let client = Self.client(address) else { return .zero }
     return state.withLock { state in
@@ -84,7 +84,7 @@ final class ClientLimits: Sendable {
     }
   }
 
-  /// Forgets clients that have no connection, and may ask for as many as one that was never seen.
+  /// Drops the handshake records of clients whose allowance is full again, and the clients that have no connection.
   private func sweep(_ state: inout State, at now: Duration, _ rate: RateLimit.Rate) {
     let memory = Duration.seconds(rate.burst) / rate.perSecond + .seconds(1)
     for (client, known) in state.clients where (known.lastHandshake ?? now) + memory < now {

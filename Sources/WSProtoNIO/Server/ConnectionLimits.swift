@@ -4,21 +4,21 @@
 import NIOCore
 import Synchronization
 
-/// Counts a server's connections, and stops its listeners while there are too many: what comes then waits in the
+/// Counts a server's connections, and stops its listeners while there are too many. Further connections wait in the
 /// system's backlog.
 final class ConnectionLimits: Sendable {
   fileprivate struct State {
     var open = 0
     var pending = 0
-    /// Those that have stopped.
+    /// The listeners that stopped.
     var stopped: [NIOLoopBound<AcceptGate>] = []
-    /// `onFull` was called, and there has not been plenty of room since.
+    /// Whether `onFull` was called and there has been little room since.
     var isFull = false
   }
 
   private let maxOpen: Int
   private let maxPending: Int
-  /// Called when a limit is reached; again only after a tenth of the places were free.
+  /// Called when a limit is reached, and again only after a tenth of the places became free in between.
   private let onFull: @Sendable (_ open: Int, _ pending: Int) -> Void
   private let state = Mutex(State())
 
@@ -28,10 +28,10 @@ final class ConnectionLimits: Sendable {
     self.onFull = onFull
   }
 
-  /// How many connections there are, and how many of them are not WebSockets.
+  /// The number of connections, and how many of them aren't WebSockets (yet).
   var counts: (open: Int, pending: Int) { state.withLock { ($0.open, $0.pending) } }
 
-  /// A connection was accepted.
+  /// Counts an accepted connection.
   func accepted() {
     state.withLock {
       $0.open += 1
@@ -39,7 +39,7 @@ final class ConnectionLimits: Sendable {
     }
   }
 
-  /// Takes a place for a WebSocket on a stream, if there is one.
+  /// Takes a place for a WebSocket on an HTTP/2 stream, if there is one.
   func admitStream() -> Bool {
     let (isAdmitted, isNews, open, pending) = state.withLock { state in
       guard state.open < maxOpen else { return (false, state.becomesFull(), state.open, state.pending) }
@@ -50,10 +50,10 @@ final class ConnectionLimits: Sendable {
     return isAdmitted
   }
 
-  /// A connection is a WebSocket now, or has ended.
+  /// Counts a connection as no longer pending: it became a WebSocket, or ended.
   func pendingEnded() { release { $0.pending -= 1 } }
 
-  /// A connection has ended.
+  /// Counts a connection as ended.
   func ended() { release { $0.open -= 1 } }
 
   private func release(_ change: (inout State) -> Void) {
@@ -71,7 +71,7 @@ final class ConnectionLimits: Sendable {
     for gate in gates { gate.eventLoop.execute { gate.value.goOn() } }
   }
 
-  /// Whether a listener may accept one more; if not, it is told when it may.
+  /// Whether a listener may accept another connection. If not, it is resumed when there is room.
   func mayAccept(_ gate: NIOLoopBound<AcceptGate>) -> Bool {
     let (mayAccept, isNews, open, pending) = state.withLock { state in
       if state.open < maxOpen, state.pending < maxPending { return (true, false, state.open, state.pending) }
@@ -84,7 +84,7 @@ final class ConnectionLimits: Sendable {
 }
 
 extension ConnectionLimits.State {
-  /// A limit is reached; whether that is news.
+  /// Records that a limit is reached, and returns whether that is news.
   fileprivate mutating func becomesFull() -> Bool {
     defer { isFull = true }
     return !isFull

@@ -11,7 +11,7 @@ struct HandshakeSpan: Sendable {
   private let span: any Span
   private let acceptance: Int
 
-  /// Begins a span, as part of the trace that the request belongs to; `nil` where nobody traces.
+  /// Begins a span as part of the trace that the request belongs to. Returns `nil` if nobody traces.
   init?(_ tracer: any Tracer, _ request: Request, _ origin: HandshakeOrigin) {
     if tracer is NoOpTracer { return nil }
     var context = InstrumentationContext.topLevel
@@ -19,25 +19,25 @@ struct HandshakeSpan: Sendable {
     span = tracer.startAnySpan("websocket handshake", context: context, ofKind: .server)
     acceptance = origin.isStream ? 200 : 101
     span.attributes["network.protocol.version"] = origin.isStream ? "2" : "1.1"
-    // Without the query, in which tokens are sent.
+    // Without the query, which may hold tokens.
     span.attributes["url.path"] = String(request.target.prefix { $0 != "?" })
     if let address = origin.client?.ipAddress { span.attributes["client.address"] = address }
   }
 
-  /// Waits for the decision, as part of the trace, and ends with it.
+  /// Awaits the decision within the trace, and ends the span with it.
   func end(with decide: @Sendable () async -> WebSocketDecision) async -> WebSocketDecision {
     let decision = await InstrumentationContext.$current.withValue(span.context) { await decide() }
     end(with: decision)
     return decision
   }
 
-  /// Ends with the decision.
+  /// Ends the span with the decision.
   func end(with decision: WebSocketDecision) {
     switch decision {
     case .accept: span.attributes["http.response.status_code"] = acceptance
     case .refuse(let response):
       span.attributes["http.response.status_code"] = response.status.code
-      // An error of the server's own, as the conventions for HTTP have it.
+      // Server errors are errors of the span, by the OpenTelemetry conventions for HTTP.
       if response.status.kind == .serverError { span.setStatus(SpanStatus(code: .error)) }
     }
     span.end()
@@ -51,7 +51,7 @@ struct HandshakeSpan: Sendable {
 }
 
 extension Eventual<WebSocketDecision> {
-  /// The same, with a span that ends with it.
+  /// The same value, with a span that ends with it.
   func traced(_ span: HandshakeSpan?) -> Eventual {
     guard let span else { return self }
     switch self {

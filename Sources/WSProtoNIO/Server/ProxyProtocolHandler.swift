@@ -3,19 +3,19 @@
 #if NIO
 import NIOCore
 
-/// Whether connections to a server begin with a header of the PROXY protocol, version 1 or 2, which tells the client's
-/// address.
+/// Whether connections begin with a PROXY protocol header (version 1 or 2), which carries the client's address.
 ///
-/// It is read from those peers only that are proxies: anyone can send one. On a Unix domain socket every peer is one.
+/// Anyone can send such a header, so it is read only from peers that are known to be proxies. On a Unix domain socket
+/// every peer counts as one.
 public enum ProxyProtocolPolicy: Sendable, Hashable {
-  /// None do: a header is a request that isn't legal.
+  /// No connection begins with a header. A header is treated as a malformed request.
   case off
-  /// Those of peers in these networks may. A header counts, other bytes are the connection's own.
+  /// Connections from these networks may begin with a header. Without one, their bytes are passed on unchanged.
   case optional(from: [IPNetwork])
-  /// All do, and all come from these networks. Others are closed.
+  /// All connections come from these networks and begin with a header. Others are closed.
   case required(from: [IPNetwork])
 
-  /// What a connection of this peer begins with.
+  /// What a connection from this peer begins with.
   func expectation(of peer: SocketAddress?) -> Expectation {
     let networks: [IPNetwork]
     switch self {
@@ -30,13 +30,13 @@ public enum ProxyProtocolPolicy: Sendable, Hashable {
   enum Expectation: Hashable {
     case none
     case header(isRequired: Bool)
-    /// Not one of the proxies that all connections are to come from.
+    /// The peer isn't one of the proxies that all connections must come from.
     case refused
   }
 }
 
 extension SocketAddress {
-  /// Whether a peer at this address is one of the proxies in `networks`; on a Unix domain socket it is.
+  /// Whether the peer at this address is one of the proxies in `networks`. A peer on a Unix domain socket always is.
   func isProxy(in networks: [IPNetwork]) -> Bool {
     if case .unixDomainSocket = self { return true }
     guard let address = IPAddress(self) else { return false }
@@ -44,13 +44,13 @@ extension SocketAddress {
   }
 }
 
-/// At the front of a connection's pipeline: takes the header of the PROXY protocol, then leaves.
+/// Reads the PROXY protocol header at the front of a connection's pipeline, then removes itself.
 final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
   enum Outcome {
-    /// The connection goes on; with the client's address, if the proxy has told one.
+    /// The connection continues, with the client's address if the proxy sent one.
     case begins(ForwardedNode?)
     case failed(any Error)
   }
@@ -60,7 +60,7 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
   private var buffer = ByteBuffer()
   private var isDone = false
 
-  /// - Parameter completion: called once; adds the handlers behind, or closes the channel.
+  /// - Parameter completion: Called once. Adds the handlers that follow, or closes the channel.
   init(isRequired: Bool, completion: @escaping (Outcome) -> Void) {
     self.isRequired = isRequired
     self.completion = completion

@@ -9,11 +9,11 @@ import NIOTLS
 import Synchronization
 import WSProto
 
-// Listening and accepting: from a socket to the handlers of HTTP.
+// Listening and accepting: from the socket to the HTTP handlers.
 extension ServerCore {
   // MARK: Listeners
 
-  /// Listens in all places, or in none.
+  /// Listens on all listeners, or on none.
   func listen() async throws {
     let bootstrap = ServerBootstrap(group: options.eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 1024)
@@ -41,7 +41,7 @@ extension ServerCore {
       state.listeners = channels
       return state.isShuttingDown
     }
-    // Told to shut down before it listened.
+    // The shutdown began before the server listened.
     if isShuttingDown { for channel in channels { channel.close(promise: nil) } }
     logger.info("listening", metadata: ["addresses": "\(addresses)"])
     listening.resume(with: .success(addresses))
@@ -54,7 +54,7 @@ extension ServerCore {
   ) async throws -> any Channel {
     switch listener {
     case .host(let host, let port):
-      // Not for Unix sockets, whose paths know no such thing.
+      // Not for Unix domain sockets, which don't have this option.
       try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .bind(host: host, port: port).get()
     case .unix(let path):
@@ -64,7 +64,7 @@ extension ServerCore {
     }
   }
 
-  /// Says what is news about accepting.
+  /// Logs and counts events of accepting.
   private func accepting(_ event: AcceptGate.Event) {
     switch event {
     case .failing(let error, let isNews):
@@ -80,7 +80,7 @@ extension ServerCore {
 
   // MARK: Connections
 
-  /// Sets up a connection that was accepted; on its event loop.
+  /// Sets up an accepted connection, on its event loop.
   private func prepare(_ channel: any Channel) throws {
     let key = ObjectIdentifier(channel)
     let isShuttingDown = state.withLock { state in
@@ -117,9 +117,9 @@ extension ServerCore {
     }
   }
 
-  /// Goes on with a connection whose other end is known, as its socket or the PROXY protocol tells it.
+  /// Continues with a connection whose peer is known, from its socket or from the PROXY protocol.
   private func begin(_ channel: any Channel, _ pending: PendingConnection, _ peer: SocketAddress?) throws {
-    // Behind a proxy, its clients' WebSockets count.
+    // Behind a trusted proxy, the WebSockets of its clients are counted instead.
     if let clients, !isProxy(peer) {
       guard clients.takePlace(peer) else {
         refused(.client, "a connection beyond the limit of a client", from: peer)
@@ -130,7 +130,7 @@ extension ServerCore {
     try configure(channel, pending, peer)
   }
 
-  /// The handlers of a connection: TLS, if there is any, and the version of HTTP that it agrees on.
+  /// Adds the handlers of a connection: TLS if configured, and the HTTP version that it agrees on.
   private func configure(_ channel: any Channel, _ pending: PendingConnection, _ peer: SocketAddress?) throws
   {
     let pipeline = channel.pipeline.syncOperations
@@ -149,9 +149,9 @@ extension ServerCore {
     try pipeline.addHandler(negotiation)
   }
 
-  /// Connections from now on use this certificate, this key and what else TLS is told.
+  /// Applies a certificate, key and other TLS settings to new connections.
   ///
-  /// - Throws: `NIOSSLError` if the configuration is of no use; nothing has changed then.
+  /// - Throws: `NIOSSLError` if the configuration can't be used. Nothing changes then.
   func setTLS(_ configuration: TLSConfiguration) throws {
     var configuration = configuration
     configuration.applicationProtocols = options.http2 ? ["h2", "http/1.1"] : ["http/1.1"]
@@ -161,7 +161,7 @@ extension ServerCore {
 
   // MARK: Proxies
 
-  /// Whether requests of this peer are others', which it tells of.
+  /// Whether this peer is a trusted proxy, which forwards the requests of others.
   func isProxy(_ peer: SocketAddress?) -> Bool {
     guard let proxies = options.trustedProxies, let peer else { return false }
     return peer.isProxy(in: proxies.networks)

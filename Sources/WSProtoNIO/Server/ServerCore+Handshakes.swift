@@ -8,7 +8,7 @@ import Synchronization
 import Tracing
 import WSProto
 
-// What HTTP asks its server: who a client is, what to answer, what becomes of a socket.
+// What the HTTP side asks its server: who a client is, what to answer, and what happens to a socket.
 extension ServerCore: HandshakeResponder {
   var socketOptions: WebSocketOptions { options.socket }
   var maxBodyBytes: Int { options.limits.maxBodyBytes }
@@ -39,7 +39,7 @@ extension ServerCore: HandshakeResponder {
     )
   }
 
-  /// The answer to a request that the server refuses by itself.
+  /// The answer to a request that the server itself refuses.
   private func refusal(of request: Request, _ origin: HandshakeOrigin) -> HTTPServerResponse? {
     if isShuttingDown {
       refused(.shutdown, "the server shuts down", from: origin.client)
@@ -48,14 +48,14 @@ extension ServerCore: HandshakeResponder {
     let now = Duration.nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
     if let wait = clients?.waitForHandshake(origin.client, at: now), wait > .zero {
       refused(.client, "more handshakes a second than a client may have", from: origin.client)
-      // In whole seconds, which have passed then.
+      // Rounded up to whole seconds.
       let seconds = wait.components.seconds + 1
       return HTTPServerResponse(status: .tooManyRequests, headerFields: [.retryAfter: "\(seconds)"])
     }
     return refusal(of: request, by: options.origin, from: origin.client) ?? place(origin)
   }
 
-  /// Takes the places of a WebSocket that its connection hasn't taken when it was accepted.
+  /// Takes the places of a WebSocket that weren't taken when its connection was accepted.
   private func place(_ origin: HandshakeOrigin) -> HTTPServerResponse? {
     if origin.isStream {
       guard limits.admitStream() else {
@@ -134,7 +134,7 @@ extension ServerCore: HandshakeResponder {
     logger.debug("opened", metadata: metadata(socket))
     if let maxLifetime { limitLifetime(of: socket, maxLifetime) }
     if case .enqueued = opened?.yield(socket) { return }
-    // Accepted in the last moment: the shutdown waits for its end, too.
+    // Accepted at the last moment: the shutdown waits for its end, too.
     Task {
       _ = try? await socket.close(CloseConnection(code: .goingAway), cause: .shutdown)
       forget(socket)
@@ -156,7 +156,7 @@ extension ServerCore: HandshakeResponder {
 }
 
 extension Duration {
-  /// Shorter by up to a tenth, at random: what began together doesn't end together.
+  /// The duration, shortened by up to a tenth at random, so that what began together doesn't end together.
   var shortenedAtRandom: Duration { self - self / 10 * Double.random(in: 0...1) }
 }
 #endif

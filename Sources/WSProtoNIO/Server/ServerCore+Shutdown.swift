@@ -5,11 +5,11 @@ import Logging
 import NIOCore
 import Synchronization
 
-// The end of a server.
+// How a server shuts down.
 extension ServerCore {
   var isShuttingDown: Bool { state.withLock { $0.isShuttingDown } }
 
-  /// Stops accepting; `run` does the rest.
+  /// Stops accepting. `run` does the rest.
   func beginShutdown() {
     let begun: State? = state.withLock { state in
       if state.isShuttingDown { return nil }
@@ -19,7 +19,7 @@ extension ServerCore {
     guard let begun else { return }
     logger.info("shutting down", metadata: ["connections": "\(begun.sockets.count)"])
     for listener in begun.listeners { listener.close(promise: nil) }
-    // Those of HTTP/2 tell their peers (GOAWAY, RFC 9113 §6.8).
+    // HTTP/2 connections tell their peers (GOAWAY, RFC 9113 §6.8).
     for channel in begun.channels.values {
       channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
     }
@@ -27,7 +27,7 @@ extension ServerCore {
     if begun.isIdle { idle.resume(with: .success(())) }
   }
 
-  /// Stops reading, batch after batch: their closures see the end of the messages.
+  /// Ends the incoming messages of all sockets, one batch after another, so that their closures can return.
   func stopInBatches(within limit: Duration) async {
     let sockets = state.withLock { Array($0.sockets.values) }
     let batches = ShutdownBatches(count: sockets.count, options.shutdown, within: limit)
@@ -36,12 +36,12 @@ extension ServerCore {
       let batch = sockets[next..<min(next + batches.size, sockets.count)]
       for socket in batch { socket.stopReceiving() }
       next += batch.count
-      // Ends at once if there is no time left for waiting.
+      // Returns at once if there is no time left to wait.
       if next < sockets.count { try? await Task.sleep(for: batches.pause * Double.random(in: 0.5...1.5)) }
     }
   }
 
-  /// Ends what is left, and waits until it has ended.
+  /// Closes the remaining connections, and waits until they have ended.
   func dropAll() async {
     let (channels, sockets) = state.withLock { (Array($0.channels.values), $0.sockets.count) }
     if sockets > 0 { logger.warning("connections are dropped", metadata: ["connections": "\(sockets)"]) }
@@ -50,14 +50,14 @@ extension ServerCore {
   }
 }
 
-/// In which batches connections end when a server shuts down.
+/// The batches in which connections end when a server shuts down.
 struct ShutdownBatches: Hashable {
-  /// How many connections end at once.
+  /// The number of connections per batch.
   let size: Int
-  /// From one batch to the next, on average.
+  /// The average time between two batches.
   let pause: Duration
 
-  /// Batches of the size that is set, or of more so that all of them have begun in time.
+  /// Makes batches of the configured size, or larger ones if not all would begin in time otherwise.
   init(count: Int, _ options: WebSocketShutdown, within limit: Duration) {
     pause = max(.zero, min(options.pause, limit))
     let least = max(1, options.batchSize)
@@ -65,7 +65,7 @@ struct ShutdownBatches: Hashable {
       size = max(least, count)
       return
     }
-    // The jitter may make all pauses longer by a half.
+    // Jitter may make every pause longer by half.
     let batches = max(1, Int(min(limit / pause / 1.5, 1_000_000)))
     size = max(least, (count + batches - 1) / batches)
   }

@@ -9,7 +9,7 @@ import ServiceLifecycle
 import Synchronization
 import WSProto
 
-/// What runs behind a ``WebSocketServer``: this file has its life, the extensions have its parts.
+/// The implementation of ``WebSocketServer``: its life cycle here, its other parts in extensions.
 final class ServerCore: Sendable {
   let listeners: [WebSocketListener]
   let options: WebSocketServerOptions
@@ -20,9 +20,9 @@ final class ServerCore: Sendable {
   let clients: ClientLimits?
   let budget: MemoryBudget?
   let tls = Mutex<NIOSSLContext?>(nil)
-  /// Where the server listens.
+  /// The addresses that the server listens on.
   let listening = Promised<[SocketAddress]>()
-  /// Succeeds when no closure has a socket any more, after the shutdown has begun.
+  /// Succeeds when the shutdown has begun and no closure has a socket any more.
   let idle = Promised<Void>()
 
   struct State {
@@ -30,16 +30,16 @@ final class ServerCore: Sendable {
     var isShuttingDown = false
     var listeners: [any Channel] = []
     var channels: [ObjectIdentifier: any Channel] = [:]
-    /// Those that a closure has, or waits for.
+    /// Sockets whose closure runs or is about to run.
     var sockets: [UInt64: WebSocket] = [:]
-    /// How many are about to be among them: the response to their handshake is on its way.
+    /// The number of sockets about to be added: the response to their handshake is on its way.
     var openingCount = 0
-    /// Whether no closure has a socket, or is about to have one.
+    /// Whether no closure has a socket or is about to get one.
     var isIdle: Bool { sockets.isEmpty && openingCount == 0 }
-    /// The ends of their lifetimes.
+    /// The timers that end sockets at their maximum lifetime.
     var lifetimes: [UInt64: Scheduled<Void>] = [:]
     var opened: AsyncStream<WebSocket>.Continuation?
-    /// What the connections of an event loop have in common.
+    /// What the connections of an event loop share.
     var loops: [ObjectIdentifier: NIOLoopBound<ServerLoop>] = [:]
   }
 
@@ -82,7 +82,7 @@ final class ServerCore: Sendable {
       state.opened = continuation
       return state.isShuttingDown
     }
-    // Told to shut down before it ran.
+    // The shutdown began before the server ran.
     if isShuttingDown { continuation.finish() }
     do {
       if let configuration = options.tls { try setTLS(configuration) }
@@ -105,13 +105,13 @@ final class ServerCore: Sendable {
     logger.info("the server has shut down")
   }
 
-  /// Runs a closure for each socket until the shutdown, then waits for them.
+  /// Runs a closure for each socket until the shutdown begins, then waits for the closures.
   private func serve(_ opened: AsyncStream<WebSocket>) async {
     await withDiscardingTaskGroup { group in
       for await socket in opened {
         group.addTask(executorPreference: socket.executor) { await self.serve(socket) }
       }
-      // The end of the stream is the shutdown.
+      // The stream ends when the shutdown begins.
       let timeout = options.shutdown.timeout.clampedForClock
       let dropping = Task {
         try await Task.sleep(for: timeout)
@@ -119,7 +119,7 @@ final class ServerCore: Sendable {
       }
       let stopping = Task { await self.stopInBatches(within: timeout / 3) }
       await idle.value(within: timeout * 2 / 3)
-      // Whoever was not told by now, if this task is cancelled, is told.
+      // If this task was cancelled, some batches haven't stopped yet: cancelling `stopping` skips its remaining pauses.
       stopping.cancel()
       group.cancelAll()
       await Task { await idle.value(within: timeout) }.value
@@ -138,9 +138,9 @@ final class ServerCore: Sendable {
     await close(socket, after: failure)
   }
 
-  /// Closes a connection whose closure has returned.
+  /// Closes a connection whose closure returned.
   ///
-  /// A function of its own, so that its memory is not held by each connection.
+  /// A separate function, so that connections don't hold its memory while their closures run.
   @inline(never)
   private func close(_ socket: WebSocket, after failure: (any Error)?) async {
     var close = CloseConnection(code: .normalClosure)
@@ -158,12 +158,12 @@ final class ServerCore: Sendable {
       close = CloseConnection(code: .goingAway)
       cause = .shutdown
     }
-    // Not cancelled with this task: the closing handshake has a deadline of its own.
+    // In a task of its own, which isn't cancelled with this one: the closing handshake has its own deadline.
     await Task { [close, cause] in _ = try? await socket.close(close, cause: cause) }.value
     forget(socket)
   }
 
-  /// A socket whose closure has returned.
+  /// Removes a closed socket, and logs how it ended.
   func forget(_ socket: WebSocket) {
     let (isIdle, openCount, lifetime) = state.withLock { state in
       state.sockets[socket.id] = nil
@@ -181,7 +181,7 @@ final class ServerCore: Sendable {
     if isIdle { idle.resume(with: .success(())) }
   }
 
-  /// What the log says of a connection; with what has failed, if something has.
+  /// The log metadata of a connection, including an error if there is one.
   func metadata(_ socket: WebSocket, _ error: (any Error)? = nil) -> Logger.Metadata {
     var metadata: Logger.Metadata = [
       "connection": "\(socket.id)", "peer": "\(socket.remoteAddress.map { "\($0)" } ?? "unknown")",
@@ -192,17 +192,17 @@ final class ServerCore: Sendable {
 
   // MARK: Event loops
 
-  /// What the connections of the current event loop have in common.
+  /// What the connections of the current event loop share.
   func loop(_ eventLoop: any EventLoop) -> ServerLoop {
     let key = ObjectIdentifier(eventLoop)
     if let loop = state.withLock({ $0.loops[key] }) { return loop.value }
-    // Nobody else makes that of this event loop.
+    // Only this event loop adds its own entry.
     let loop = NIOLoopBound(ServerLoop(metrics, on: eventLoop), eventLoop: eventLoop)
     state.withLock { $0.loops[key] = loop }
     return loop.value
   }
 
-  /// Counts what was carried last, and stops counting.
+  /// Reports what was carried since the last report, and stops reporting.
   private func endLoops() async {
     for loop in state.withLock({ Array($0.loops.values) }) {
       try? await loop.eventLoop.submit { loop.value.end() }.get()

@@ -4,10 +4,9 @@
 import NIOCore
 import WSProto
 
-/// What the connections of a server on one event loop have in common: contexts of compression, and the sums of what they
-/// carry.
+/// What a server's connections on one event loop share: compression contexts, and the sums of their traffic.
 final class ServerLoop {
-  /// How often the sums are counted.
+  /// How often the sums are reported.
   static let interval = TimeAmount.seconds(5)
 
   let pool = DeflatePool()

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
-// Not Metrics: that stands on Foundation.
+// Not Metrics, which depends on Foundation.
 import CoreMetrics
 import NIOCore
 import WSProto
 
-/// What a server counts. The names are public: Observability.md lists them.
+/// The metrics of a server. Their names are public: Observability.md lists them.
 struct ServerMetrics: Sendable {
   private let factory: any MetricsFactory
   private let open: Meter
@@ -64,7 +64,7 @@ struct ServerMetrics: Sendable {
 
   func acceptFailed() { acceptFailures.increment() }
 
-  /// What the connections of an event loop have carried since the last call.
+  /// Reports what the connections of an event loop have carried since the last call.
   func carried(_ sums: Traffic.Sums) {
     messages.increment(sums.messagesReceived, sums.messagesSent)
     bytes.increment(sums.bytesReceived, sums.bytesSent)
@@ -77,7 +77,7 @@ struct ServerMetrics: Sendable {
 }
 
 extension WebSocketClosed.Cause {
-  /// The name of the case.
+  /// The name of the case, as a metric label.
   var label: String {
     switch self {
     case .peer: "peer"

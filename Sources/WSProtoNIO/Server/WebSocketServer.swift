@@ -8,7 +8,7 @@ public import ServiceLifecycle
 import Synchronization
 import WSProto
 
-/// A WebSocket server: one task a connection.
+/// A WebSocket server that runs one task per connection.
 ///
 /// ```swift
 /// import WSProtoNIO
@@ -21,23 +21,29 @@ import WSProto
 /// }
 /// ```
 ///
-/// The connection is closed when the closure returns: with 1000, with 1011 if it throws, with 1001 if the server shuts
-/// down. The server lives on in any case.
+/// The server closes a connection when its closure returns: with 1000, with 1011 if the closure throws, or with 1001 if
+/// the server is shutting down. The server itself keeps running.
 ///
-/// **Shutting down.** A graceful shutdown of the service group, ``shutDown()``, or the cancellation of the task that
-/// runs the server, begin it. No connection is accepted any more, handshakes are refused with 503, and clients of HTTP/2
-/// are told to go elsewhere (GOAWAY). Batch after batch, as ``WebSocketShutdown`` says, each socket's `messages` ends after
-/// what was received until then, and its closure may still send; when it returns, the connection is closed with 1001.
-/// Closures that haven't returned after two thirds of ``WebSocketShutdown/timeout`` are cancelled, at once if the task was
-/// cancelled; what is left at its end is dropped.
+/// **Shutting down.** A graceful shutdown of the service group, ``shutDown()``, and the cancellation of the task that
+/// runs the server all begin a shutdown. The server then stops accepting connections, refuses handshakes with 503, and
+/// tells HTTP/2 clients to open no more streams (GOAWAY). In batches, as ``WebSocketShutdown`` describes, the
+/// `messages` of each socket end after those already received. The socket's closure may still send; when it returns,
+/// the connection is closed with 1001. Closures that haven't returned after two thirds of ``WebSocketShutdown/timeout``
+/// are cancelled; if the task was cancelled, this happens at once. Connections that remain at the end of the timeout
+/// are dropped.
 public final class WebSocketServer: Service {
-  /// What is done with an open connection.
+  /// A closure that uses an open connection.
   public typealias Handler = @Sendable (WebSocket) async throws -> Void
 
   let core: ServerCore
 
-  /// A server on a port of this machine; `host` is the loopback interface unless stated, and 0 stands for a port of the
-  /// system's choice.
+  /// Creates a server that listens on one TCP port.
+  ///
+  /// - Parameters:
+  ///   - host: The interface, by address or name. Default: the loopback interface.
+  ///   - port: The port; 0 lets the system choose one.
+  ///   - options: The settings of the server.
+  ///   - handler: Runs once for each connection, which is closed when it returns.
   public convenience init(
     host: String = "127.0.0.1",
     port: Int,
@@ -47,7 +53,7 @@ public final class WebSocketServer: Service {
     self.init([.host(host, port: port)], options: options, handler: handler)
   }
 
-  /// A server that listens in one or several places.
+  /// Creates a server that listens on one or more listeners.
   public init(
     _ listeners: [WebSocketListener],
     options: WebSocketServerOptions = WebSocketServerOptions(),
@@ -56,39 +62,39 @@ public final class WebSocketServer: Service {
     core = ServerCore(listeners, options, handler)
   }
 
-  /// Where the server listens, as soon as it does: the ports that the system has chosen, for example.
+  /// The addresses that the server listens on, available once it does. Includes the ports that the system chose.
   ///
-  /// - Throws: `CancellationError`; what ``run()`` has thrown, if it could not listen.
+  /// - Throws: `CancellationError`, or the error that ``run()`` throws if the server can't listen.
   public var addresses: [SocketAddress] {
     get async throws { try await core.listening.value() }
   }
 
   /// Runs the server until it has shut down.
   ///
-  /// - Throws: ``WebSocketListenError`` if it cannot listen in one of its places: it listens in none then. A server runs
-  ///   once; a second call throws ``WebSocketServerAlreadyRun``.
+  /// - Throws: ``WebSocketListenError`` if one of the listeners fails; the server then listens on none of them.
+  ///   ``WebSocketServerAlreadyRun`` on a second call: a server runs once.
   public func run() async throws { try await core.run() }
 
-  /// Lets new connections use another certificate, key or other settings of TLS, where ``WebSocketServerOptions/tls`` was
-  /// given. Connections that are open stay as they are.
+  /// Replaces the certificate, the key and the other TLS settings for new connections of a server with
+  /// ``WebSocketServerOptions/tls``. Open connections keep theirs.
   ///
-  /// - Throws: `NIOSSLError` if the configuration is of no use; the one before stays then.
+  /// - Throws: `NIOSSLError` if the configuration can't be used. The previous one stays in use then.
   public func updateTLS(_ configuration: TLSConfiguration) throws { try core.setTLS(configuration) }
 
-  /// Begins to shut down; ``run()`` returns when that is done.
+  /// Begins the shutdown. ``run()`` returns when it is complete.
   public func shutDown() { core.beginShutdown() }
 }
 
-/// A place where a server listens.
+/// Where a server listens.
 public enum WebSocketListener: Sendable, Hashable, CustomStringConvertible {
-  /// An interface, by an address or a name of it, and a TCP port; 0 for one of the system's choice.
+  /// A TCP port on an interface given by address or name. Port 0 lets the system choose one.
   case host(String, port: Int)
-  /// A Unix domain socket. A socket that was left there is replaced; it is removed when the server ends.
+  /// A Unix domain socket. An existing socket at this path is replaced; the server removes its socket when it ends.
   case unix(path: String)
-  /// A socket that listens already, handed down by a supervisor, by its descriptor.
+  /// The descriptor of a socket that is already listening, inherited from a supervisor.
   case inherited(descriptor: CInt)
 
-  /// The place.
+  /// The listener as text: host and port, path, or descriptor.
   public var description: String {
     switch self {
     case .host(let host, let port): "\(host):\(port)"
@@ -98,18 +104,18 @@ public enum WebSocketListener: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// A server could not listen.
+/// The error that a server throws if it can't listen.
 public struct WebSocketListenError: Error, CustomStringConvertible {
-  /// Where.
+  /// The listener that failed.
   public let listener: WebSocketListener
-  /// Why: a port in use, no permission.
+  /// The underlying error, for example because the port is in use or permission is missing.
   public let cause: any Error
 
-  /// The place and the cause.
+  /// The listener and the cause.
   public var description: String { "cannot listen on \(listener): \(cause)" }
 }
 
-/// ``WebSocketServer/run()`` was called a second time.
+/// The error thrown when ``WebSocketServer/run()`` is called a second time.
 public struct WebSocketServerAlreadyRun: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.
   public var description: String { "a server runs once: make another one" }
