@@ -3,8 +3,8 @@
 #if NIO
 package import WSProto
 
-/// Is told of the pings and pongs that a connection receives. They are answered and measured without it; the command shows
-/// them.
+/// Observes the pings and pongs that a connection receives. They are answered and measured without it; the command-line
+/// tool displays them.
 package final class ControlFrameObserver: Sendable, Hashable {
   /// A control frame other than Close (RFC 6455 §5.5.2, §5.5.3).
   package enum Frame: Sendable {
@@ -12,7 +12,7 @@ package final class ControlFrameObserver: Sendable, Hashable {
     case pong(Bytes)
   }
 
-  /// Called on the event loop with the frame, and how many messages came before it on this connection.
+  /// Called on the event loop with the frame, and with the number of messages that this connection received before it.
   package let observe: @Sendable (Frame, _ messagesBefore: Int) -> Void
 
   package init(_ observe: @escaping @Sendable (Frame, _ messagesBefore: Int) -> Void) {

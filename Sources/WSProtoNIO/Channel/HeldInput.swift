@@ -4,36 +4,36 @@
 import NIOCore
 import WSProto
 
-/// What was read and is not run yet, since the delegate has no room for more messages.
+/// Input that was read but isn't processed yet, because the delegate has no room for more messages.
 ///
-/// Only where messages are compressed: a read of 64 KiB may hold 64 MiB of them then (RFC 7692), so that those of a read
-/// loop are too many to be made at once. Without compression they take what the read has taken.
+/// Needed only if messages are compressed: 64 KiB of input may then inflate to 64 MiB of messages (RFC 7692), too many
+/// to produce at once. Without compression, messages take no more memory than the input itself.
 struct HeldInput {
-  /// From how many bytes of messages on these are handed on before the next one is made.
+  /// The size in bytes from which on a batch of messages is delivered before further input is processed.
   static let maxBatchBytes = 256 << 10
 
-  /// How many such batches are made when the transport has ended.
+  /// The maximum number of such batches once the transport has ended.
   static let maxBatchesAtEnd = 16
 
   /// The bytes of the messages that wait for the end of the read loop.
   var batchBytes = 0
-  /// The core has bytes that were not run.
+  /// Whether the core holds bytes that aren't processed yet.
   var isCoreHolding = false
-  /// What was read after those.
+  /// Reads that came after those bytes.
   var reads: [ByteBuffer] = []
-  /// The core runs bytes now; nothing may be given to it.
+  /// Whether the core is processing bytes. It must not be given more meanwhile.
   var isReceiving = false
 
-  /// Whether there is anything.
+  /// Whether nothing is held.
   var isEmpty: Bool { !isCoreHolding && reads.isEmpty }
 
-  /// Forgets what is left: the connection has ended.
+  /// Discards the remaining input when the connection has ended.
   mutating func drop() {
     isCoreHolding = false
     reads = []
   }
 
-  /// What to give to the core next, no byte for what it has itself; `nil` if there is nothing.
+  /// The next input for the core: an empty buffer if the core itself holds bytes, or `nil` if nothing is held.
   mutating func next() -> ByteBuffer? {
     guard isCoreHolding else { return reads.isEmpty ? nil : reads.removeFirst() }
     isCoreHolding = false
@@ -41,26 +41,26 @@ struct HeldInput {
   }
 }
 
-/// The messages of a read loop are to be handed on before further ones are made.
+/// Thrown to interrupt the core: the messages so far must be delivered before further ones are produced.
 struct BatchFull: Error {}
 
 extension WebSocketChannelHandler {
-  /// Whether the messages so far are to be handed on before there are more.
+  /// Whether the messages so far must be delivered before further ones are produced.
   var isBatchFull: Bool {
     held.batchBytes >= HeldInput.maxBatchBytes && closed == nil && !connection.extensions.isEmpty
   }
 
-  /// Takes a read: runs it, as far as there is room.
+  /// Receives a read in order, and processes it as far as there is room.
   func receiveInOrder(_ read: ByteBuffer) {
     guard held.isEmpty else { return held.reads.append(read) }
     receive(read)
     runHeld()
   }
 
-  /// Runs what was held back, as far as there is room.
+  /// Processes held input as far as there is room.
   func runHeld() {
     guard !held.isEmpty, !held.isReceiving, !isPaused else { return }
-    // Until now, silence was this end's own doing, whether the timer has seen that or not.
+    // Until now, this end caused the silence, whether the timer has noticed that or not.
     if isHoldingReads { deadlines.receivedBytes(at: now) }
     let wasReading = isReading
     isReading = true
@@ -69,9 +69,9 @@ extension WebSocketChannelHandler {
     if !wasReading { endReadLoop() }
   }
 
-  /// The transport has ended: runs what was held back, whether there is room or not, but no more than a few batches.
+  /// Processes held input after the transport has ended: regardless of room, but only a few batches.
   ///
-  /// - Returns: whether that is all; if not, the connection has ended without a Close.
+  /// - Returns: Whether everything was processed. If not, the connection ends without a Close.
   func runHeldToEnd() -> Bool {
     // Without them nothing waits; a handler behind has closed the channel while it was handed messages.
     guard delegate != nil || receiver != nil, !held.isReceiving else { return held.isEmpty }

@@ -3,38 +3,38 @@
 #if NIO
 import Synchronization
 
-/// A bound on the memory for messages under way over many connections: those that have begun to arrive and are not
-/// complete.
+/// A limit on the memory for the incomplete incoming messages of many connections together.
 ///
-/// ``WebSocketOptions/maxMessageBytes`` bounds one connection; a thousand peers, each of which stops one byte short of it,
-/// would hold a thousand times as much. Beyond this bound the connection that asks for more is closed with 1013.
+/// ``WebSocketOptions/maxMessageBytes`` limits one connection. A thousand peers that each stop one byte short of it
+/// would hold a thousand times as much. A connection that needs more memory than this budget has left is closed with
+/// 1013.
 public final class MemoryBudget: Sendable {
-  /// The most bytes.
+  /// The maximum number of bytes.
   public let limit: Int
   private let used = Atomic<Int>(0)
 
-  /// A budget of `limit` bytes.
+  /// Creates a budget of `limit` bytes.
   public init(limit: Int) { self.limit = max(0, limit) }
 
-  /// How many bytes are taken now.
+  /// The number of bytes in use.
   public var usedBytes: Int { used.load(ordering: .relaxed) }
 
-  /// Takes `count` bytes, if there are so many.
+  /// Takes `count` bytes. Returns false if fewer are left.
   func take(_ count: Int) -> Bool {
     let before = used.add(count, ordering: .relaxed).oldValue
-    // Neither term is near the end of `Int`: the bytes exist, or were refused.
+    // The sum can't overflow: `before` counts bytes that exist or are about to be refused.
     if before + count <= limit { return true }
     used.subtract(count, ordering: .relaxed)
     return false
   }
 
-  /// Takes `count` bytes if more than half of all is left: for what can do without.
+  /// Takes `count` bytes for an optional purpose, if more than half of the budget stays free. Returns false if not.
   func takeSpare(_ count: Int) -> Bool {
     guard usedBytes + count <= limit / 2 else { return false }
     return take(count)
   }
 
-  /// Gives back `count` bytes that were taken.
+  /// Returns `count` bytes to the budget.
   func give(_ count: Int) { used.subtract(count, ordering: .relaxed) }
 }
 #endif

@@ -3,24 +3,24 @@
 #if NIO
 import NIOCore
 
-/// A message, or a part of one: of a text whole characters.
+/// A message or a part of one. A part of a text message holds whole characters.
 struct MessagePart: Sendable {
   let message: WebSocketMessage
-  /// The message has no further parts.
+  /// Whether this is the last part of its message.
   let isLast: Bool
 
-  /// What it takes in memory, about: the smallest ones are not free.
+  /// The approximate memory it takes: even the smallest message isn't free.
   var cost: Int { message.bytes.readableBytes + 64 }
 }
 
-/// A message that comes in several reads or frames, put together in the buffer that is given out.
+/// Assembles a message that comes in several reads or frames, in the buffer that is handed out.
 struct MessageAssembly: ~Copyable {
   private let kind: WebSocketMessage.Kind
   private var bytes = ByteBuffer()
   private let budget: MemoryBudget?
 
-  /// The most bytes that a message may have, whatever the options say: the size of a `ByteBuffer` has 32 bits, and
-  /// growing it further traps.
+  /// The maximum size of a message, whatever the options say: `ByteBuffer` has 32-bit sizes, and growing it further
+  /// traps.
   static let maxBytes = 1 << 31
 
   init(_ kind: WebSocketMessage.Kind, budget: MemoryBudget?) {
@@ -28,7 +28,7 @@ struct MessageAssembly: ~Copyable {
     self.budget = budget
   }
 
-  /// Appends a part; false if there is no memory for it. The core has counted it against the limit of a message.
+  /// Appends a part. Returns false if there is no memory for it. The core has already checked the limit on one message.
   mutating func append(_ part: RawSpan) -> Bool {
     guard part.byteCount <= Self.maxBytes - bytes.readableBytes, budget?.take(part.byteCount) ?? true else {
       return false
@@ -37,7 +37,7 @@ struct MessageAssembly: ~Copyable {
     return true
   }
 
-  /// The message, which has its last part.
+  /// Returns the complete message, after its last part was appended.
   consuming func finish() -> WebSocketMessage { WebSocketMessage(kind, unchecked: bytes) }
 
   deinit { budget?.give(bytes.readableBytes) }

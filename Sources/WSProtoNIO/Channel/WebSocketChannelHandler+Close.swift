@@ -4,7 +4,7 @@
 import NIOCore
 import WSProto
 
-// The deadlines and the end of the connection.
+// Deadlines, and the end of the connection.
 extension WebSocketChannelHandler {
   /// The event loop's time.
   var now: Duration {
@@ -13,13 +13,13 @@ extension WebSocketChannelHandler {
 
   // MARK: Deadlines
 
-  /// Does what is due. After anything that may have moved the connection's state, and when the timer fires.
+  /// Does what is due. Called after everything that may have changed the connection's state, and when the timer fires.
   func advance() {
     guard let context, closed == nil || connection.state == .closed else { return }
     while let action = deadlines.advance(to: now, state: connection.state) {
       switch action {
-      // Where the transport takes nothing, an earlier ping waits already. This one counts as sent: no sign of life since is
-      // silence all the same.
+      // If the transport isn't writable, an earlier ping is still waiting. This one counts as sent, so a lack of any
+      // sign of life afterwards still counts as silence.
       case .sendPing(let ping): if context.channel.isWritable { try? send(.ping(ping)) }
       case .sendClose(let close, let cause): self.close(close, cause: .deadline(cause))
       case .dropTransport(let cause): return drop(.deadline(cause))
@@ -28,7 +28,7 @@ extension WebSocketChannelHandler {
     schedule(context)
   }
 
-  /// One timer: what is received puts the deadline off, and the timer asks again when it fires.
+  /// Schedules the only timer. Received bytes postpone the deadline; the timer checks it again when it fires.
   private func schedule(_ context: ChannelHandlerContext) {
     guard let next = deadlines.nextDeadline, context.channel.isActive else { return }
     if let timerDeadline {
@@ -37,7 +37,7 @@ extension WebSocketChannelHandler {
     }
     timerDeadline = next
     let time = NIODeadline(clampedUptime: next)
-    // Fails where the event loop is shutting down: nothing is due then.
+    // Fails if the event loop is shutting down. Nothing is due then.
     timer = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: Timer(handler: self))
   }
 
@@ -50,7 +50,7 @@ extension WebSocketChannelHandler {
   private func timerFired() {
     timer = nil
     timerDeadline = nil
-    // Bytes that this end doesn't read are no silence of the peer's.
+    // If this end isn't reading, the peer isn't to blame for the silence.
     if isHoldingReads { deadlines.receivedBytes(at: now) }
     advance()
     flushOutput()
@@ -60,37 +60,36 @@ extension WebSocketChannelHandler {
 
   /// Begins the closing handshake, if messages still flow.
   ///
-  /// - Throws: `LocalProtocolError` if the Close is not legal, or one was sent before.
+  /// - Throws: `LocalProtocolError` if the Close is invalid, or if one was sent before.
   func beginClose(_ close: CloseConnection, cause: WebSocketClosed.Cause) throws(LocalProtocolError) {
     try send(.closeConnection(close))
     localCause = localCause ?? cause
-    // The peer's Close is to be read, whoever takes what comes before it.
+    // Reading must continue to the peer's Close, whether or not anyone takes the messages before it.
     resumeReading()
   }
 
-  /// Closes for a reason of this end's own. The deadline of the closing handshake runs from now on.
+  /// Closes the connection for a reason of this end. The deadline of the closing handshake starts now.
   func close(_ close: CloseConnection, cause: WebSocketClosed.Cause) {
     guard closed == nil else { return }
-    // Fails if a Close was sent before: the end is under way then.
+    // Fails if a Close was sent before. The connection is ending then anyway.
     try? beginClose(close, cause: cause)
     advance()
     flushOutput()
   }
 
-  /// - Parameter callback: called at the end of the connection, with what the peer's Close has said, or with `nil` if none
-  ///   came.
+  /// - Parameter callback: Called when the connection ends, with the peer's Close, or with `nil` if none came.
   func whenClosed(_ callback: @escaping (CloseConnection?) -> Void) {
     if let closed { return callback(closed.peerClose) }
     closeCallbacks.append(callback)
   }
 
-  /// Ends the transport without waiting for anything.
+  /// Ends the transport immediately.
   func drop(_ cause: WebSocketClosed.Cause) {
     localCause = localCause ?? cause
     context?.close(promise: nil)
   }
 
-  /// The peer's Close, its violation of the protocol, or the end of the transport.
+  /// Handles the peer's Close, its protocol violation, or the end of the transport.
   func receivedClose(_ code: CloseReason, _ reason: String) {
     let cause: WebSocketClosed.Cause
     if let localCause {
@@ -100,29 +99,29 @@ extension WebSocketChannelHandler {
     } else {
       cause = code == .abnormalClosure ? .transport(transportError) : .peer
     }
-    // What came in the same read is answered before the Close, as far as that is a matter of this moment.
+    // What came in the same read is answered before the Close, if it can be answered immediately.
     if connection.state == .remoteClosing {
       deliver()
       delegate?.willClose()
     }
     if connection.state == .remoteClosing {
-      // Legal in this state; the code is one that the core has read, or has chosen.
+      // Always legal in this state, with a code that the core has read or chosen.
       try? send(.closeConnection(CloseConnection(code: code, reason: reason).response()))
     }
     finish(WebSocketClosed(code: code, reason: reason, cause: cause))
   }
 
-  /// The end of the connection, once.
+  /// Ends the connection, once.
   func finish(_ end: WebSocketClosed) {
     guard closed == nil else { return }
-    // Messages that came before it come first.
+    // Deliver the messages that came before the end first.
     deliver()
     closed = end
     latePong = nil
     held.drop()
-    // The memory of a message that stays incomplete, which others can have.
+    // Frees the memory of an incomplete message for other connections.
     assembly = nil
-    // The end of the transport is to be read.
+    // Reading must continue to the end of the transport.
     resumeReading()
     pings.end(end)
     let callbacks = closeCallbacks
@@ -132,20 +131,20 @@ extension WebSocketChannelHandler {
     tell(.closed(end))
   }
 
-  /// The server ends the transport first (RFC 6455 §7.1.1), behind everything that was sent. The client waits for that,
-  /// up to a deadline.
+  /// Ends the transport from the server's side after everything that was sent (RFC 6455 §7.1.1). The client waits for
+  /// that, up to a deadline.
   func endOutputIfClosed() {
     guard connection.state == .closed, connection.type == .server, !hasEndedOutput, let context else {
       return
     }
     hasEndedOutput = true
     let promise = context.eventLoop.makePromise(of: Void.self)
-    // A transport that has no direction of its own, or has ended already.
+    // The transport can't be half-closed, or has ended already.
     promise.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
     context.close(mode: .output, promise: promise)
   }
 
-  /// Tells the handlers behind, if they are there to be told.
+  /// Fires an event to the later handlers, if the messages go to them.
   func tell(_ event: WebSocketEvent) {
     guard delegate == nil else { return }
     if let receiver { return receiver.received(event, on: self) }
@@ -154,7 +153,7 @@ extension WebSocketChannelHandler {
 }
 
 extension WebSocketClosed {
-  /// What the peer's Close has said; `nil` if none came.
+  /// The peer's Close; `nil` if none came.
   var peerClose: CloseConnection? {
     if case .violation = cause { return nil }
     return code == .abnormalClosure ? nil : CloseConnection(code: code, reason: reason)

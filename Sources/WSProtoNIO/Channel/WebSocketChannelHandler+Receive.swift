@@ -4,7 +4,7 @@
 public import NIOCore
 import WSProto
 
-// Receiving: bytes become messages, which are handed on once a read loop.
+// Receiving: bytes become messages, which are delivered once per read loop.
 extension WebSocketChannelHandler {
   public func read(context: ChannelHandlerContext) {
     if isPaused { holdsRead = true } else { ask(context) }
@@ -14,13 +14,13 @@ extension WebSocketChannelHandler {
     hasAskedForBytes = true
     if !isAwaitingBytes {
       isAwaitingBytes = true
-      // Until now, silence was this end's own doing.
+      // Until now, this end caused the silence.
       deadlines.receivedBytes(at: now)
     }
     context.read()
   }
 
-  /// The delegate has room again.
+  /// Continues reading once the delegate has room again.
   func resumeReading() {
     isPaused = false
     runHeld()
@@ -29,13 +29,13 @@ extension WebSocketChannelHandler {
     if let context { ask(context) }
   }
 
-  /// Whether silence is this end's own doing: reads are held back, by the delegate or by a handler behind.
+  /// Whether this end causes the silence, because the delegate or another handler holds reads back.
   ///
-  /// A peer that dies meanwhile is found by the transport: pings go on, and what is sent to a dead peer is never
+  /// If the peer dies meanwhile, the transport notices it: pings continue, and what is sent to a dead peer is never
   /// acknowledged.
   var isHoldingReads: Bool { !isAwaitingBytes }
 
-  /// Runs what the transport has read, up to a batch of messages.
+  /// Processes what the transport has read, up to one batch of messages.
   func receive(_ read: ByteBuffer) {
     // A server's core unmasks in place, and NIO still has a hand on what it has read: writing there would copy all of it
     // first. So does what is nearly empty, as messages would hold all of its memory. A receiver gets nothing to hold.
@@ -47,24 +47,24 @@ extension WebSocketChannelHandler {
       try bytes.withUnsafeReadableBytes { (window) throws(BatchFull) in
         held.isReceiving = true
         defer { held.isReceiving = false }
-        // A copy is nobody else's yet, so writing to its readable bytes changes nothing that is seen; what a server sends is
-        // not masked, so that a client's core leaves it alone or fails at the header (RFC 6455 §5.1).
+        // A copy isn't shared yet, so writing to its readable bytes has no visible effect. A server doesn't mask what
+        // it sends, so a client's core leaves the bytes alone or fails at the frame header (RFC 6455 §5.1).
         try connection.receive(UnsafeMutableRawBufferPointer(mutating: window)) { (event) throws(BatchFull) in
           take(event, in: bytes)
           if isBatchFull { throw BatchFull() }
         }
       }
     } catch {
-      // The core keeps the bytes behind the last message.
+      // The core keeps the bytes after the last message.
       held.isCoreHolding = true
       deliver()
     }
   }
 
-  /// Gives the messages from index `first` on memory of their own, where they are little of the read that they share:
-  /// the bytes of control frames, or of a message under way, would be held with them, and counted by nobody.
+  /// Copies the messages from index `first` on if they are only a small part of the read whose memory they share.
+  /// Otherwise they would keep the bytes of control frames and of incomplete messages alive, which no limit counts.
   private func unshare(from first: Int, _ bytes: ByteBuffer) {
-    // Where a Close has come, they were handed on.
+    // After a Close, they have been delivered already.
     guard first < batch.count else { return }
     let count = batch[first...].reduce(0) { $0 + $1.message.bytes.readableBytes }
     guard count < bytes.storageCapacity / 4 else { return }
@@ -106,7 +106,7 @@ extension WebSocketChannelHandler {
     }
   }
 
-  /// Takes a message or a part of one.
+  /// Receives a message or a part of one.
   private func take(
     _ kind: WebSocketMessage.Kind,
     _ part: RawSpan,
@@ -143,20 +143,20 @@ extension WebSocketChannelHandler {
     held.batchBytes += part.cost
   }
 
-  /// Hands on what this read loop has brought, then does what is due and flushes.
+  /// Delivers what this read loop received, then does what is due and flushes.
   func endReadLoop() {
     deliver()
     delegate?.endReadLoop()
     receiver?.readComplete(on: self)
     advance()
-    // A deadline may have closed, and so have run what was held back.
+    // If a deadline closed the connection, held input may have been processed.
     deliver()
     delegate?.endReadLoop()
     isReading = false
     flushOutput()
   }
 
-  /// Hands on the messages so far.
+  /// Delivers the messages so far.
   func deliver() {
     if receiver != nil { pauseWhileUnwritable() }
     guard !batch.isEmpty else { return }
@@ -164,7 +164,7 @@ extension WebSocketChannelHandler {
     batch = []
     held.batchBytes = 0
     if let delegate {
-      // While this end closes, it reads on for the peer's Close.
+      // After this end has sent a Close, it continues reading to the peer's Close.
       let isClosing = localCause != nil
       isPaused = !delegate.received(messages, isClosing: isClosing, inReadLoop: isReading) && !isClosing
     } else if let context {

@@ -4,9 +4,9 @@
 public import NIOCore
 import WSProto
 
-// Sending: frames go into one buffer, which is written and flushed once a read loop, or once a batch.
+// Sending: frames go into one buffer, which is written and flushed once per read loop or once per batch.
 extension WebSocketChannelHandler {
-  /// A buffer of so many bytes is handed to the channel before a frame goes into the next one.
+  /// From this size in bytes on, a buffer is written to the channel before another frame is begun.
   private static let outputChunk = 64 << 10
 
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -38,7 +38,7 @@ extension WebSocketChannelHandler {
 
   // MARK: Frames
 
-  /// Appends a message, or a part of one.
+  /// Appends a message or a part of one.
   func send(
     _ message: WebSocketMessage,
     isLast: Bool = true,
@@ -52,7 +52,7 @@ extension WebSocketChannelHandler {
         case .binary:
           try connection.sendBytes(bytes.bytes, messageFinished: isLast, compress: compress, into: &room)
         case .text:
-          // Valid: a text message is made of a string, or was validated when it came.
+          // Valid UTF-8: a text message is made from a string, or was validated when it was received.
           let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
           try connection.sendText(text, messageFinished: isLast, compress: compress, into: &room)
         }
@@ -110,23 +110,24 @@ extension WebSocketChannelHandler {
 
   /// Sends a ping.
   ///
-  /// - Parameter completion: gets the round trip's time, or the end of the connection if that comes before the answer.
+  /// - Parameter completion: Called with the round-trip time, or with the end of the connection if that comes before
+  ///   the pong.
   func ping(_ completion: @escaping (Result<Duration, WebSocketClosed>) -> Void) throws(LocalProtocolError) {
     try send(.ping(Ping(payload: pings.nextPayload)))
     pings.sent(at: now, completion)
   }
 
-  /// Answers a ping, or the latest of those that came while the transport takes nothing (RFC 6455 §5.5.3).
+  /// Answers a ping. While the transport isn't writable, only the latest ping is kept for an answer (RFC 6455 §5.5.3).
   func answerPing(_ ping: Ping) {
     guard context?.channel.isWritable == true else {
       latePong = ping
       return
     }
-    // Not sent after a Close.
+    // Fails after a Close, when no pong is sent.
     try? send(.pong(ping.response()))
   }
 
-  /// A pong came.
+  /// Handles a pong.
   func receivedPong(_ payload: RawSpan) {
     let now = now
     if let roundTrip = deadlines.receivedPong(payload, at: now) {
@@ -150,7 +151,7 @@ extension WebSocketChannelHandler {
 
   // MARK: The channel
 
-  /// Writes and flushes what was sent; inside of a read loop, at its end.
+  /// Writes and flushes the output; within a read loop, that waits for its end.
   func flushOutput() {
     guard !isReading, let context else { return }
     writeOutput()
@@ -188,7 +189,7 @@ extension WebSocketChannelHandler {
   }
 }
 
-/// Pings of the user's that have no answer yet, the oldest first.
+/// The application's unanswered pings, the oldest first.
 struct PingsUnderWay {
   private struct Sent {
     let number: UInt64
@@ -199,18 +200,18 @@ struct PingsUnderWay {
   private var sent: [Sent] = []
   private var last: UInt64 = 0
 
-  /// The payload of the next ping: its number in 8 bytes. The keepalive's have 12.
+  /// The payload of the next ping: its number in 8 bytes. Keepalive pings have 12 bytes.
   var nextPayload: Bytes {
     withUnsafeBytes(of: (last + 1).bigEndian) { Bytes(copying: $0) }
   }
 
-  /// The ping of `nextPayload` was sent.
+  /// Records that the ping with `nextPayload` was sent.
   mutating func sent(at time: Duration, _ completion: @escaping (Result<Duration, WebSocketClosed>) -> Void) {
     last += 1
     sent.append(Sent(number: last, time: time, completion: completion))
   }
 
-  /// A pong came. It answers earlier pings, too (RFC 6455 §5.5.3).
+  /// Handles a pong, which answers all earlier pings, too (RFC 6455 §5.5.3).
   mutating func answered(_ payload: RawSpan, at time: Duration) {
     guard !sent.isEmpty, payload.byteCount == 8 else { return }
     let number = UInt64(bigEndian: payload.unsafeLoadUnaligned(as: UInt64.self))
@@ -220,7 +221,7 @@ struct PingsUnderWay {
     for ping in answered { ping.completion(.success(time - ping.time)) }
   }
 
-  /// The connection has ended.
+  /// Fails all pings when the connection ends.
   mutating func end(_ closed: WebSocketClosed) {
     let lost = sent
     sent = []

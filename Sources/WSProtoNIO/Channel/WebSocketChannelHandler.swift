@@ -4,8 +4,8 @@
 public import NIOCore
 public import WSProto
 
-/// A WebSocket connection whose opening handshake is done, in a NIO pipeline: bytes on its inner side, whole messages on
-/// its outer one (RFC 6455 §5–§7).
+/// Runs a WebSocket connection in a NIO pipeline after its opening handshake: bytes on the transport's side, whole
+/// messages on the application's side (RFC 6455 §5–§7).
 ///
 /// ```swift
 /// import NIOCore
@@ -20,14 +20,14 @@ public import WSProto
 /// }
 /// ```
 ///
-/// It answers pings and Closes, sends pings of its own, keeps the deadlines on the event loop's clock, and ends the
-/// transport. What happened besides messages comes as a ``WebSocketEvent`` in `userInboundEventTriggered`; the last one
-/// is `.closed`.
+/// The handler answers pings and Closes, sends keepalive pings, enforces deadlines by the event loop's clock, and ends
+/// the transport. It reports everything except messages as a ``WebSocketEvent`` in `userInboundEventTriggered`; the
+/// last event is `.closed`.
 ///
-/// Messages of one read loop come together, at its end, and what is written while they are handed on is flushed once,
-/// behind them. Backpressure is the pipeline's own: hold `read` back to stop the peer, look at `isWritable` before you
-/// write. The handler never answers pings faster than the transport takes the answers: where it isn't writable, one pong
-/// waits, that for the latest ping (RFC 6455 §5.5.3).
+/// The handler delivers the messages of a read loop together at its end. What is written during that delivery is
+/// flushed once, afterwards. Backpressure works as elsewhere in NIO: hold back `read` to slow the peer down, and check
+/// `isWritable` before you write. The handler doesn't answer pings faster than the transport takes the answers: while
+/// the channel isn't writable, one pong waits, the one for the latest ping (RFC 6455 §5.5.3).
 ///
 /// Where an object of yours takes all messages, ``receiver`` is faster than handlers behind. Tasks rather than handlers are
 /// served by ``WebSocket``.
@@ -39,7 +39,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 
   let connection: Connection
   let budget: MemoryBudget?
-  /// Takes the messages in place of the handlers behind.
+  /// Receives the messages instead of the later handlers.
   let delegate: (any WebSocketChannelDelegate)?
   /// Takes the messages in place of the handlers behind, without a ``WebSocketMessage`` each. Default `nil`. Set it on the
   /// event loop before the first message can come, in an upgrader's closure for example.
@@ -49,30 +49,31 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   // Receiving.
   /// The messages of this read loop, whole unless `deliversParts`.
   var batch: [MessagePart] = []
-  /// The delegate gets parts of messages as they come.
+  /// Whether the delegate receives parts of messages as they come.
   let deliversParts: Bool
   var assembly: MessageAssembly?
-  /// A message was refused in its middle: what follows is no message any more.
+  /// Whether a message was refused before its end, so that the rest must not be taken for a message.
   var dropsMessages = false
-  /// What waits for the delegate to have room, where messages are compressed.
+  /// Input that waits until the delegate has room; only with compression.
   var held = HeldInput()
-  /// A read loop, or the delivery of its messages, is under way: flushing waits for its end.
+  /// Whether a read loop or the delivery of its messages is running. Flushing waits for its end.
   var isReading = false
-  /// The delegate has enough: reads are held back.
+  /// Whether the delegate has no room, so that reads are held back.
   var isPaused = false
   var holdsRead = false
-  /// The transport was asked for bytes and has not brought them yet, or nobody asks it, as in an embedded channel.
+  /// Whether the transport was asked for bytes and hasn't delivered any yet. Also true if it is never asked, as in an
+  /// embedded channel.
   var isAwaitingBytes = true
   var hasAskedForBytes = false
 
   // Sending.
-  /// Frames that are not written to the channel yet.
+  /// Frames that aren't written to the channel yet.
   var output = ByteBuffer()
   /// The payload of a large message, whose header `output` ends with.
   var outputPayload: ByteBuffer?
   /// Succeeds with the next write of `output`.
   var outputPromise: EventLoopPromise<Void>?
-  /// A pong that waits for the transport.
+  /// The ping whose pong waits until the transport is writable.
   var latePong: Ping?
   var pings = PingsUnderWay()
 
@@ -80,25 +81,26 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   var deadlines: Deadlines
   var timer: NIOScheduledCallback?
   var timerDeadline: Duration?
-  /// Why this end has sent a Close, or given up.
+  /// Why this end sent a Close or gave up.
   var localCause: WebSocketClosed.Cause?
   var transportError: String?
   var closed: WebSocketClosed?
   var closeCallbacks: [(CloseConnection?) -> Void] = []
   var hasEndedOutput = false
 
-  /// Is told of pings and pongs.
+  /// Observes pings and pongs.
   var observer: ControlFrameObserver?
-  /// How many messages have come.
+  /// The number of messages received.
   var messageCount = 0
 
-  /// A handler for an open connection, to be added to its channel's pipeline on the event loop.
+  /// Creates a handler for an open connection. Add it to the channel's pipeline on the event loop.
   ///
   /// - Parameters:
-  ///   - connection: as `ServerNegotiation` or `ClientNegotiation` gives it. Its configuration delivers messages in parts,
-  ///     the default: the handler puts them together. Nothing else may use it.
-  ///   - timeouts: the deadlines. That of the opening handshake is over.
-  ///   - budget: what messages under way over all connections that share it may take; `nil` for no bound.
+  ///   - connection: The connection that `ServerNegotiation` or `ClientNegotiation` returns. Its configuration must
+  ///     deliver messages in chunks, which is the default; the handler assembles them. Nothing else may use the
+  ///     connection.
+  ///   - timeouts: The deadlines. The one of the opening handshake isn't used.
+  ///   - budget: The memory shared by the incomplete messages of several connections; `nil` for no limit.
   public convenience init(
     _ connection: Connection,
     timeouts: Timeouts = Timeouts(),
@@ -134,7 +136,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     finish(WebSocketClosed(code: .abnormalClosure, cause: localCause ?? .transport(transportError)))
     timer?.cancel()
     timer = nil
-    // What was written and never flushed.
+    // Written but never flushed.
     output = ByteBuffer()
     outputPayload = nil
     let promise = outputPromise
@@ -148,7 +150,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     context.fireChannelActive()
   }
 
-  /// Takes what came behind the handshake.
+  /// Processes bytes that came right after the handshake.
   private func start() {
     isReading = true
     receiveInOrder(ByteBuffer())
@@ -171,7 +173,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
     if runHeldToEnd() {
       connection.receiveEndOfStream { event in take(event, in: ByteBuffer()) }
     }
-    // After a Close there is no event: the end is known by then, or this end has given up before.
+    // After a Close, the core reports no event: the end is already known, or this end gave up.
     finish(WebSocketClosed(code: .abnormalClosure, cause: localCause ?? .transport(transportError)))
     timer?.cancel()
     timer = nil
@@ -179,14 +181,14 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   }
 
   public func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // The transport is of no use any more. What it was is told with the end.
+    // The transport can't be used any more. Its error becomes part of the connection's end.
     transportError = transportError ?? String(describing: error)
     context.close(promise: nil)
   }
 
   public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .some(.inputClosed) = event as? ChannelEvent {
-      // The end of the peer's direction is the end of the transport; but what came before it is answered.
+      // The end of the peer's direction ends the transport, but what came before it is answered.
       endReadLoop()
       if !hasEndedOutput { context.close(promise: nil) }
     }
@@ -194,25 +196,25 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   }
 }
 
-/// Takes what a ``WebSocketChannelHandler`` receives, on its event loop, in place of the handlers behind it.
+/// Receives what a ``WebSocketChannelHandler`` receives, on its event loop, instead of the later handlers.
 protocol WebSocketChannelDelegate: AnyObject {
-  /// The messages of a read loop. False: no more until `resumeReading`.
+  /// Receives the messages of a read loop. If this returns false, no more follow until `resumeReading`.
   ///
   /// - Parameters:
-  ///   - isClosing: this end has sent a Close: more will come, whatever is returned.
-  ///   - inReadLoop: `endReadLoop` will be called.
+  ///   - isClosing: Whether this end has sent a Close. More messages may follow then, whatever is returned.
+  ///   - inReadLoop: Whether a call of `endReadLoop` follows.
   func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool
-  /// All that a read loop has brought was handed on: what is sent now goes out with one flush.
+  /// Called after all messages of a read loop were delivered. What is sent now goes out in one flush.
   func endReadLoop()
-  /// The peer has closed or failed, and this end's Close goes out next: the last moment to send something.
+  /// Called when the peer has closed or failed, before this end's Close goes out: the last chance to send something.
   func willClose()
-  /// A ping of the keepalive was answered after that time.
+  /// Called when a keepalive ping is answered, with the round-trip time.
   func roundTrip(_ time: Duration)
-  /// So many bytes go to the transport.
+  /// Called before bytes are written to the transport.
   func willWrite(_ count: Int)
-  /// So many of those have left, or were lost with the transport.
+  /// Called when such bytes have left, or were lost with the transport.
   func sent(_ count: Int)
-  /// The connection has ended. The last call.
+  /// Called when the connection has ended. This is the last call.
   func ended(_ closed: WebSocketClosed)
 }
 
@@ -220,12 +222,12 @@ protocol WebSocketChannelDelegate: AnyObject {
 extension WebSocketChannelHandler: Sendable {}
 
 extension ByteBuffer {
-  /// The readable bytes in memory of their own, of just their size.
+  /// A copy of the readable bytes, without spare capacity.
   var exactCopy: ByteBuffer {
     withUnsafeReadableBytes { ByteBuffer(copying: $0.bytes) }
   }
 
-  /// A copy.
+  /// Copies the bytes of a span.
   init(copying span: RawSpan) {
     self = ByteBufferAllocator().buffer(capacity: span.byteCount)
     span.withUnsafeBytes { _ = writeBytes($0) }

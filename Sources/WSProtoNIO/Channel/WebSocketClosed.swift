@@ -3,54 +3,55 @@
 #if NIO
 public import WSProto
 
-/// How a connection has ended: thrown by what is asked of it afterwards, and by `messages` unless the end was
+/// How a connection ended. Operations on an ended connection throw it, and so does `messages` unless the end
 /// ``isOrderly``.
 public struct WebSocketClosed: Error, Sendable, Hashable {
-  /// What has ended the connection.
+  /// What ended the connection.
   public enum Cause: Sendable, Hashable {
-    /// The peer has sent a Close.
+    /// The peer sent a Close.
     case peer
-    /// This end has closed it: `close`, or the closure that had the socket has returned.
+    /// This end closed the connection: `close` was called, or the closure that uses the socket returned.
     case local
-    /// The server, or the client, shuts down.
+    /// The server or the client shut down.
     case shutdown
-    /// The closure that had the socket has thrown.
+    /// The closure that uses the socket threw an error.
     case handlerFailed
-    /// A message in parts was begun and can't be completed: its sender has failed, or was cancelled.
+    /// A message sent in parts was begun and can't be completed, because its sender failed or was cancelled.
     case messageUnfinished
-    /// The peer has violated the protocol or a limit (RFC 6455 §7.1.7).
+    /// The peer violated the protocol or a limit (RFC 6455 §7.1.7).
     case violation(ParseFailed)
-    /// The peer was too slow with what a deadline was set for.
+    /// The peer missed a deadline.
     case deadline(Deadlines.Cause)
-    /// The peer takes less than it is sent: so many bytes were waiting; see ``SlowConsumerPolicy``.
+    /// The peer reads more slowly than this end sends; the value is the number of bytes that were waiting. See
+    /// ``SlowConsumerPolicy``.
     case slowConsumer(unsentBytes: Int)
-    /// The peer has sent more than it may in a second; see ``WebSocketOptions/rateLimit``.
+    /// The peer sent more per second than it may; see ``WebSocketOptions/rateLimit``.
     case rateLimit
-    /// The connection has lasted for as long as it may; see ``WebSocketServerLimits/maxLifetime``.
+    /// The connection reached its maximum lifetime; see ``WebSocketServerLimits/maxLifetime``.
     case lifetime(limit: Duration)
-    /// The messages under way over all connections have reached this many bytes; see ``MemoryBudget``.
+    /// The incomplete messages of all connections reached this number of bytes; see ``MemoryBudget``.
     case outOfMemory(limit: Int)
-    /// The transport has ended without a Close; with the error of the transport, if there was one.
+    /// The transport ended without a Close. The value is the transport's error, if there was one.
     case transport(String?)
   }
 
-  /// The code of the peer's Close: 1005 where it had none, 1006 where no Close came (RFC 6455 §7.1.5, §7.4.1). For a
-  /// violation, the code that it was answered with.
+  /// The code of the peer's Close: 1005 if it had none, 1006 if no Close came (RFC 6455 §7.1.5, §7.4.1). After a
+  /// violation, the code that this end answered with.
   public let code: CloseReason
-  /// The reason of that Close; `nil` for none. Of the peer's choice: escape it before you show it.
+  /// The reason in that Close; `nil` if there was none. The peer chooses it: escape it before you display it.
   public let reason: String?
-  /// What has ended the connection.
+  /// What ended the connection.
   public let cause: Cause
 
-  /// An end.
+  /// Creates a value with these properties.
   public init(code: CloseReason, reason: String? = nil, cause: Cause) {
     self.code = code
     self.reason = reason?.isEmpty == true ? nil : reason
     self.cause = cause
   }
 
-  /// Whether the connection has ended as connections should: by this end, or by a Close of the peer's with 1000, with
-  /// 1001 or without a code.
+  /// Whether the connection ended regularly: this end closed it, or the peer sent a Close with 1000, with 1001 or
+  /// without a code.
   public var isOrderly: Bool {
     switch cause {
     case .local, .shutdown, .lifetime: true
@@ -63,7 +64,7 @@ public struct WebSocketClosed: Error, Sendable, Hashable {
 }
 
 extension WebSocketClosed: CustomStringConvertible {
-  /// The cause in words, with the code and the reason, cut and escaped.
+  /// The cause in words, with the code and the reason, which is truncated and escaped.
   public var description: String {
     let why =
       switch cause {

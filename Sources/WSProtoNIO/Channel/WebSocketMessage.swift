@@ -13,56 +13,56 @@ import WSProto
 /// }
 /// ```
 ///
-/// A message that was received shares the memory of the read that brought it: keep a copy of a small part of it rather
-/// than the message, where it is kept for long.
+/// A received message shares the memory of the read that brought it. To keep a small part of it for long, copy that
+/// part rather than keep the message.
 public struct WebSocketMessage: Sendable, Hashable {
-  /// What a message says of its bytes.
+  /// The type of a message.
   public enum Kind: Sendable, Hashable {
-    /// UTF-8.
+    /// UTF-8 text.
     case text
-    /// Anything.
+    /// Arbitrary bytes.
     case binary
   }
 
-  // The buffer first: `kind` stands in its last word, and `NIOAny` holds a message without a box of its own.
+  // `bytes` comes first so that `kind` fits into its last word, and `NIOAny` holds a message without a box.
 
-  /// The payload; of a text its UTF-8, which is valid.
+  /// The payload. The payload of a text message is valid UTF-8.
   public let bytes: ByteBuffer
-  /// Text or binary.
+  /// Whether the message is text or binary.
   public let kind: Kind
 
-  /// - Parameter bytes: valid UTF-8, if `kind` is `.text`.
+  /// - Parameter bytes: Valid UTF-8 if `kind` is `.text`.
   init(_ kind: Kind, unchecked bytes: ByteBuffer) {
     self.kind = kind
     self.bytes = bytes
   }
 
-  /// A text message.
+  /// Creates a text message.
   public static func text(_ text: String) -> WebSocketMessage {
     WebSocketMessage(.text, unchecked: ByteBuffer(string: text))
   }
 
-  /// A binary message of the readable bytes of `buffer`, which is not copied.
+  /// Creates a binary message from the readable bytes of `buffer`, without copying them.
   public static func binary(_ buffer: ByteBuffer) -> WebSocketMessage {
     WebSocketMessage(.binary, unchecked: buffer)
   }
 
-  /// A binary message.
+  /// Creates a binary message.
   public static func binary(_ bytes: [UInt8]) -> WebSocketMessage {
     WebSocketMessage(.binary, unchecked: ByteBuffer(bytes: bytes))
   }
 
-  /// The text, as a string of its own; `nil` for a binary message.
+  /// The text as a string; `nil` for a binary message.
   public var text: String? { kind == .text ? String(buffer: bytes) : nil }
 }
 
 extension WebSocketMessage: ExpressibleByStringLiteral {
-  /// A text message.
+  /// Creates a text message.
   public init(stringLiteral text: String) { self = .text(text) }
 }
 
 extension WebSocketMessage: CustomStringConvertible {
-  /// The text, or how many bytes there are.
+  /// The text, or the number of bytes.
   public var description: String { text ?? "binary, \(bytes.readableBytes) bytes" }
 }
 #endif
