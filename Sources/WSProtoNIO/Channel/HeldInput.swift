@@ -71,7 +71,7 @@ extension WebSocketChannelHandler {
 
   /// Processes held input after the transport has ended: regardless of room, but only a few batches.
   ///
-  /// - Returns: Whether everything was processed. If not, the connection ends without a Close.
+  /// - Returns: whether everything was processed. If not, the connection ends without a Close.
   func runHeldToEnd() -> Bool {
     // Without them nothing waits; a handler behind has closed the channel while it was handed messages.
     guard delegate != nil || receiver != nil, !held.isReceiving else { return held.isEmpty }

@@ -77,7 +77,7 @@ extension WebSocketChannelHandler {
     flushOutput()
   }
 
-  /// - Parameter callback: Called when the connection ends, with the peer's Close, or with `nil` if none came.
+  /// - Parameter callback: called when the connection ends, with the peer's Close, or with `nil` if none came.
   func whenClosed(_ callback: @escaping (CloseConnection?) -> Void) {
     if let closed { return callback(closed.peerClose) }
     closeCallbacks.append(callback)

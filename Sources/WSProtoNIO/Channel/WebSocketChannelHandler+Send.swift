@@ -110,7 +110,7 @@ extension WebSocketChannelHandler {
 
   /// Sends a ping.
   ///
-  /// - Parameter completion: Called with the round-trip time, or with the end of the connection if that comes before
+  /// - Parameter completion: called with the round-trip time, or with the end of the connection if that comes before
   ///   the pong.
   func ping(_ completion: @escaping (Result<Duration, WebSocketClosed>) -> Void) throws(LocalProtocolError) {
     try send(.ping(Ping(payload: pings.nextPayload)))

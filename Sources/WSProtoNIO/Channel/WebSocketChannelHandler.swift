@@ -96,11 +96,11 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   /// Creates a handler for an open connection. Add it to the channel's pipeline on the event loop.
   ///
   /// - Parameters:
-  ///   - connection: The connection that `ServerNegotiation` or `ClientNegotiation` returns. Its configuration must
+  ///   - connection: the connection that `ServerNegotiation` or `ClientNegotiation` returns. Its configuration must
   ///     deliver messages in chunks, which is the default; the handler assembles them. Nothing else may use the
   ///     connection.
-  ///   - timeouts: The deadlines. The one of the opening handshake isn't used.
-  ///   - budget: The memory shared by the incomplete messages of several connections; `nil` for no limit.
+  ///   - timeouts: the deadlines. The one of the opening handshake isn't used.
+  ///   - budget: the memory shared by the incomplete messages of several connections; `nil` for no limit.
   public convenience init(
     _ connection: Connection,
     timeouts: Timeouts = Timeouts(),
@@ -201,8 +201,8 @@ protocol WebSocketChannelDelegate: AnyObject {
   /// Receives the messages of a read loop. If this returns false, no more follow until `resumeReading`.
   ///
   /// - Parameters:
-  ///   - isClosing: Whether this end has sent a Close. More messages may follow then, whatever is returned.
-  ///   - inReadLoop: Whether a call of `endReadLoop` follows.
+  ///   - isClosing: whether this end has sent a Close. More messages may follow then, whatever is returned.
+  ///   - inReadLoop: whether a call of `endReadLoop` follows.
   func received(_ messages: [MessagePart], isClosing: Bool, inReadLoop: Bool) -> Bool
   /// Called after all messages of a read loop were delivered. What is sent now goes out in one flush.
   func endReadLoop()

@@ -31,7 +31,7 @@ public struct WebSocketMessage: Sendable, Hashable {
   /// Whether the message is text or binary.
   public let kind: Kind
 
-  /// - Parameter bytes: Valid UTF-8 if `kind` is `.text`.
+  /// - Parameter bytes: valid UTF-8 if `kind` is `.text`.
   init(_ kind: Kind, unchecked bytes: ByteBuffer) {
     self.kind = kind
     self.bytes = bytes

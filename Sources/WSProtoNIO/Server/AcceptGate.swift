@@ -47,7 +47,7 @@ final class AcceptGate: ChannelDuplexHandler {
   private var failures = 0
   private var pauseEnd: Scheduled<Void>?
 
-  /// - Parameter isShort: Whether the next connection would take one of the reserved descriptors.
+  /// - Parameter isShort: whether the next connection would take one of the reserved descriptors.
   init(
     _ limits: ConnectionLimits,
     isShort: @escaping () -> Bool = { Descriptors.areFew },

@@ -67,8 +67,8 @@ final class ClientLimits: Sendable {
 
   /// Whether a client may request a WebSocket now. A refused request doesn't count.
   ///
-  /// - Parameter now: The time since any fixed moment.
-  /// - Returns: Zero, or how long the client has to wait.
+  /// - Parameter now: the time since any fixed moment.
+  /// - Returns: zero, or how long the client has to wait.
   func waitForHandshake(_ address: SocketAddress?, at now: Duration) -> Duration {
     guard let handshakes, let client = Self.client(address) else { return .zero }
     return state.withLock { state in

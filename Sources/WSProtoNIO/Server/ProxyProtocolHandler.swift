@@ -60,7 +60,7 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
   private var buffer = ByteBuffer()
   private var isDone = false
 
-  /// - Parameter completion: Called once. Adds the handlers that follow, or closes the channel.
+  /// - Parameter completion: called once. Adds the handlers that follow, or closes the channel.
   init(isRequired: Bool, completion: @escaping (Outcome) -> Void) {
     self.isRequired = isRequired
     self.completion = completion

@@ -40,10 +40,10 @@ public final class WebSocketServer: Service {
   /// Creates a server that listens on one TCP port.
   ///
   /// - Parameters:
-  ///   - host: The interface, by address or name. Default: the loopback interface.
-  ///   - port: The port; 0 lets the system choose one.
-  ///   - options: The settings of the server.
-  ///   - handler: Runs once for each connection, which is closed when it returns.
+  ///   - host: the interface, by address or name. Default: the loopback interface.
+  ///   - port: the port; 0 lets the system choose one.
+  ///   - options: the settings of the server.
+  ///   - handler: runs once for each connection, which is closed when it returns.
   public convenience init(
     host: String = "127.0.0.1",
     port: Int,

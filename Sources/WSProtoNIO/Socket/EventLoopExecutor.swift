@@ -3,21 +3,21 @@
 #if NIO
 import NIOCore
 
-/// Runs the tasks of a socket on its connection's event loop, so that no message costs a change of threads.
+/// Runs the tasks of a socket on its connection's event loop, so that messages need no thread switch.
 ///
-/// Tasks that a read loop has woken run at its end: what they send goes out with the read loop's own flush.
+/// Tasks that a read loop wakes run at its end, so that what they send goes out with the read loop's own flush.
 final class EventLoopExecutor: TaskExecutor {
   private let eventLoop: any EventLoop
-  /// On the event loop only.
+  /// Used on the event loop only.
   private nonisolated(unsafe) var jobs: [UnownedJob] = []
   private nonisolated(unsafe) var isScheduled = false
-  /// `runAll` is about to be called.
+  /// Whether `runAll` is about to be called.
   private nonisolated(unsafe) var isHeld = false
-  /// How many jobs may run before the event loop looks at its descriptors again.
+  /// The number of jobs that may run before the event loop polls its descriptors again.
   private nonisolated(unsafe) var jobsLeft = jobsATurn
 
-  /// An event loop runs what it is given before it looks at its descriptors: tasks that yield for ever, or send without
-  /// ever waiting, would keep it from that.
+  /// An event loop runs the tasks it is given before it polls its descriptors. Tasks that yield forever, or send
+  /// without ever waiting, would keep it from polling.
   private static let jobsATurn = 128
   private static let pause = TimeAmount.microseconds(10)
 
@@ -42,7 +42,7 @@ final class EventLoopExecutor: TaskExecutor {
       }
       return
     }
-    // Not at once: whoever has woken the task is in the midst of something.
+    // Not immediately: the code that woke the task is still running.
     eventLoop.execute { self.runScheduled() }
   }
 
@@ -51,19 +51,19 @@ final class EventLoopExecutor: TaskExecutor {
     runAll()
   }
 
-  /// A read loop is under way on the event loop; `runAll` or `release` ends it.
+  /// Holds jobs back during a read loop, until `runAll` or `release`.
   func hold() {
     isHeld = true
     jobsLeft = Self.jobsATurn
   }
 
-  /// Runs what is there soon.
+  /// Ends the hold, and schedules the jobs that were held back.
   func release() {
     isHeld = false
     if !jobs.isEmpty { schedule() }
   }
 
-  /// Runs what is there, and what that wakes, for a while. On the event loop.
+  /// Runs the jobs that are there and those that they enqueue, up to a limit. Call it on the event loop.
   func runAll() {
     isHeld = true
     while !jobs.isEmpty, jobsLeft > 0 {

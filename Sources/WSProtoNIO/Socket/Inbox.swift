@@ -5,15 +5,15 @@ import NIOConcurrencyHelpers
 import NIOCore
 import WSProto
 
-/// The messages of a connection that nobody has taken yet: from its event loop to the task that reads them.
+/// The messages of a connection that nobody has taken yet, on their way from the event loop to the reading task.
 ///
-/// A read loop's messages come as one batch, which wakes the reader once. Beyond ``WebSocketOptions/maxUnreadBytes`` the
-/// socket isn't read any more, until half of them are taken.
+/// The messages of a read loop come as one batch, which wakes the reader once. Beyond
+/// ``WebSocketOptions/maxUnreadBytes``, the transport isn't read until half of them are taken.
 final class Inbox: Sendable {
   private let maxMessageBytes: Int
-  /// Called when there is room again, on any thread.
+  /// Called on any thread when there is room again.
   private let onRoom: @Sendable () -> Void
-  /// Called when the connection has to be closed since a message is too long, on any thread.
+  /// Called on any thread when the connection must be closed because a message is too long.
   private let onOversize: @Sendable (CloseConnection, WebSocketClosed.Cause) -> Void
   private let state: NIOLockedValueBox<InboxState>
 
@@ -30,10 +30,10 @@ final class Inbox: Sendable {
 
   // MARK: The event loop's side
 
-  /// Takes a batch.
+  /// Receives a batch.
   ///
-  /// - Parameter isBounded: from the first message on that goes beyond the bound, all are dropped rather than kept: this
-  ///   end is closing, and reads on for the peer's Close, whoever takes the messages before it.
+  /// - Parameter isBounded: whether to drop all messages from the first one on that exceeds the limit. True while this
+  ///   end is closing: it then reads on to the peer's Close, even if nobody takes the messages before it.
   /// - Returns: whether there is room for more.
   func deliver(_ batch: [MessagePart], isBounded: Bool) -> Bool {
     let (reader, hasRoom) = state.withLockedValue { state in
@@ -44,13 +44,13 @@ final class Inbox: Sendable {
     return hasRoom
   }
 
-  /// The connection has ended. What was delivered before comes first.
+  /// Ends the sequence of messages when the connection has ended. Messages delivered before come first.
   func end(_ closed: WebSocketClosed) {
     state.withLockedValue { $0.closed = closed }
     end(closed.isOrderly ? .finished : .failed(closed))
   }
 
-  /// No more messages are delivered, though the connection goes on.
+  /// Ends the sequence of messages while the connection continues.
   func stop() { end(.finished) }
 
   private func end(_ end: InboxState.End) {
@@ -61,15 +61,15 @@ final class Inbox: Sendable {
     reader?.resume()
   }
 
-  /// Whether a task waits for messages.
+  /// Whether a task is waiting for messages.
   var isWaitedFor: Bool { state.withLockedValue { $0.reader != nil } }
 
-  /// How the connection has ended; `nil` as long as it hasn't.
+  /// How the connection ended; `nil` if it hasn't.
   var closed: WebSocketClosed? { state.withLockedValue { $0.closed } }
 
   // MARK: The reader's side
 
-  /// The next message; `nil` at an orderly end.
+  /// Returns the next message, or `nil` at an orderly end.
   ///
   /// - Throws: ``WebSocketClosed``; `CancellationError` if the task is cancelled while it waits; ``MessagesInUse`` if
   ///   another task is waiting.
@@ -77,17 +77,17 @@ final class Inbox: Sendable {
     try await value { $0.nextMessage() }
   }
 
-  /// The beginning of the next message; as ``next(isolation:)``.
+  /// Returns the beginning of the next message. Otherwise like ``next(isolation:)``.
   func nextStream(
     isolation: isolated (any Actor)? = #isolation
   ) async throws -> (kind: WebSocketMessage.Kind, number: UInt64)? {
     try await value { $0.nextStream() }
   }
 
-  /// The next part of a message; `nil` behind its last one.
+  /// Returns the next part of a message, or `nil` after its last one.
   ///
-  /// - Throws: ``WebSocketClosed`` if the connection has ended in the middle; ``MessagePassedOver``; as
-  ///   ``next(isolation:)`` besides.
+  /// - Throws: ``WebSocketClosed`` if the connection ended before the message did; ``MessagePassedOver``; otherwise
+  ///   like ``next(isolation:)``.
   func nextPart(
     of stream: UInt64,
     isolation: isolated (any Actor)? = #isolation
@@ -113,32 +113,33 @@ final class Inbox: Sendable {
       case .oversize: throw oversize()
       case .wait: break
       }
-      // Not in a function of its own: a task that waits holds as much memory as its functions have.
+      // Not in a separate function: a waiting task holds the memory of all its functions.
       let number = state.withLockedValue { $0.makeNumber() }
       try await withTaskCancellationHandler {
-        // Not checked, which costs an object a wait: the state gives the reader out once.
+        // An unsafe continuation, since a checked one allocates an object per wait. The state hands out the reader only
+        // once.
         try await withUnsafeThrowingContinuation { reader in wait(reader, number) }
       } onCancel: {
-        // Not another task's, which this one has found waiting.
+        // Only this task's own wait: another task may be waiting.
         let reader = state.withLockedValue { $0.readerNumber == number ? $0.reader.take() : nil }
         reader?.resume(throwing: CancellationError())
       }
     }
   }
 
-  /// The message that is being put together has become too long.
+  /// Closes the connection because the message being assembled is too long.
   private func oversize() -> WebSocketClosed {
     let failed = ParseFailed("a message of more than \(maxMessageBytes) bytes", .messageTooBig)
     onOversize(CloseConnection(code: .messageTooBig), .violation(failed))
     return WebSocketClosed(code: .messageTooBig, cause: .violation(failed))
   }
 
-  /// Lets the reader go on when there is something to take.
+  /// Stores the reader until there is something to take, or resumes it right away.
   private func wait(_ reader: UnsafeContinuation<Void, any Error>, _ number: UInt64) {
     let result: Result<Void, any Error>? = state.withLockedValue { state in
       if state.reader != nil { return .failure(MessagesInUse()) }
       if state.hasNews { return .success(()) }
-      // Cancelled before this: the handler has found nobody waiting.
+      // Cancelled before this point, when the cancellation handler found no reader.
       if Task.isCancelled { return .failure(CancellationError()) }
       state.reader = reader
       state.readerNumber = number

@@ -4,7 +4,7 @@
 import NIOCore
 import WSProto
 
-/// What an ``Inbox`` guards: the parts that nobody has taken, and how far the reader is.
+/// The state that an ``Inbox`` guards: the parts that nobody has taken, and the position of the reader.
 struct InboxState {
   /// How the sequence of messages ends.
   enum End {
@@ -16,21 +16,21 @@ struct InboxState {
   enum Step<Value> {
     case value(Value)
     case ended(End)
-    /// Of a reader's own making.
+    /// An error in how the reader is used.
     case failed(any Error)
-    /// A message is larger than it may be: the connection is to be closed.
+    /// A message is too large, so the connection must be closed.
     case oversize
     case wait
   }
 
-  /// Where the reader is.
+  /// The position of the reader.
   private enum Position {
     case betweenMessages
-    /// In a message whose parts are taken one by one; its number.
+    /// Within a message whose parts are taken one by one; the value is its number.
     case streaming(UInt64)
-    /// In a message that is being put together.
+    /// Within a message that is being assembled.
     case collecting(WebSocketMessage.Kind, ByteBuffer)
-    /// In a message that nobody wants any more.
+    /// Within a message whose remaining parts are discarded.
     case skipping
   }
 
@@ -39,21 +39,21 @@ struct InboxState {
   private var parts = CircularBuffer<MessagePart>(initialCapacity: 2)
   private var bytes = 0
   private var position = Position.betweenMessages
-  /// The number of the last message whose parts were asked for.
+  /// The number of the last message whose parts were requested.
   private var lastStream: UInt64 = 0
-  /// Nothing more is kept.
+  /// Whether all further messages are dropped.
   private var isCut = false
-  /// The event loop was told to read no more.
+  /// Whether the event loop was told to stop reading.
   private var isFull = false
-  /// There is room again, and the event loop is to be told.
+  /// Whether there is room again and the event loop hasn't been told yet.
   private var hasRoom = false
   var reader: UnsafeContinuation<Void, any Error>?
-  /// Of the wait that `reader` belongs to.
+  /// The number of the wait that `reader` belongs to.
   var readerNumber: UInt64 = 0
   private var lastNumber: UInt64 = 0
-  /// Nothing more comes: the connection has ended, or is about to.
+  /// How the sequence ends, once no more messages come because the connection has ended or is about to.
   var end: End?
-  /// How the connection has ended.
+  /// How the connection ended.
   var closed: WebSocketClosed?
 
   init(maxBytes: Int, maxMessageBytes: Int) {
@@ -68,12 +68,12 @@ struct InboxState {
 
   // MARK: The event loop's side
 
-  /// Takes a batch; whether there is room for more.
+  /// Receives a batch. Returns whether there is room for more.
   mutating func append(_ batch: [MessagePart], isBounded: Bool) -> Bool {
     guard end == nil, !isCut else { return true }
     for part in batch {
       if isBounded, bytes >= maxBytes {
-        // Not one message with a gap: this one, and all that follow.
+        // Drops this message and all that follow, rather than leaving a gap.
         isCut = true
         break
       }
@@ -86,10 +86,10 @@ struct InboxState {
 
   // MARK: The reader's side
 
-  /// Whether a reader that has found nothing finds something now.
+  /// Whether a reader that found nothing would find something now.
   var hasNews: Bool { !parts.isEmpty || end != nil }
 
-  /// Whether the event loop is to be told that there is room; once.
+  /// Returns once whether the event loop must be told that there is room.
   mutating func takeRoom() -> Bool {
     defer { hasRoom = false }
     return hasRoom
@@ -109,7 +109,7 @@ struct InboxState {
 
   private func nothing<Value>() -> Step<Value> { end.map { .ended($0) } ?? .wait }
 
-  /// The next message, whole.
+  /// Takes the next whole message.
   mutating func nextMessage() -> Step<WebSocketMessage> {
     while let part = pop() {
       switch position {
@@ -117,7 +117,7 @@ struct InboxState {
         if part.isLast { return .value(part.message) }
         position = .collecting(part.message.kind, part.message.bytes)
       case .collecting(let kind, var collected):
-        // The buffer is this state's alone, so that it grows in place.
+        // The state must hold the only reference to the buffer, so that it grows in place.
         position = .skipping
         guard part.message.bytes.readableBytes <= maxMessageBytes - collected.readableBytes else {
           return .oversize
@@ -135,11 +135,11 @@ struct InboxState {
     return nothing()
   }
 
-  /// The beginning of the next message: its kind, and the number by which its parts are asked for. What is left of the one
-  /// before is passed over.
+  /// Takes the beginning of the next message: its kind, and the number to request its parts with. The rest of the
+  /// previous message is discarded.
   mutating func nextStream() -> Step<(WebSocketMessage.Kind, UInt64)> {
     if case .collecting(let kind, let collected) = position {
-      // Begun by a reader of whole messages that was cancelled.
+      // A cancelled reader of whole messages left this message behind.
       let part = MessagePart(message: WebSocketMessage(kind, unchecked: collected), isLast: false)
       parts.prepend(part)
       bytes += part.cost
@@ -159,7 +159,7 @@ struct InboxState {
     return nothing()
   }
 
-  /// The next part of a message; `nil` behind its last one.
+  /// Takes the next part of a message, or `nil` after its last one.
   mutating func nextPart(of stream: UInt64) -> Step<ByteBuffer?> {
     guard case .streaming(stream) = position else {
       if case .betweenMessages = position, stream == lastStream { return .value(nil) }
@@ -167,7 +167,7 @@ struct InboxState {
     }
     guard let part = pop() else {
       guard let end else { return .wait }
-      // The rest is lost, however orderly the end.
+      // The rest of the message is lost, even if the end is orderly.
       if case .failed = end { return .ended(end) }
       return .failed(closed ?? WebSocketClosed(code: .abnormalClosure, cause: .shutdown))
     }
@@ -177,13 +177,14 @@ struct InboxState {
   }
 }
 
-/// Two tasks wait for the messages of one connection at once. Only one can have each message: let one task read them.
+/// Two tasks wait for the messages of one connection at the same time. Let only one task read them, since each message
+/// is delivered once.
 public struct MessagesInUse: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.
   public var description: String { "another task is waiting for the messages of this connection already" }
 }
 
-/// Parts of a message were asked for when the next message had been asked for already: take the parts of one message
+/// The parts of a message were requested after the next message had been requested. Take the parts of one message
 /// before you go on to the next.
 public struct MessagePassedOver: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.

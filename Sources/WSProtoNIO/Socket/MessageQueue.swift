@@ -3,8 +3,8 @@
 #if NIO
 import NIOCore
 
-/// Messages that have not begun to go out, the oldest first. Some have a key: a later message with the same key takes
-/// their place.
+/// Messages whose transmission hasn't begun, the oldest first. A message may have a key, so that a later message with
+/// the same key replaces it.
 struct MessageQueue {
   private struct Entry {
     let item: Outbox.Item
@@ -12,18 +12,18 @@ struct MessageQueue {
   }
 
   private var entries = CircularBuffer<Entry>(initialCapacity: 2)
-  /// The number of the first entry: they are numbered as they come.
+  /// The number of the first entry. Entries are numbered in order.
   private var first: UInt64 = 0
-  /// The numbers of the entries with a key.
+  /// The numbers of the entries that have a key.
   private var numbers: [String: UInt64] = [:]
-  /// The bytes of all entries, and those of the entries with a key.
+  /// The bytes of all entries, and of the entries that have a key.
   private(set) var byteCount = 0
   private(set) var replaceableBytes = 0
 
   var count: Int { entries.count }
   var isEmpty: Bool { entries.isEmpty }
 
-  /// Puts an item behind the others.
+  /// Appends an item.
   mutating func append(_ item: Outbox.Item, key: String?) {
     byteCount += item.byteCount
     if let key {
@@ -33,7 +33,7 @@ struct MessageQueue {
     entries.append(Entry(item: item, key: key))
   }
 
-  /// Puts an item in the place of the one with the same key; false if there is none.
+  /// Replaces the item with the same key. Returns false if there is none.
   mutating func replace(_ item: Outbox.Item, key: String) -> Bool {
     guard let number = numbers[key] else { return false }
     let index = entries.index(entries.startIndex, offsetBy: Int(number - first))
@@ -44,7 +44,7 @@ struct MessageQueue {
     return true
   }
 
-  /// Takes the oldest item.
+  /// Removes the oldest item.
   mutating func popFirst() -> Outbox.Item? {
     guard let entry = entries.popFirst() else { return nil }
     first += 1

@@ -5,13 +5,13 @@ import NIOConcurrencyHelpers
 import NIOCore
 import WSProto
 
-/// What is to be sent on a connection: from any task to its event loop.
+/// The messages to be sent on a connection, on their way from any task to the event loop.
 ///
-/// Messages wait here, whole, until the transport has room for them: as long as they do, they can be dropped or replaced.
-/// What is put in between two turns of the event loop goes out with one flush.
+/// Messages wait here whole until the transport has room for them. While they wait, they can be dropped or replaced.
+/// What is put in between two turns of the event loop goes out in one flush.
 ///
-/// A message in parts has its turn: until its last part is taken, no other message is. Its parts wait for the transport
-/// under every policy.
+/// While a message is sent in parts, no other message goes out until its last part is taken. Its parts wait for the
+/// transport under every policy.
 final class Outbox: Sendable {
   /// A message to send, or a part of one.
   enum Item: Sendable {
@@ -19,10 +19,10 @@ final class Outbox: Sendable {
     case prepared(PreparedMessage)
     case part(MessagePart, compress: Bool)
 
-    /// Its size on the wire, at most, if it isn't compressed.
+    /// The maximum size on the wire if it isn't compressed.
     var byteCount: Int { payloadCount + 14 }
 
-    /// Whether it is a whole message, or the last part of one.
+    /// Whether the item is a whole message or the last part of one.
     var endsMessage: Bool {
       if case .part(let part, _) = self { part.isLast } else { true }
     }
@@ -36,34 +36,34 @@ final class Outbox: Sendable {
     }
   }
 
-  /// What has become of an item.
+  /// What happened to an item.
   enum Outcome {
     /// It goes out.
     case taken
-    /// The peer takes too little: the item was not taken, and counted.
+    /// It was not accepted, and counted as dropped, because the peer reads too slowly.
     case dropped
-    /// The peer takes too little: the item was not taken, and the connection has to be dropped.
+    /// It was not accepted, and the connection must be dropped, because the peer reads too slowly.
     case disconnect(unsentBytes: Int)
-    /// Too much is waiting.
+    /// Too much is waiting already.
     case wait
-    /// The connection takes nothing any more.
+    /// The connection accepts nothing more.
     case closed(WebSocketClosed)
   }
 
-  /// Who waits for what.
+  /// What a sender waits for.
   enum Wait {
     /// For room for a message.
     case message(Item, key: String?)
     /// For the turn of a message in parts, with its first part.
     case firstPart(Item)
-    /// For room for a further part of the message that has the turn.
+    /// For room for another part of the message whose turn it is.
     case part(Item)
   }
 
   private let policy: SlowConsumerPolicy
   private let watermark: Int
   private let state = NIOLockedValueBox(OutboxState())
-  /// Called when there are items to take, and when somebody begins to wait, on any thread.
+  /// Called on any thread: `onItems` when there are items to take, `onWait` when a sender begins to wait.
   private let onItems: @Sendable () -> Void
   private let onWait: @Sendable () -> Void
 
@@ -78,48 +78,49 @@ final class Outbox: Sendable {
     self.onWait = onWait
   }
 
-  /// Bytes that wait, here and for the transport.
+  /// The bytes that wait here and in the transport.
   var queuedBytes: Int { state.withLockedValue { $0.unsent } }
 
-  /// Whether nothing more is sent.
+  /// Whether nothing more can be sent.
   var isClosed: Bool { state.withLockedValue { $0.closed != nil } }
 
-  /// How many messages the policy has dropped, and how many were replaced.
+  /// The number of messages that the policy dropped or that were replaced.
   var droppedCount: Int { state.withLockedValue { $0.dropped } }
 
-  /// Why nothing more is sent; `nil` while the connection takes messages.
+  /// Why nothing more can be sent; `nil` while the connection accepts messages.
   var end: WebSocketClosed? { state.withLockedValue { $0.closed } }
 
   // MARK: The senders' side
 
-  /// Puts a message in, if it may be without waiting.
+  /// Puts a message in if that is possible without waiting.
   ///
-  /// - Parameter key: the message takes the place of one with the same key that waits.
+  /// - Parameter key: the message replaces a waiting one with the same key.
   func offer(_ item: Item, replacing key: String? = nil) -> Outcome {
     let (outcome, schedules) = state.withLockedValue { $0.offer(item, key, policy, watermark) }
     if schedules { onItems() }
     return outcome
   }
 
-  /// Puts a message in that is published to many: for none of them is waited.
+  /// Puts in a message that is published to many sockets, without waiting.
   ///
-  /// - Returns: what has become of it, and whether the caller has to tell the event loop, once for all sockets there.
+  /// - Returns: what happened to it, and whether the caller must tell the event loop, once for all sockets on it.
   func publish(_ item: Item, replacing key: String?) -> (Outcome, schedules: Bool) {
     let policy: SlowConsumerPolicy = if case .wait = policy { .disconnect } else { policy }
     return state.withLockedValue { $0.offer(item, key, policy, watermark) }
   }
 
-  /// Puts a message or a part in, if it may be without waiting.
+  /// Puts a message or a part in if that is possible without waiting.
   func offer(_ wait: Wait) -> Outcome {
     let (outcome, schedules) = state.withLockedValue { $0.offer(wait, policy, watermark) }
     if schedules { onItems() }
     return outcome
   }
 
-  /// Waits until there is room for a message, or until it is its turn. Those that wait come in the order in which they
-  /// began.
+  /// Waits until there is room for a message, or until it is its turn. Senders continue in the order in which they
+  /// began to wait.
   ///
-  /// - Throws: ``WebSocketClosed``; `CancellationError` if the task is cancelled while it waits: nothing was put in then.
+  /// - Throws: ``WebSocketClosed``; `CancellationError` if the task is cancelled while it waits, in which case nothing
+  ///   was put in.
   func wait(_ wait: Wait) async throws {
     let number = state.withLockedValue { $0.makeNumber() }
     try await withTaskCancellationHandler {
@@ -143,7 +144,7 @@ final class Outbox: Sendable {
       case (.taken, let schedules): return Step.taken(schedules: schedules)
       case (.closed(let closed), _): return .failed(closed)
       case (.dropped, _), (.disconnect, _), (.wait, _):
-        // Cancelled before this: the handler has found nobody waiting.
+        // Cancelled before this point, when the cancellation handler found no waiter.
         if Task.isCancelled { return .failed(CancellationError()) }
         state.add(waiter)
         return .waits
@@ -160,8 +161,8 @@ final class Outbox: Sendable {
 
   // MARK: The event loop's side
 
-  /// The items that go out now: as many as the transport has room for, or all of them, as far as a message in parts is
-  /// there.
+  /// Takes the items that go out now: as many as the transport has room for, or all of them. Stops at a message in
+  /// parts whose next part isn't there yet.
   func take(all: Bool = false) -> [Item] {
     let (items, admitted, schedules) = state.withLockedValue { state in
       let items = state.take(all ? .max : watermark)
@@ -173,10 +174,10 @@ final class Outbox: Sendable {
     return items
   }
 
-  /// So many bytes go to the transport.
+  /// Counts bytes that go to the transport.
   func willWrite(_ count: Int) { state.withLockedValue { $0.willWrite(count) } }
 
-  /// So many bytes have left: there may be room for those that wait.
+  /// Counts bytes that have left. There may be room for waiting senders now.
   func sent(_ count: Int) {
     let (admitted, schedules) = state.withLockedValue { state in
       state.didSend(count)
@@ -186,10 +187,10 @@ final class Outbox: Sendable {
     if schedules { onItems() }
   }
 
-  /// Whether somebody waits because the peer doesn't read.
+  /// Whether a sender is waiting because the peer doesn't read.
   var lacksRoom: Bool { state.withLockedValue { $0.lacksRoom(watermark) } }
 
-  /// Lets so much more than the watermark wait.
+  /// Sets how many bytes beyond the watermark may wait.
   func allow(_ allowance: Int) {
     let (admitted, schedules) = state.withLockedValue { state in
       state.allowance = allowance
@@ -199,19 +200,19 @@ final class Outbox: Sendable {
     if schedules { onItems() }
   }
 
-  /// How much has been sent so far, how much is under way, and how much waits in all; `nil` if nobody waits.
+  /// The bytes sent so far, the bytes in the transport, and all waiting bytes; `nil` if no sender is waiting.
   var stall: (sent: Int, underWay: Int, unsent: Int)? {
     state.withLockedValue { $0.hasWaiters ? ($0.sent, $0.underWay, $0.unsent) : nil }
   }
 
-  /// Nothing more is sent.
+  /// Ends sending.
   func close(_ closed: WebSocketClosed) {
     let (waiters, callbacks) = state.withLockedValue { $0.close(closed) }
     for waiter in waiters { waiter.continuation.resume(throwing: closed) }
     for callback in callbacks { callback() }
   }
 
-  /// - Parameter callback: called once when nothing more is sent, at once if that is so.
+  /// - Parameter callback: called once when nothing more can be sent; at once if that is already so.
   func whenClosed(_ callback: @escaping @Sendable () -> Void) {
     let isClosed = state.withLockedValue { state in
       if state.closed == nil { state.onClose.append(callback) }

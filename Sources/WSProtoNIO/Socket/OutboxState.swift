@@ -2,33 +2,33 @@
 
 #if NIO
 
-/// A task that waits to send.
+/// A task that is waiting to send.
 struct OutboxWaiter {
   let number: UInt64
   let wait: Outbox.Wait
   let continuation: CheckedContinuation<Void, any Error>
 }
 
-/// What an ``Outbox`` guards: the rules of who comes when.
+/// The state that an ``Outbox`` guards, with the rules for the order of messages.
 struct OutboxState {
-  /// Messages that have not begun to go out.
+  /// Messages whose transmission hasn't begun.
   private var queue = MessageQueue()
-  /// A message in parts has the turn; so many messages of the queue come before it.
+  /// If it is the turn of a message in parts: the number of queued messages that still go out before it.
   private var ahead: Int?
-  /// Its parts.
+  /// The parts of that message.
   private var parts: [Outbox.Item] = []
   private var partBytes = 0
-  /// Bytes that were taken out of here and not written yet.
+  /// Bytes that were taken out but not yet written.
   private var inHand = 0
-  /// Bytes that were handed to the transport and have not left.
+  /// Bytes that were handed to the transport and haven't left.
   private(set) var underWay = 0
-  /// How much more than the watermark may wait, see ``WebSocketOptions/maxCrossingBytes``.
+  /// How many bytes beyond the watermark may wait; see ``WebSocketOptions/maxCrossingBytes``.
   var allowance = 0
-  /// All bytes that have left: what tells progress.
+  /// All bytes that have left, to detect progress.
   private(set) var sent = 0
-  /// The event loop was told that there are items, and has not taken them since.
+  /// Whether the event loop was told about items and hasn't taken them yet.
   private var isScheduled = false
-  /// Those that wait, the oldest first: for the parts of the message that has the turn, and for all else.
+  /// The waiting senders, the oldest first: those of the message in parts whose turn it is, and all others.
   private var partWaiters: [OutboxWaiter] = []
   private var waiters: [OutboxWaiter] = []
   private var lastNumber: UInt64 = 0
@@ -36,14 +36,14 @@ struct OutboxState {
   private(set) var closed: WebSocketClosed?
   var onClose: [@Sendable () -> Void] = []
 
-  /// How much the messages with a key may come to where others would wait: they can be replaced here only.
+  /// The limit on messages with a key where other messages would wait: only here can they be replaced.
   private static let maxReplaceableBytes = 1 << 20
 
   var unsent: Int { queue.byteCount + partBytes + inHand + underWay }
 
   var hasWaiters: Bool { !waiters.isEmpty || !partWaiters.isEmpty }
 
-  /// Whether somebody waits because the peer doesn't read, rather than for another one's message in parts.
+  /// Whether a sender is waiting because the peer doesn't read, rather than for another sender's message in parts.
   func lacksRoom(_ watermark: Int) -> Bool { hasWaiters && !hasRoom(watermark) }
 
   mutating func makeNumber() -> UInt64 {
@@ -51,7 +51,7 @@ struct OutboxState {
     return lastNumber
   }
 
-  /// Whether a sender that waits for room may go on. What can be replaced is bounded by itself.
+  /// Whether a waiting sender may continue. Replaceable messages have a limit of their own.
   private func hasRoom(_ watermark: Int) -> Bool {
     unsent - queue.replaceableBytes < watermark + allowance
   }
@@ -89,7 +89,7 @@ struct OutboxState {
         return (.dropped, false)
       }
     case .dropOldest(let bound):
-      // What has begun to go out stays, and the newest is always kept.
+      // A message whose transmission has begun stays, and the newest is always kept.
       while unsent >= max(1, bound), queue.popFirst() != nil {
         dropped += 1
         if let count = ahead, count > 0 { ahead = count - 1 }
@@ -118,7 +118,7 @@ struct OutboxState {
     }
   }
 
-  /// Gives the turn to a message in parts.
+  /// Begins the turn of a message in parts.
   private mutating func begin(with item: Outbox.Item) {
     ahead = queue.count
     append(part: item)
@@ -129,7 +129,7 @@ struct OutboxState {
     partBytes += item.byteCount
   }
 
-  /// Whether the event loop is to be told that there are items.
+  /// Whether the event loop must be told that there are items.
   private mutating func schedule() -> Bool {
     guard !isScheduled, hasItems else { return false }
     isScheduled = true
@@ -147,7 +147,7 @@ struct OutboxState {
     return partWaiters.firstIndex { $0.number == number }.map { partWaiters.remove(at: $0) }
   }
 
-  /// Lets those go on that have waited longest, as far as there is room; whether the event loop is to be told.
+  /// Lets the longest-waiting senders continue as far as there is room. Returns whether the event loop must be told.
   mutating func admit(_ watermark: Int) -> ([CheckedContinuation<Void, any Error>], schedules: Bool) {
     var admitted: [CheckedContinuation<Void, any Error>] = []
     while !partWaiters.isEmpty, hasRoom(watermark) {
@@ -184,7 +184,7 @@ struct OutboxState {
     return items
   }
 
-  /// So many bytes go to the transport: with them, all that was taken.
+  /// Counts bytes that go to the transport, which include everything that was taken.
   mutating func willWrite(_ count: Int) {
     inHand = 0
     underWay += count

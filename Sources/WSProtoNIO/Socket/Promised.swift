@@ -3,7 +3,7 @@
 #if NIO
 import NIOConcurrencyHelpers
 
-/// A value that comes once, and that any number of tasks wait for.
+/// A value that is set once and that any number of tasks can await.
 final class Promised<Value: Sendable>: Sendable {
   private struct State {
     var result: Result<Value, any Error>?
@@ -13,7 +13,7 @@ final class Promised<Value: Sendable>: Sendable {
 
   private let state = NIOLockedValueBox(State())
 
-  /// Gives the value, or what went wrong. Only the first counts.
+  /// Sets the value or an error. Only the first call counts.
   func resume(with result: Result<Value, any Error>) {
     let waiters = state.withLockedValue { state in
       guard state.result == nil else { return [:] as [UInt64: CheckedContinuation<Value, any Error>] }
@@ -24,9 +24,9 @@ final class Promised<Value: Sendable>: Sendable {
     for waiter in waiters.values { waiter.resume(with: result) }
   }
 
-  /// Waits for it.
+  /// Waits for the value.
   ///
-  /// - Throws: what went wrong; `CancellationError` if the task is cancelled while it waits.
+  /// - Throws: the error that was set; `CancellationError` if the task is cancelled while it waits.
   func value() async throws -> Value {
     let number = state.withLockedValue { state in
       state.lastNumber += 1
@@ -36,7 +36,7 @@ final class Promised<Value: Sendable>: Sendable {
       try await withCheckedThrowingContinuation { continuation in
         let result: Result<Value, any Error>? = state.withLockedValue { state in
           if let result = state.result { return result }
-          // Cancelled before this: the handler has found nobody waiting.
+          // Cancelled before this point, when the cancellation handler found no waiter.
           if Task.isCancelled { return .failure(CancellationError()) }
           state.waiters[number] = continuation
           return nil
@@ -48,7 +48,7 @@ final class Promised<Value: Sendable>: Sendable {
     }
   }
 
-  /// Waits for it, but not longer than that, nor beyond the task's cancellation.
+  /// Waits for the value, up to a time limit or until the task is cancelled.
   func value(within limit: Duration) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { _ = try? await self.value() }

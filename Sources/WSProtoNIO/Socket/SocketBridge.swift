@@ -4,31 +4,31 @@
 import NIOCore
 import WSProto
 
-/// What joins a ``WebSocket`` to its channel's handler; lives on the event loop.
+/// Connects a ``WebSocket`` to its channel's handler. Lives on the event loop.
 final class SocketBridge: WebSocketChannelDelegate {
   private let inbox: Inbox
   private let outbox: Outbox
   private let options: WebSocketOptions
   private let executor: EventLoopExecutor?
-  /// What is put into the outbox now is taken at the end of the read loop.
+  /// Whether a read loop is running. The outbox is then drained at its end.
   private(set) var isInReadLoop = false
-  /// Something was put in meanwhile.
+  /// Whether items were put in during the read loop.
   var hasItems = false
   /// `nil` once the connection has ended.
   private var handler: WebSocketChannelHandler?
   private var closed: WebSocketClosed?
-  /// The socket has begun to close.
+  /// Whether the socket has begun to close.
   private var isClosing = false
   private var stallTimer: Scheduled<Void>?
   private var budget: MemoryBudget?
-  /// What the outbox may hold beyond its watermark, taken from the budget.
+  /// The bytes that the outbox may hold beyond its watermark, taken from the budget.
   private var allowance = 0
-  /// Where this connection counts what it carries.
+  /// Counts what this connection carries.
   private let traffic: Traffic?
   private let isCompressing: Bool
-  /// What the peer may send.
+  /// Limits what the peer may send.
   private let rate: InboundRate?
-  /// Called once, at the end of the connection.
+  /// Called once, when the connection ends.
   var onEnd: (() -> Void)?
 
   init(
@@ -48,7 +48,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     rate = options.rateLimit.map { InboundRate($0) }
   }
 
-  /// The handler that tells this bridge what happens.
+  /// Creates the handler that reports to this bridge.
   func makeHandler(_ connection: Connection, budget: MemoryBudget?) -> WebSocketChannelHandler {
     let handler = WebSocketChannelHandler(
       connection,
@@ -75,7 +75,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     let legal = rate.take(messages, at: handler.now)
     let hasRoom = legal.isEmpty || inbox.deliver(Array(legal), isBounded: isClosing)
     guard legal.count < messages.count else { return hasRoom }
-    // What comes now is read for the peer's Close, and given to nobody.
+    // Further input is read only to reach the peer's Close, and is delivered to nobody.
     handler.close(CloseConnection(code: .policyViolation, reason: "too many messages"), cause: .rateLimit)
     return true
   }
@@ -114,14 +114,14 @@ final class SocketBridge: WebSocketChannelDelegate {
     outbox.close(closed)
     inbox.end(closed)
     onEnd.take()?()
-    // Where the end came within a read loop: tasks run behind it.
+    // If the end came within a read loop, tasks run after it.
     isInReadLoop = false
     executor?.release()
   }
 
   // MARK: From the socket
 
-  /// Sends what is in the outbox and has room, with one flush.
+  /// Sends the items of the outbox that have room, in one flush.
   func drain(all: Bool = false) {
     let items = outbox.take(all: all)
     guard !items.isEmpty else { return }
@@ -134,7 +134,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     guard let handler else { return }
     if let traffic { count(items, traffic) }
     for item in items {
-      // Not legal after a Close only: those that send later are told.
+      // Fails only after a Close. Later senders get an error.
       switch item {
       case .message(let message, let compress): try? handler.send(message, compress: compress)
       case .prepared(let message): try? handler.send(message)
@@ -161,19 +161,19 @@ final class SocketBridge: WebSocketChannelDelegate {
     if isCompressing { traffic.sums.compressiblePayload += bytes }
   }
 
-  /// The inbox has room again.
+  /// Continues reading when the inbox has room again.
   func resumeReading() { handler?.resumeReading() }
 
   // MARK: Waiting
 
-  /// Somebody waits to send.
+  /// Called when a sender begins to wait.
   func senderWaits(on eventLoop: any EventLoop) {
     resolveCrossing()
     watchStall(on: eventLoop)
   }
 
-  /// Where a sender waits for the peer to read, and the peer for this end to read, nothing would move any more: lets the
-  /// sender go on, as far as there is memory.
+  /// Resolves a deadlock in which a sender waits for the peer to read while the peer waits for this end to read: lets
+  /// the sender continue, as far as there is memory.
   private func resolveCrossing() {
     let step = 256 << 10
     while let handler, handler.isPaused, outbox.lacksRoom, allowance < options.maxCrossingBytes,
@@ -191,14 +191,14 @@ final class SocketBridge: WebSocketChannelDelegate {
     outbox.allow(bytes)
   }
 
-  /// Somebody waits to send: looks after a while whether anything was sent meanwhile.
+  /// While a sender waits: checks after a while whether anything was sent in between.
   private func watchStall(on eventLoop: any EventLoop) {
     guard let limit = options.slowConsumer.stallLimit, stallTimer == nil, handler != nil else { return }
     guard let before = outbox.stall else { return }
     stallTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamped: limit)) {
       self.stallTimer = nil
       guard let now = self.outbox.stall else { return }
-      // Somebody may wait for another one's message in parts instead: then nothing is under way.
+      // If nothing is in the transport, the sender waits for another sender's message in parts instead.
       if now.sent == before.sent, before.underWay > 0, now.underWay > 0 {
         self.handler?.drop(.slowConsumer(unsentBytes: now.unsent))
       } else {
@@ -209,7 +209,7 @@ final class SocketBridge: WebSocketChannelDelegate {
 
   func drop(_ cause: WebSocketClosed.Cause) { handler?.drop(cause) }
 
-  /// Sends a ping behind what is in the outbox.
+  /// Sends a ping after the contents of the outbox.
   func ping(_ completion: @escaping (Result<Duration, any Error>) -> Void) {
     drain()
     guard let handler else { return completion(.failure(closed ?? .gone)) }
@@ -221,17 +221,17 @@ final class SocketBridge: WebSocketChannelDelegate {
     }
   }
 
-  /// Sends a pong that answers nothing (RFC 6455 §5.5.3), behind what is in the outbox.
+  /// Sends an unsolicited pong (RFC 6455 §5.5.3) after the contents of the outbox.
   func pong(_ payload: Bytes) {
     drain()
-    // Not legal after a Close only.
+    // Fails only after a Close.
     try? handler?.send(.pong(Pong(payload: payload)))
     handler?.flushOutput()
   }
 
-  /// Closes behind what is in the outbox; a message in parts that isn't complete is cut off.
+  /// Closes the connection after the contents of the outbox. An incomplete message in parts is cut off.
   ///
-  /// - Parameter completion: gets what the peer's Close has said, at the end of the connection.
+  /// - Parameter completion: called at the end of the connection with the peer's Close.
   func close(
     _ close: CloseConnection,
     cause: WebSocketClosed.Cause,
@@ -246,23 +246,23 @@ final class SocketBridge: WebSocketChannelDelegate {
       handler.advance()
       handler.flushOutput()
     } catch {
-      // Where a Close was sent before, its end is waited for.
+      // If a Close was sent before, waits for its end.
       guard case .state = error.violation else { return completion(.failure(error)) }
     }
     handler.whenClosed { completion(.success($0)) }
   }
 }
 
-/// What a peer sends, against ``WebSocketOptions/rateLimit``.
+/// Checks what a peer sends against ``WebSocketOptions/rateLimit``.
 private final class InboundRate {
   private var meter: RateMeter
   private var isExceeded = false
-  /// Those of a message that comes in parts.
+  /// The bytes so far of a message that comes in parts.
   private var unfinishedBytes = 0
 
   init(_ limit: RateLimit) { meter = RateMeter(limit) }
 
-  /// The messages, up to the first one that is beyond the limit; none after that.
+  /// Returns the messages before the first one that exceeds the limit; none after that.
   func take(_ parts: [MessagePart], at now: Duration) -> ArraySlice<MessagePart> {
     parts.prefix { part in
       guard !isExceeded else { return false }

@@ -18,22 +18,22 @@ extension WebSocket {
   /// }
   /// ```
   ///
-  /// From the first part to the end of `body`, the connection is this message's: what other tasks send waits until then,
-  /// or does what ``WebSocketOptions/slowConsumer`` says. Control frames go between the parts. Nothing is written before
-  /// the first part; without any, the message is empty.
+  /// The connection belongs to this message from its first part to the end of `body`: until then, messages of other
+  /// tasks wait, or are handled as ``WebSocketOptions/slowConsumer`` says. Control frames go between the parts. Nothing
+  /// is sent before the first part is written; if none is written, the message is empty.
   ///
-  /// If `body` throws before the first part, nothing was sent, and the connection goes on. If it throws later, because of
-  /// an error of its own, a text that is not UTF-8, or cancellation, the peer can't be told that half a message is all: the
-  /// connection is closed with 1011, its cause being ``WebSocketClosed/Cause/messageUnfinished``.
+  /// If `body` throws before the first part, nothing was sent and the connection continues. If it throws later, because
+  /// of its own error, text that is not UTF-8, or cancellation, the connection is closed with 1011 and the cause
+  /// ``WebSocketClosed/Cause/messageUnfinished``: the peer could not tell half a message from a whole one.
   ///
   /// - Parameters:
   ///   - kind: text or binary.
-  ///   - compress: whether a negotiated compression may be used. A part is compressed with what it takes to be read when it
-  ///     comes, which costs some bytes a part.
-  ///   - isolation: the actor that `body` runs on: the caller's.
+  ///   - compress: whether negotiated compression may be used. Each part is compressed so that the peer can read it at
+  ///     once, which costs a few bytes per part.
+  ///   - isolation: the actor that `body` runs on; by default the caller's.
   ///   - body: writes the message.
-  /// - Throws: what `body` throws; ``WebSocketClosed`` if the connection takes no more; ``InvalidText`` if a text ends
-  ///   within a character.
+  /// - Throws: the error that `body` throws; ``WebSocketClosed`` if the connection can't send any more; ``InvalidText``
+  ///   if a text message ends within a character.
   public func send(
     _ kind: WebSocketMessage.Kind,
     compress: Bool = true,
@@ -50,15 +50,15 @@ extension WebSocket {
     }
   }
 
-  /// Sends a message in parts: the buffers of a sequence, each as soon as it comes; see
+  /// Sends a message in parts: the buffers of a sequence, each as soon as it comes. See
   /// ``send(_:compress:isolation:_:)``.
   ///
   /// - Parameters:
   ///   - kind: text or binary.
   ///   - parts: the payload.
-  ///   - compress: whether a negotiated compression may be used.
-  ///   - isolation: the actor that the sequence is asked on: the caller's.
-  /// - Throws: what the sequence throws, and as ``send(_:compress:isolation:_:)`` does.
+  ///   - compress: whether negotiated compression may be used.
+  ///   - isolation: the actor that iterates over the sequence; by default the caller's.
+  /// - Throws: the error that the sequence throws, and the errors of ``send(_:compress:isolation:_:)``.
   public func send<Parts: AsyncSequence>(
     _ kind: WebSocketMessage.Kind,
     parts: Parts,
@@ -77,7 +77,7 @@ extension WebSocket {
     private let kind: WebSocketMessage.Kind
     private let compress: Bool
     private var text = TextCutter()
-    /// A part was put in.
+    /// Whether a part was written.
     private(set) var hasBegun = false
 
     fileprivate init(_ socket: WebSocket, _ kind: WebSocketMessage.Kind, compress: Bool) {
@@ -86,11 +86,12 @@ extension WebSocket {
       self.compress = compress
     }
 
-    /// Writes the next part; an empty one is none. Waits while the peer takes less than it is sent, and for its turn at
-    /// the first part.
+    /// Writes the next part; an empty one is ignored. Waits while the peer reads too slowly, and, before the first
+    /// part, until it is the turn of this message.
     ///
-    /// - Throws: ``WebSocketClosed`` if the connection takes no more; `CancellationError` if the task is cancelled while
-    ///   it waits; ``InvalidText`` for a text that is not UTF-8. A character may be split between two parts.
+    /// - Throws: ``WebSocketClosed`` if the connection can't send any more; `CancellationError` if the task is
+    ///   cancelled while it waits; ``InvalidText`` for text that is not UTF-8. A character may be split between two
+    ///   parts.
     public mutating func write(
       _ bytes: ByteBuffer,
       isolation: isolated (any Actor)? = #isolation
@@ -99,7 +100,7 @@ extension WebSocket {
       if bytes.readableBytes > 0 { try await put(bytes, isLast: false) }
     }
 
-    /// Writes the next part; as ``write(_:isolation:)-(ByteBuffer,_)``.
+    /// Writes the next part, like ``write(_:isolation:)-(ByteBuffer,_)``.
     public mutating func write(
       _ bytes: [UInt8],
       isolation: isolated (any Actor)? = #isolation
@@ -107,7 +108,7 @@ extension WebSocket {
       try await write(ByteBuffer(bytes: bytes))
     }
 
-    /// Writes the next part; as ``write(_:isolation:)-(ByteBuffer,_)``.
+    /// Writes the next part, like ``write(_:isolation:)-(ByteBuffer,_)``.
     public mutating func write(
       _ text: String,
       isolation: isolated (any Actor)? = #isolation
@@ -138,22 +139,22 @@ extension WebSocket {
   }
 }
 
-/// A text that was to be sent is not UTF-8 (RFC 6455 §5.6).
+/// A text message to be sent is not UTF-8 (RFC 6455 §5.6).
 public struct InvalidText: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.
   public var description: String { "a text message that is not UTF-8 was to be sent" }
 }
 
-/// Cuts the parts of a text at the ends of characters.
+/// Splits text into parts that end between characters.
 struct TextCutter: Sendable {
   private var validator = UTF8Validator()
-  /// The beginning of a character.
+  /// The beginning of an incomplete character.
   private var rest = ByteBuffer()
 
-  /// Whether the text ends with a character.
+  /// Whether the text ends with a complete character.
   var isComplete: Bool { validator.isComplete }
 
-  /// - Returns: the text so far that was not given out, as far as its characters are complete.
+  /// - Returns: the text that wasn't returned before, up to its last complete character.
   mutating func cut(_ bytes: ByteBuffer) throws(InvalidText) -> ByteBuffer {
     let isValid = bytes.withUnsafeReadableBytes { bytes in
       guard let base = bytes.baseAddress else { return true }
@@ -167,7 +168,7 @@ struct TextCutter: Sendable {
     }
     let count = whole.readableBytes - validator.pendingCount
     let cut = whole.readSlice(length: count) ?? ByteBuffer()
-    // At most three bytes, without the memory that they stand in.
+    // At most three bytes, copied so that they don't keep their original buffer alive.
     rest = whole.readableBytes > 0 ? whole.exactCopy : ByteBuffer()
     return cut
   }

@@ -8,29 +8,29 @@ public import WSProto
 extension WebSocket {
   /// Sends a message.
   ///
-  /// Returns when the message is on its way to the transport, not when the peer has it. Waits while the peer takes less
-  /// than it is sent; see ``WebSocketOptions/slowConsumer``.
+  /// Returns when the message is on its way to the transport, not when the peer has received it. Waits while the peer
+  /// reads more slowly than this end sends; see ``WebSocketOptions/slowConsumer``.
   ///
   /// - Parameters:
-  ///   - message: text or bytes.
-  ///   - compress: whether a negotiated compression may be used: `false` for a secret next to text that an attacker
+  ///   - message: the text or binary message.
+  ///   - compress: whether negotiated compression may be used. Pass `false` for a secret next to text that an attacker
   ///     controls.
-  /// - Throws: ``WebSocketClosed`` if the connection takes no more; `CancellationError` if the task is cancelled while it
-  ///   waits: the message is not sent then.
+  /// - Throws: ``WebSocketClosed`` if the connection can't send any more; `CancellationError` if the task is cancelled
+  ///   while it waits, in which case the message is not sent.
   public func send(_ message: WebSocketMessage, compress: Bool = true) async throws {
     try await send(.message(message, compress: compress), replacing: nil)
   }
 
-  /// Sends a message whose worth ends with the next one of its kind, such as a price or a position: while it waits for
-  /// the peer to take what was sent before, a message with the same key takes its place, and it is counted in
+  /// Sends a message that the next one of its kind makes obsolete, such as a price or a position. While the message
+  /// waits for the peer to read earlier data, a message with the same key replaces it, and it is counted in
   /// ``droppedMessages``.
   ///
-  /// Where others would have to wait, messages with a key wait in the connection's memory, up to 1 MiB of them: there they
-  /// can be replaced. Beyond that ``WebSocketOptions/slowConsumer`` holds for them, too.
+  /// Where other messages would make `send` wait, up to 1 MiB of messages with a key wait in the connection's memory,
+  /// where they can be replaced. Beyond that, ``WebSocketOptions/slowConsumer`` applies to them, too.
   ///
   /// - Parameters:
-  ///   - message: text or bytes.
-  ///   - key: what it is about.
+  ///   - message: the text or binary message.
+  ///   - key: identifies what the message is about.
   ///   - compress: as for ``send(_:compress:)``.
   /// - Throws: as ``send(_:compress:)`` does.
   public func send(_ message: WebSocketMessage, replacing key: String, compress: Bool = true) async throws {
@@ -40,13 +40,13 @@ extension WebSocket {
   /// Sends a text message; see ``send(_:compress:)-(WebSocketMessage,_)``.
   public func send(_ text: String) async throws { try await send(.text(text)) }
 
-  /// Sends a binary message of the readable bytes of a buffer; see ``send(_:compress:)-(WebSocketMessage,_)``.
+  /// Sends the readable bytes of a buffer as a binary message; see ``send(_:compress:)-(WebSocketMessage,_)``.
   public func send(_ bytes: ByteBuffer) async throws { try await send(.binary(bytes)) }
 
   /// Sends a binary message; see ``send(_:compress:)-(WebSocketMessage,_)``.
   public func send(_ bytes: [UInt8]) async throws { try await send(.binary(bytes)) }
 
-  /// Sends a message that is encoded, and compressed, once for many connections; see
+  /// Sends a message that is encoded and compressed once for many connections; see
   /// ``send(_:compress:)-(WebSocketMessage,_)``.
   public func send(_ message: PreparedMessage) async throws {
     try await send(.prepared(message), replacing: nil)
@@ -69,9 +69,9 @@ extension WebSocket {
     }
   }
 
-  /// Sends a message to many, without waiting for any of them, with one task an event loop.
+  /// Sends a message to many sockets without waiting for any of them, scheduling one task per event loop.
   ///
-  /// - Returns: how many it goes out to.
+  /// - Returns: the number of sockets that it goes out to.
   static func publish(
     _ message: PreparedMessage,
     replacing key: String? = nil,
@@ -92,11 +92,11 @@ extension WebSocket {
     return count
   }
 
-  /// Bytes that wait to be sent, here and for the transport.
+  /// The number of bytes that wait to be sent, here and in the transport.
   public var queuedBytes: Int { outbox.queuedBytes }
 
-  /// How many messages ``WebSocketOptions/slowConsumer`` has dropped, and how many were replaced by a later one with the
-  /// same key.
+  /// The number of messages that ``WebSocketOptions/slowConsumer`` dropped or that a later one with the same key
+  /// replaced.
   public var droppedMessages: Int { outbox.droppedCount }
 }
 #endif

@@ -6,7 +6,8 @@ import WSProto
 
 // Receiving messages in parts.
 extension WebSocket {
-  /// The messages as they come: each begins before all of it is there. For one task, which takes ``messages`` or these.
+  /// The received messages as they come: each begins before it is complete. For one task, which uses either
+  /// ``messages`` or this sequence.
   ///
   /// ```swift
   /// import WSProtoNIO
@@ -21,18 +22,20 @@ extension WebSocket {
   /// ```
   ///
   /// With ``WebSocketDelivery/parts(maxMessageBytes:)``, a message of any length takes no more memory than
-  /// ``WebSocketOptions/maxUnreadBytes`` and one read: as long as nobody takes its parts, the peer has to wait. Otherwise
-  /// each message has one part, and ``WebSocketOptions/maxMessageBytes`` bounds it.
+  /// ``WebSocketOptions/maxUnreadBytes`` and one read: while nobody takes its parts, the peer has to wait. Otherwise
+  /// each message has one part, up to ``WebSocketOptions/maxMessageBytes``.
   ///
-  /// Ends and throws as ``messages`` does. What is left of a message when the next one is asked for is passed over.
+  /// Ends and throws as ``messages`` does. If you request the next message, the remaining parts of the current one are
+  /// discarded.
   public var streams: Streams { Streams(inbox: inbox) }
 
   /// A message that has begun.
   public struct IncomingMessage: Sendable {
     /// Text or binary.
     public let kind: WebSocketMessage.Kind
-    /// Its payload; of a text, each part holds whole characters of valid UTF-8. For one task, once, and before the next
-    /// message is asked for. The cuts say nothing: they depend on the network.
+    /// The payload. Each part of a text message holds whole characters of valid UTF-8. Iterate over the parts once, in
+    /// one task, before you request the next message. How a message is split into parts depends on the network and has
+    /// no meaning.
     public let parts: Parts
   }
 
@@ -40,20 +43,20 @@ extension WebSocket {
   public struct Streams: AsyncSequence, Sendable {
     let inbox: Inbox
 
-    /// The next message, and so on.
+    /// Creates an iterator that continues with the next message.
     public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox) }
 
-    /// Takes messages.
+    /// Iterates over the messages of a connection.
     public struct Iterator: AsyncIteratorProtocol {
       let inbox: Inbox
 
-      /// Waits for the next message to begin; `nil` at an orderly end.
+      /// Waits for the next message to begin. Returns `nil` at an orderly end.
       ///
-      /// - Throws: ``WebSocketClosed`` for another end; `CancellationError` if the task is cancelled while it waits;
+      /// - Throws: ``WebSocketClosed`` at any other end; `CancellationError` if the task is cancelled while it waits;
       ///   ``MessagesInUse`` if another task is waiting.
       public mutating func next() async throws -> IncomingMessage? { try await next(isolation: nil) }
 
-      /// Waits for the next message to begin, without leaving the actor; `nil` at an orderly end.
+      /// Waits for the next message to begin without leaving the actor. Returns `nil` at an orderly end.
       ///
       /// - Throws: as `next()` does.
       public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error)
@@ -70,22 +73,22 @@ extension WebSocket {
     let inbox: Inbox
     let number: UInt64
 
-    /// The next part, and so on.
+    /// Creates an iterator that continues with the next part.
     public func makeAsyncIterator() -> Iterator { Iterator(inbox: inbox, number: number) }
 
-    /// Takes parts.
+    /// Iterates over the parts of a message.
     public struct Iterator: AsyncIteratorProtocol {
       let inbox: Inbox
       let number: UInt64
 
-      /// Waits for the next part; `nil` when the message is complete.
+      /// Waits for the next part. Returns `nil` when the message is complete.
       ///
-      /// - Throws: ``WebSocketClosed`` if the connection ends before that, however orderly; ``MessagePassedOver`` if the
-      ///   next message was asked for; `CancellationError` if the task is cancelled while it waits; ``MessagesInUse`` if
-      ///   another task is waiting.
+      /// - Throws: ``WebSocketClosed`` if the connection ends before the message is complete, even in order;
+      ///   ``MessagePassedOver`` if the next message was requested; `CancellationError` if the task is cancelled while
+      ///   it waits; ``MessagesInUse`` if another task is waiting.
       public mutating func next() async throws -> ByteBuffer? { try await next(isolation: nil) }
 
-      /// Waits for the next part, without leaving the actor; `nil` when the message is complete.
+      /// Waits for the next part without leaving the actor. Returns `nil` when the message is complete.
       ///
       /// - Throws: as `next()` does.
       public mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> ByteBuffer?

@@ -5,13 +5,13 @@ import NIOCore
 import WSProto
 
 extension WebSocket {
-  /// Runs `body` with the socket, and closes the connection in order: with 1000 when `body` returns, with 1011 when it
-  /// throws, with 1001 when the task is cancelled; the peer's Close is waited for.
+  /// Runs `body` with the socket, then closes the connection: with 1000 when `body` returns, with 1011 when it throws,
+  /// or with 1001 when the task is cancelled. Waits for the peer's Close.
   ///
-  /// For sockets that an upgrader gives out. A server's closure, and a client's, are run like that already.
+  /// Use this for sockets that an upgrader opens. The closures of a server and of a client are run like this already.
   ///
-  /// - Returns: what `body` returns.
-  /// - Throws: what `body` throws.
+  /// - Returns: the value that `body` returns.
+  /// - Throws: the error that `body` throws.
   public func use<Value>(
     isolation: isolated (any Actor)? = #isolation,
     _ body: (WebSocket) async throws -> Value
@@ -32,7 +32,7 @@ extension WebSocket {
       _ = try? await self.close(close, cause: cause)
       return
     }
-    // Closed in order by a task that is not cancelled, which has little time.
+    // A task that isn't cancelled closes the connection, within a short time limit.
     let closing = Task {
       _ = try? await self.close(CloseConnection(code: .goingAway), cause: .local)
     }

@@ -6,7 +6,7 @@ public import NIOCore
 import Synchronization
 public import WSProto
 
-/// An open WebSocket connection, for tasks: messages come as a sequence, and sending waits where the peer is slow.
+/// An open WebSocket connection for use from tasks: messages come as a sequence, and sending waits if the peer is slow.
 ///
 /// ```swift
 /// func echo(_ socket: WebSocket) async throws {
@@ -14,37 +14,38 @@ public import WSProto
 /// }
 /// ```
 ///
-/// Any task may send, ping and close; one task reads ``messages``. What two tasks send is never mixed. Pings of the peer
-/// are answered, a peer that has fallen silent is found by pings, and deadlines are kept, whatever the tasks do.
+/// Any task may send, ping and close; one task at a time reads ``messages``. Messages that two tasks send are never
+/// interleaved. Independently of the tasks, pings from the peer are answered, a silent peer is detected by pings, and
+/// deadlines are enforced.
 ///
-/// Backpressure goes both ways. While messages wait to be taken, ``WebSocketOptions/maxUnreadBytes`` of them, the
-/// transport isn't read, and the peer has to wait. While the transport takes nothing, `send` waits, or does what
+/// Backpressure works in both directions. While ``WebSocketOptions/maxUnreadBytes`` of messages are unread, the
+/// transport isn't read and the peer has to wait. While the transport accepts nothing, `send` waits, or does what
 /// ``WebSocketOptions/slowConsumer`` says.
 public final class WebSocket: Sendable {
-  /// A number of its own in this process, for logs.
+  /// A number that is unique in this process, for logs.
   public let id: UInt64
-  /// The request that has opened the connection.
+  /// The request that opened the connection.
   public let request: Request
-  /// The answer to it; on a client only.
+  /// The response to the request; only on a client.
   public let response: AcceptConnection?
-  /// Where the peer is, as the transport says; `nil` if it doesn't. Behind a proxy, that is the proxy; on a server, the
-  /// client, if the proxy is one of those that the server trusts.
+  /// The address of the peer; `nil` if the transport has none. Behind a proxy, this is the proxy's address; on a server
+  /// that trusts the proxy, it is the client's.
   public let remoteAddress: SocketAddress?
-  /// The subprotocol that was agreed on (RFC 6455 §1.9).
+  /// The negotiated subprotocol (RFC 6455 §1.9).
   public let subprotocol: String?
-  /// The compression that was agreed on, with its parameters; `nil` for none.
+  /// The negotiated compression with its parameters; `nil` for none.
   public let compression: PerMessageDeflate?
 
   let eventLoop: any EventLoop
   let outbox: Outbox
   let inbox: Inbox
-  /// Runs the task of the closure that has the socket; `nil` for the process's own threads.
+  /// Runs the task of the closure that uses the socket; `nil` for Swift's shared thread pool.
   let executor: EventLoopExecutor?
   private let bridge: NIOLoopBound<SocketBridge>
 
   private static let lastID = Atomic<UInt64>(0)
 
-  /// What the handshake has agreed on.
+  /// The result of the opening handshake.
   package struct Opening: Sendable {
     var request: Request
     var response: AcceptConnection?
@@ -63,7 +64,7 @@ public final class WebSocket: Sendable {
       self.remoteAddress = remoteAddress
     }
 
-    /// What a client's handshake has agreed on.
+    /// The result of a client's handshake.
     init(_ request: Request, accepted accept: AcceptConnection, on channel: any Channel) {
       self.init(
         request: request,
@@ -74,7 +75,7 @@ public final class WebSocket: Sendable {
     }
   }
 
-  /// Puts an open connection into a channel's pipeline, at its end. On the event loop.
+  /// Adds an open connection to the end of a channel's pipeline. Call it on the event loop.
   package static func open(
     _ connection: Connection,
     on channel: any Channel,
@@ -137,31 +138,32 @@ public final class WebSocket: Sendable {
 
   // MARK: Control frames
 
-  /// Sends a ping, behind the messages sent before, and waits for its pong (RFC 6455 §5.5.2).
+  /// Sends a ping after the messages sent before, and waits for its pong (RFC 6455 §5.5.2).
   ///
-  /// - Returns: the round trip's time, which the peer can make longer.
-  /// - Throws: ``WebSocketClosed`` if the connection ends before; `CancellationError`.
+  /// - Returns: the round-trip time, which the peer can prolong.
+  /// - Throws: ``WebSocketClosed`` if the connection ends first; `CancellationError`.
   public func ping() async throws -> Duration {
     let answer = Promised<Duration>()
     onEventLoop { bridge in bridge.ping { answer.resume(with: $0) } }
     return try await answer.value()
   }
 
-  /// Sends a pong that answers no ping, behind the messages sent before (RFC 6455 §5.5.3).
+  /// Sends an unsolicited pong after the messages sent before (RFC 6455 §5.5.3).
   ///
-  /// - Parameter payload: 125 bytes at most; a longer one is not sent.
+  /// - Parameter payload: at most 125 bytes; a longer payload is not sent.
   package func pong(_ payload: Bytes) { onEventLoop { $0.pong(payload) } }
 
-  /// Closes the connection, behind the messages sent before: sends a Close and waits for the peer's (RFC 6455 §7.1.2),
-  /// up to the deadline of the closing handshake. A connection that has ended already stays as it is.
+  /// Closes the connection: sends a Close after the messages sent before, and waits for the peer's Close up to the
+  /// deadline of the closing handshake (RFC 6455 §7.1.2). Has no effect on a connection that has already ended.
   ///
   /// If the task is cancelled, the transport is dropped at once.
   ///
   /// - Parameters:
-  ///   - code: why; 1000 by default. ``CloseReason/noStatusRcvd`` sends none.
-  ///   - reason: more about it; cut to 123 bytes.
-  /// - Returns: what the peer's Close has said; `nil` if none came.
-  /// - Throws: `LocalProtocolError` for a code that no Close may have (RFC 6455 §7.4), or a reason without a code.
+  ///   - code: the reason for closing; 1000 by default. ``CloseReason/noStatusRcvd`` sends no code.
+  ///   - reason: a text that explains it; cut to 123 bytes.
+  /// - Returns: the peer's Close; `nil` if none came.
+  /// - Throws: `LocalProtocolError` for a code that a Close must not have (RFC 6455 §7.4), or for a reason without a
+  ///   code.
   @discardableResult
   public func close(
     code: CloseReason = .normalClosure,
@@ -170,7 +172,7 @@ public final class WebSocket: Sendable {
     try await close(CloseConnection(code: code, reason: reason), cause: .local)
   }
 
-  /// Closes for a cause.
+  /// Closes the connection for the given cause.
   @discardableResult
   func close(
     _ close: CloseConnection,
@@ -179,39 +181,39 @@ public final class WebSocket: Sendable {
     let answer = Promised<Result<CloseConnection?, LocalProtocolError>>()
     onEventLoop { bridge in bridge.close(close, cause: cause) { answer.resume(with: .success($0)) } }
     guard let result = try? await answer.value() else {
-      // Cancelled.
+      // The task was cancelled.
       drop(cause)
       return nil
     }
     return try result.get()
   }
 
-  /// Begins to close for a cause, and waits for nothing.
+  /// Begins to close the connection for the given cause, without waiting.
   func beginClose(_ close: CloseConnection, cause: WebSocketClosed.Cause) {
     onEventLoop { bridge in bridge.close(close, cause: cause) { _ in } }
   }
 
-  /// Whether the connection has ended, or this end has begun to close it.
+  /// Whether the connection has ended or this end has begun to close it.
   var hasEnded: Bool { outbox.isClosed }
 
-  /// How the connection has ended; `nil` as long as it hasn't.
+  /// How the connection ended; `nil` if it hasn't.
   package var closed: WebSocketClosed? { inbox.closed }
 
   /// Ends the transport at once.
   func drop(_ cause: WebSocketClosed.Cause) { onEventLoop { $0.drop(cause) } }
 
-  /// Lets ``messages`` end after what was received until now.
+  /// Ends ``messages`` after what was received so far.
   func stopReceiving() { inbox.stop() }
 
-  /// How the connection has ended, or that this end closes it; `nil` while it takes messages.
+  /// How the connection ended or why this end is closing it; `nil` while the connection accepts messages.
   var end: WebSocketClosed? { outbox.end }
 
-  /// The connection can't go on: a message has begun and does not end.
+  /// Closes the connection because a message has begun and can't be completed.
   func abandonMessage() {
     onEventLoop { $0.close(CloseConnection(code: .internalError), cause: .messageUnfinished) { _ in } }
   }
 
-  /// Sends what is in the outboxes of sockets on the event loop of the first one.
+  /// Drains the outboxes of sockets that share the event loop of the first one.
   static func drain(_ sockets: [WebSocket]) {
     sockets.first?.eventLoop.execute { for socket in sockets { socket.bridge.value.drain() } }
   }
@@ -221,7 +223,7 @@ public final class WebSocket: Sendable {
   }
 }
 
-/// Where the mailboxes find the bridge, which is made after them; until the connection has ended.
+/// Gives the mailboxes access to the bridge, which is created after them, until the connection has ended.
 private final class BridgeLink: Sendable {
   private let box = NIOLockedValueBox<NIOLoopBound<SocketBridge>?>(nil)
 
