@@ -5,14 +5,14 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// What an attempt to open a connection has come to.
+/// The result of an attempt to open a connection.
 enum ClientTransport: Sendable {
-  /// An open WebSocket, by HTTP/1.1.
+  /// An open WebSocket over HTTP/1.1.
   case socket(WebSocket)
-  /// A connection of HTTP/2, on which nothing was asked yet.
+  /// An HTTP/2 connection without any request so far.
   case http2(HTTP2ClientConnection)
 
-  /// Nobody wants it any more.
+  /// Closes the transport when nobody needs it any more.
   func drop() {
     switch self {
     case .socket(let socket): socket.drop(.local)
@@ -21,7 +21,7 @@ enum ClientTransport: Sendable {
   }
 }
 
-/// One attempt to open a connection, by a plan, which a task waits for and can give up.
+/// One attempt to open a connection according to a plan. A task waits for it and can cancel it.
 final class ClientAttempt: Sendable {
   private enum State {
     case connecting
@@ -40,22 +40,23 @@ final class ClientAttempt: Sendable {
     promise = eventLoop.makePromise()
   }
 
-  /// Opens a WebSocket by HTTP/1.1.
+  /// Opens a WebSocket over HTTP/1.1.
   ///
   /// - Throws: as ``run()`` does.
   static func byHTTP1(_ plan: ClientPlan) async throws -> WebSocket {
     switch try await ClientAttempt(plan.byHTTP1).run() {
     case .socket(let socket): return socket
     case .http2(let connection):
-      // Not offered, so not agreed on.
+      // Impossible: HTTP/2 wasn't offered.
       connection.close()
       throw WebSocketClientError.disconnected(.handshake, nil)
     }
   }
 
-  /// Runs it, once.
+  /// Runs the attempt, once.
   ///
-  /// - Throws: ``WebSocketClientError``; `CancellationError` if the task is cancelled: the transport is dropped then.
+  /// - Throws: ``WebSocketClientError``; `CancellationError` if the task is cancelled, in which case the transport is
+  ///   dropped.
   func run() async throws -> ClientTransport {
     do throws(WebSocketClientError) {
       try plan.prepare()
@@ -72,7 +73,7 @@ final class ClientAttempt: Sendable {
   }
 
   private func start() {
-    // Cancelled before it has begun.
+    // Cancelled before the attempt began.
     if case .over = state.withLock({ $0 }) { return }
     let limit = TimeAmount(clamped: plan.connectTimeout)
     plan.firstBytes?.reset()
@@ -84,7 +85,7 @@ final class ClientAttempt: Sendable {
           try channel.pipeline.syncOperations.addHandler(handler)
         }
       }
-    // All addresses together, and the search for them: the bootstrap's own limit is for each.
+    // One limit for name resolution and all addresses together: the bootstrap's own limit applies to each address.
     let timer = eventLoop.scheduleTask(in: limit) {
       self.finish(.failure(WebSocketClientError.timedOut(.connecting, limit: self.plan.connectTimeout)))
     }
@@ -126,7 +127,7 @@ final class ClientAttempt: Sendable {
     }
   }
 
-  /// The first result counts; with it, a transport that is of no use any more goes.
+  /// Finishes with the first result, and closes a transport that isn't needed any more.
   private func finish(_ result: Result<ClientTransport, any Error>) {
     let before = state.withLock { state in
       let before = state
@@ -144,11 +145,11 @@ final class ClientAttempt: Sendable {
     }
   }
 
-  // MARK: What has failed
+  // MARK: Failures
 
   private func meaning(of error: any Error) -> WebSocketClientError {
     guard let error = error as? NIOConnectionError else { return meaning(ofOne: error) }
-    // What is told of several addresses is the first failure: that of the address which is preferred.
+    // If several addresses failed, reports the first failure, which is that of the preferred address.
     if let first = error.connectionErrors.first { return meaning(ofOne: first.error) }
     let cause = error.dnsAError ?? error.dnsAAAAError ?? error
     return .unresolved(plan.endpoint, "\(cause)")

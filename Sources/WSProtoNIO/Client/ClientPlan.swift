@@ -5,23 +5,23 @@ import NIOCore
 import NIOSSL
 import WSProto
 
-/// What one attempt to open a connection does; all of it is known before the first byte.
+/// The plan of one attempt to open a connection. Everything in it is known before the first byte is sent.
 struct ClientPlan: Sendable {
   /// A layer of TLS.
   struct TLS: Sendable {
     let options: WebSocketClientTLS
     let contexts: TLSContexts
-    /// Who is asked for.
+    /// The server whose certificate is expected.
     let server: URLHost
 
-    /// Whether the certificate must be that server's.
+    /// Whether the certificate must belong to that server.
     var isVerified: Bool { !options.isInsecure }
 
-    /// - Parameter protocols: what is offered by ALPN.
+    /// - Parameter protocols: the protocols to offer by ALPN.
     func makeHandler(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLClientHandler {
       let context = try contexts.context(offering: protocols)
       do {
-        // Addresses are not told (RFC 6066 §3).
+        // Addresses must not be sent as a server name (RFC 6066 §3).
         return try NIOSSLClientHandler(
           context: context,
           serverHostname: server.address == nil ? server.name : nil
@@ -32,11 +32,11 @@ struct ClientPlan: Sendable {
     }
   }
 
-  /// The versions of HTTP that the server may choose from.
+  /// The HTTP versions that the server may choose from.
   enum Versions: Sendable, Hashable {
     case http1, http1And2, http2
 
-    /// Their names, the preferred one first (RFC 7301 §6, RFC 9113 §3.2).
+    /// The ALPN names, the preferred one first (RFC 7301 §6, RFC 9113 §3.2).
     var protocols: [String] {
       switch self {
       case .http1: ["http/1.1"]
@@ -49,29 +49,29 @@ struct ClientPlan: Sendable {
   let address: WebSocketAddress
   let request: Request
   let proxy: ProxyAddress?
-  /// Between this end and the proxy.
+  /// The TLS layer between the client and the proxy.
   let proxyTLS: TLS?
-  /// Between this end and the server.
+  /// The TLS layer between the client and the server.
   let tls: TLS?
   var versions: Versions
   let options: WebSocketOptions
-  /// How long the server's settings may take.
+  /// How long to wait for the server's HTTP/2 settings.
   let settingsTimeout: Duration
   let connectTimeout: Duration
   let eventLoopGroup: any EventLoopGroup
   let unixSocketPath: String?
   let localAddress: SocketAddress?
   let firstBytes: FirstBytes?
-  /// Called when the server has chosen HTTP/1.1, before the request is sent; where it could choose.
+  /// Called before the request is sent, if the server had a choice and chose HTTP/1.1.
   var onHTTP1: (@Sendable () -> Void)?
 
-  /// What the transport leads to.
+  /// The host that the transport connects to.
   var endpoint: WebSocketClientError.Endpoint {
     if let proxy { return .init(host: proxy.host, port: proxy.port, isProxy: true) }
     return .init(host: address.host, port: address.port, isProxy: false)
   }
 
-  /// The same by HTTP/1.1 only.
+  /// The same plan over HTTP/1.1 only.
   var byHTTP1: ClientPlan {
     var plan = self
     plan.versions = .http1
@@ -79,14 +79,14 @@ struct ClientPlan: Sendable {
     return plan
   }
 
-  /// Makes what takes long: not on an event loop.
+  /// Creates what takes long. Don't call it on an event loop.
   func prepare() throws(WebSocketClientError) {
     _ = try proxyTLS?.contexts.context(offering: Versions.http1.protocols)
     _ = try tls?.contexts.context(offering: versions.protocols)
   }
 }
 
-/// Makes plans from one set of options; the contexts of TLS are made once.
+/// Makes plans from one set of options, and shares the TLS contexts between them.
 struct ClientPlanner {
   private let options: WebSocketClientOptions
   private let contexts: TLSContexts
@@ -99,8 +99,8 @@ struct ClientPlanner {
   }
 
   /// - Parameters:
-  ///   - address: where to.
-  ///   - first: what the caller has asked for, where redirects have led to `address`.
+  ///   - address: the address to connect to.
+  ///   - first: the address that the caller requested; redirects may have led from there to `address`.
   func plan(
     for address: WebSocketAddress,
     firstAsked first: WebSocketAddress

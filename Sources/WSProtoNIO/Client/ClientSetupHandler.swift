@@ -7,17 +7,18 @@ import NIOSSL
 import NIOTLS
 import WSProto
 
-/// Takes a channel from its open transport to an open WebSocket: the proxy's handshake, TLS, the opening handshake over
-/// HTTP/1.1 (RFC 6455 §4.1); or, where HTTP/2 is agreed on, to a connection of HTTP/2. Then it leaves the pipeline.
+/// Takes a channel from its open transport to an open WebSocket: the proxy's handshake, TLS, and the opening handshake
+/// over HTTP/1.1 (RFC 6455 §4.1). If HTTP/2 is negotiated, it opens an HTTP/2 connection instead. Then it removes
+/// itself from the pipeline.
 ///
-/// It stands at the pipeline's end; layers of TLS are put before it. One deadline holds for all of it, which no byte of
-/// the peer's puts off.
+/// The handler is the last one in the pipeline; TLS handlers are added before it. A single deadline covers all of it,
+/// and no input from the peer postpones it.
 final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
   fileprivate enum Stage {
-    /// The transport is not open, or another one was faster.
+    /// The transport isn't open, or another one connected first.
     case idle
     case proxyTLS
     case tunnel(HTTP1Tunnel)
@@ -30,14 +31,14 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   private let plan: ClientPlan
   private let complete: (Result<ClientTransport, any Error>) -> Void
   private var stage = Stage.idle
-  /// What has refused, while its body is read.
+  /// The refusal, while its body is being read.
   private var refusal: HTTPRefusal?
-  /// The newest layer of TLS.
+  /// The TLS layer added last.
   private var tls: (handler: NIOSSLClientHandler, layer: ClientPlan.TLS)?
   private var deadline: Scheduled<Void>?
   private var context: ChannelHandlerContext?
 
-  /// - Parameter complete: gets the outcome, or a ``WebSocketClientError``; once, on the event loop.
+  /// - Parameter complete: called once on the event loop with the result or a ``WebSocketClientError``.
   init(_ plan: ClientPlan, complete: @escaping (Result<ClientTransport, any Error>) -> Void) {
     self.plan = plan
     self.complete = complete
@@ -47,7 +48,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-  /// The transport is open, and this one is used.
+  /// Begins when this transport is open and was chosen.
   func begin() {
     guard let context, case .idle = stage else { return }
     if let limit = plan.options.timeouts.opening {
@@ -58,7 +59,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     if let tls = plan.proxyTLS { addTLS(tls, .proxyTLS) } else { askProxy() }
   }
 
-  // MARK: The stages
+  // MARK: Stages
 
   private func askProxy() {
     guard let proxy = plan.proxy else { return startTLS() }
@@ -91,13 +92,13 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   private func startTLS() {
     if let tls = plan.tls { return addTLS(tls, .tls) }
-    // Without TLS nothing is agreed on: HTTP/2 is by prior knowledge (RFC 9113 §3.3).
+    // Without TLS there is no negotiation: HTTP/2 is used by prior knowledge (RFC 9113 §3.3).
     if plan.versions == .http2 { startHTTP2() } else { sendRequest() }
   }
 
   private func addTLS(_ tls: ClientPlan.TLS, _ next: Stage) {
     guard let context else { return }
-    // Before the handler is there, which may fail at once.
+    // Set before the handler is added, since adding it may fail immediately.
     stage = next
     var protocols = ClientPlan.Versions.http1.protocols
     if case .tls = next { protocols = plan.versions.protocols }
@@ -112,7 +113,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
   }
 
-  /// Whether TLS has led to who was asked for; fails if not.
+  /// Whether the certificate belongs to the expected server. Fails the attempt if not.
   private func checkIdentity() -> Bool {
     guard let tls, tls.layer.isVerified else { return true }
     let server = tls.layer.server
@@ -123,7 +124,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     return false
   }
 
-  /// TLS is there, with the protocol that the server has chosen, if it has chosen one (RFC 7301 §3.1).
+  /// Continues after the TLS handshake with the protocol that the server chose, if any (RFC 7301 §3.1).
   private func secured(_ agreed: String?) {
     switch (plan.versions, agreed) {
     case (.http1And2, "h2"), (.http2, "h2"): startHTTP2()
@@ -160,7 +161,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     context?.writeAndFlush(Self.wrapOutboundOut(bytes), promise: nil)
   }
 
-  // MARK: What the peer says
+  // MARK: Input
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let bytes = Self.unwrapInboundIn(data)
@@ -174,7 +175,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
       receive(from: handshake) { () throws(ProtocolError) in
         try handshake.receiveData(bytes.readableBytesView)
       }
-    // TLS takes its bytes itself; in the other stages no byte of the peer's is legal, and none is of use.
+    // TLS handlers consume the bytes of their stages. In the other stages, the peer must not send any.
     case .idle, .proxyTLS, .tls: fail(.disconnected(stage.name, "bytes came before the client's first"))
     case .over: break
     }
@@ -204,7 +205,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     do throws(RemoteProtocolError) {
       switch try next() {
       case .none: break
-      // The client speaks first, whether by TLS or without.
+      // The client speaks first, with or without TLS.
       case .open(let early) where !early.isEmpty:
         fail(.proxyProtocol(proxy, RemoteProtocolError("bytes came before the client's first")))
       case .open: startTLS()
@@ -226,7 +227,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
         switch try handshake.next(&unread) {
         case .send(let bytes): write(bytes)
         case .needMoreData:
-          // 262 bytes are the longest that is waited for.
+          // The handshake never waits for more than 262 bytes.
           stage = .socks(handshake, unread: unread)
           return
         case .open:
@@ -239,7 +240,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
   }
 
-  /// Takes the events that `step` gives.
+  /// Runs `step` and handles the resulting events.
   private func receive(from handshake: H11Handshake, _ step: () throws(ProtocolError) -> Void) {
     var failure: ProtocolError?
     do throws(ProtocolError) {
@@ -255,7 +256,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
       case .request, .textMessage, .bytesMessage, .closeConnection, .ping, .pong: break
       }
     }
-    // The status counts, whatever is wrong with the body.
+    // The status counts, even if the body is invalid.
     switch failure {
     case nil: break
     case _? where refusal != nil: refuse()
@@ -279,7 +280,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
   }
 
-  /// The refusal is complete, as far as it is of use.
+  /// Fails with the refusal, as complete as it is.
   private func refuse() {
     guard let refusal else { return }
     if case .tunnel = stage, let proxy = plan.proxy {
@@ -295,7 +296,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     context?.close(promise: nil)
   }
 
-  /// Whether this is the end; false if it has been before.
+  /// Ends the setup. Returns false if it has ended before.
   private func end() -> Bool {
     if case .over = stage { return false }
     stage = .over
@@ -304,14 +305,14 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   private func deadlinePassed(_ limit: Duration) {
-    // What has come of the body will do.
+    // The part of the body received so far is enough.
     if refusal != nil { refuse() } else { fail(.timedOut(stage.name, limit: limit)) }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if refusal != nil { return refuse() }
     switch stage {
-    // A transport that was not used: its failure is the bootstrap's to tell.
+    // A transport that wasn't used: the bootstrap reports its failure.
     case .idle: context.fireErrorCaught(error)
     case .tls where plan.versions == .http2 && "\(error)".contains("NO_APPLICATION_PROTOCOL"):
       fail(.http2Unavailable(.notAgreed))
@@ -322,7 +323,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     switch stage {
-    // An end without an answer is the network's; the end of a body may be its last byte.
+    // An end without an answer is a network failure. The end of the transport may also mark the end of a body.
     case .tunnel(var tunnel) where refusal != nil:
       take(tunnel: { () throws(RemoteProtocolError) in try tunnel.receiveEndOfStream() })
     case .handshake(let handshake) where refusal != nil:

@@ -4,19 +4,20 @@
 import NIOCore
 import Synchronization
 
-/// The first bytes with which a server has answered the opening handshake: where they are no HTTP, they tell what it speaks.
+/// The first bytes of a server's answer to the opening handshake. If they aren't HTTP, they may show which protocol the
+/// server speaks.
 package final class FirstBytes: Sendable {
-  /// How many are kept.
+  /// The maximum number of bytes kept.
   package static let maxCount = 64
 
   private let bytes = Mutex<[UInt8]>([])
 
   package init() {}
 
-  /// What has come so far.
+  /// The bytes received so far.
   package var value: [UInt8] { bytes.withLock { $0 } }
 
-  /// Forgets them, before another attempt.
+  /// Removes the bytes before another attempt.
   func reset() { bytes.withLock { $0 = [] } }
 
   func add(_ read: ByteBuffer) {

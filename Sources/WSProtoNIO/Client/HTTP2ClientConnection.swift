@@ -7,24 +7,24 @@ import NIOHTTPTypesHTTP2
 import Synchronization
 import WSProto
 
-/// A client's side of a connection of HTTP/2: the server's settings, the streams on it, its end (RFC 9113, RFC 8441).
+/// The client side of an HTTP/2 connection: the server's settings, the streams, and the end (RFC 9113, RFC 8441).
 ///
-/// The windows of a stream follow what its socket's reader takes: a stream that nobody reads holds 64 KiB, and keeps no
-/// other one waiting. The server may not push.
+/// The flow-control window of a stream follows what its socket's reader takes: an unread stream holds 64 KiB and
+/// doesn't hold up the others. The server may not push.
 final class HTTP2ClientConnection: Sendable {
   private struct State {
-    /// No further stream may be opened.
+    /// Whether no more streams may be opened.
     var isRetired = false
-    /// The most streams at once, as the server says; it says nothing in most cases.
+    /// The server's limit on concurrent streams. Most servers send none.
     var maxStreams = 100
-    /// Streams that are open, or about to be.
+    /// The number of streams that are open or about to be opened.
     var count = 0
-    /// Streams since the beginning: their numbers have an end (RFC 9113 §5.1.1).
+    /// The number of streams opened since the beginning. Stream identifiers are limited (RFC 9113 §5.1.1).
     var openedCount = 0
-    /// Grows with each stream, so that a timer can tell whether the connection has been idle all along.
+    /// Incremented for each stream, so that a timer can tell whether the connection was idle all the time.
     var idleNumber = 0
     var idleTimeout: Duration
-    /// The last stream that the server has looked at, once it has said so with GOAWAY (RFC 9113 §6.8).
+    /// The last stream that the server may have processed, once it has sent GOAWAY (RFC 9113 §6.8).
     var lastProcessed: HTTP2StreamID?
   }
 
@@ -33,10 +33,10 @@ final class HTTP2ClientConnection: Sendable {
   private let channel: any Channel
   private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
   private let state = Mutex(State(idleTimeout: .zero))
-  /// Whether extended CONNECT may be sent, once the server's first settings have come.
+  /// Whether extended CONNECT may be sent; known once the server's first settings have arrived.
   private let settled = Promised<Bool>()
 
-  /// Puts HTTP/2 into a channel's pipeline, at its end. On the event loop.
+  /// Adds HTTP/2 to the end of a channel's pipeline. Call it on the event loop.
   static func open(on channel: any Channel, _ plan: ClientPlan) throws -> HTTP2ClientConnection {
     var configuration = NIOHTTP2Handler.ConnectionConfiguration()
     configuration.initialSettings = [
@@ -51,7 +51,7 @@ final class HTTP2ClientConnection: Sendable {
       connectionConfiguration: configuration,
       streamConfiguration: NIOHTTP2Handler.StreamConfiguration()
     ) { stream in
-      // Not legal without push, which is refused before this.
+      // Can't happen: push is disabled, and NIO refuses it before this.
       stream.close()
     }
     let connection = HTTP2ClientConnection(channel, multiplexer)
@@ -70,9 +70,9 @@ final class HTTP2ClientConnection: Sendable {
     self.multiplexer = multiplexer
   }
 
-  // MARK: What the server says
+  // MARK: From the server
 
-  /// Whether the server takes extended CONNECT; waits for its settings.
+  /// Waits for the server's settings, and returns whether the server supports extended CONNECT.
   ///
   /// - Throws: ``WebSocketClientError``; `CancellationError`.
   func takesExtendedConnect() async throws -> Bool { try await settled.value() }
@@ -82,7 +82,7 @@ final class HTTP2ClientConnection: Sendable {
       state.withLock { $0.maxStreams = setting.value }
     }
     let setting = settings.last { $0.parameter == .enableConnectProtocol }
-    // Only the first counts: the setting is not to be taken back (RFC 8441 §3).
+    // Only the first settings count: the server must not withdraw this setting (RFC 8441 §3).
     settled.resume(with: .success(setting?.value == 1))
   }
 
@@ -94,27 +94,27 @@ final class HTTP2ClientConnection: Sendable {
     closeIfUnused()
   }
 
-  /// - Parameter error: what has gone wrong, if anything has.
+  /// - Parameter error: the error that ended the connection, if there was one.
   fileprivate func ended(_ error: (any Error)?) {
     retire()
     let failure = error.map { WebSocketClientError($0, during: .handshake) } ?? .disconnected(.handshake, nil)
     settled.resume(with: .failure(failure))
   }
 
-  /// Whether the server has said that it won't look at that stream: it can be asked for elsewhere.
+  /// Whether the server has announced that it won't process this stream, so that the request can be sent elsewhere.
   func isUnprocessed(_ stream: HTTP2StreamID) -> Bool {
     state.withLock { state in state.lastProcessed.map { stream > $0 } ?? false }
   }
 
   // MARK: Streams
 
-  /// Whether further streams may be opened, now or later.
+  /// Whether more streams may be opened, now or later.
   var isUsable: Bool { state.withLock { !$0.isRetired } }
 
-  /// No further stream is opened.
+  /// Stops opening streams.
   func retire() { state.withLock { $0.isRetired = true } }
 
-  /// Takes the place of a stream that is about to be opened, if there is one.
+  /// Reserves a place for a stream that is about to be opened. Returns false if there is none.
   func reserve(atMost bound: Int) -> Bool {
     state.withLock { state in
       guard !state.isRetired, state.count < min(bound, state.maxStreams) else { return false }
@@ -134,7 +134,7 @@ final class HTTP2ClientConnection: Sendable {
     if isIdle { closeIfUnused(after: timeout, number) }
   }
 
-  /// From now on the connection is closed when it has been without a stream for so long.
+  /// From now on, closes the connection after it has had no stream for this time.
   func keepIdle(_ timeout: Duration) {
     let (isIdle, number) = state.withLock { state in
       state.idleTimeout = timeout
@@ -160,7 +160,7 @@ final class HTTP2ClientConnection: Sendable {
     if isUnused { close() }
   }
 
-  /// Ends the connection, and all streams on it.
+  /// Closes the connection and all streams on it.
   func close() {
     retire()
     channel.eventLoop.execute { [channel] in
@@ -174,10 +174,10 @@ final class HTTP2ClientConnection: Sendable {
     }
   }
 
-  /// Opens a WebSocket on a stream, whose place was reserved.
+  /// Opens a WebSocket on a stream whose place was reserved.
   ///
-  /// - Throws: ``WebSocketClientError``; ``HTTP2StreamUnprocessed``; `CancellationError` if the task is cancelled: the stream
-  ///   is reset then.
+  /// - Throws: ``WebSocketClientError``; ``HTTP2StreamUnprocessed``; `CancellationError` if the task is cancelled, in
+  ///   which case the stream is reset.
   func open(_ plan: ClientPlan) async throws -> WebSocket {
     let place = StreamPlace { self.release() }
     let negotiation: ClientNegotiation
@@ -213,22 +213,22 @@ final class HTTP2ClientConnection: Sendable {
     do {
       return try await opened.value()
     } catch {
-      // Nobody waits for it any more, even if it has been opened in the last moment.
+      // Nobody waits for the stream any more, even if it was opened at the last moment.
       if error is CancellationError { created.futureResult.whenSuccess { $0.close(promise: nil) } }
       throw error
     }
   }
 }
 
-/// The server has not looked at a request, which can be sent again on another connection (RFC 9113 §8.7).
+/// The server hasn't processed a request, so that it can be sent again on another connection (RFC 9113 §8.7).
 enum HTTP2StreamUnprocessed: Error {
-  /// RST_STREAM with REFUSED_STREAM.
+  /// The server sent RST_STREAM with REFUSED_STREAM.
   case refused
-  /// The connection has ended, or the server has said that it takes no further stream.
+  /// The connection has ended, or the server accepts no more streams on it.
   case connectionGone
 }
 
-/// The place of a stream among those of its connection, which is given back once.
+/// The reserved place of a stream on its connection. It is freed once.
 private final class StreamPlace: Sendable {
   private let isFree = Atomic<Bool>(false)
   private let onFree: @Sendable () -> Void
@@ -240,7 +240,7 @@ private final class StreamPlace: Sendable {
   }
 }
 
-/// Sees the frames of a connection as a whole, and its end.
+/// Observes a connection's frames and its end.
 private final class HTTP2FrameWatcher: ChannelInboundHandler {
   typealias InboundIn = HTTP2Frame
 
@@ -258,7 +258,7 @@ private final class HTTP2FrameWatcher: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // That of a stream is the stream's.
+    // A stream handles its own errors.
     if error is NIOHTTP2Errors.StreamError { return }
     self.error = self.error ?? error
     context.close(promise: nil)

@@ -7,11 +7,11 @@ import NIOHTTP2
 import NIOHTTPTypes
 import WSProto
 
-/// A client's side of one HTTP/2 stream: an extended CONNECT, behind whose answer the stream carries a WebSocket
+/// The client side of one HTTP/2 stream: sends an extended CONNECT, after whose answer the stream carries a WebSocket
 /// (RFC 8441 §5).
 ///
-/// It stays in the pipeline, and makes DATA frames of bytes: the end of the stream in either direction is that of the
-/// transport, and a stream that is closed before is reset with CANCEL.
+/// The handler stays in the pipeline and converts between bytes and DATA frames. The end of the stream in either
+/// direction is that of the transport. A stream that is closed before its end is reset with CANCEL.
 final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
   typealias InboundIn = HTTPResponsePart
   typealias InboundOut = ByteBuffer
@@ -19,13 +19,13 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
   typealias OutboundOut = HTTPRequestPart
 
   private enum State {
-    /// The stream is not active yet.
+    /// The stream isn't active yet.
     case idle
-    /// The answer is waited for.
+    /// The request was sent.
     case asked
-    /// The body of a refusal is read.
+    /// The body of a refusal is being read.
     case refused(HTTPRefusal)
-    /// A WebSocket's handler is behind this one.
+    /// A WebSocket handler follows this one.
     case open
     case over
   }
@@ -40,7 +40,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
   private var hasOutputEnded = false
   private var context: ChannelHandlerContext?
 
-  /// - Parameter complete: gets the socket, a ``WebSocketClientError`` or an ``HTTP2StreamUnprocessed``; once.
+  /// - Parameter complete: called once with the socket, a ``WebSocketClientError`` or an ``HTTP2StreamUnprocessed``.
   init(
     _ negotiation: ClientNegotiation,
     _ plan: ClientPlan,
@@ -57,7 +57,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    // From here on, since a stream beyond the server's limit waits until there is room.
+    // From this point on, since a stream beyond the server's limit waits until there is room.
     if let limit = plan.options.timeouts.opening {
       deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamped: limit)) {
         self.deadlinePassed(limit)
@@ -102,7 +102,8 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     switch mode {
     case .output: endOutput(context, promise)
     case .all where hasInputEnded && !hasOutputEnded:
-      // The server has ended its direction in order: so does this one. A reset comes only if that has to wait.
+      // The server has ended its direction in order, so this end does the same. It resets the stream only if that must
+      // wait.
       let ended = context.eventLoop.makePromise(of: Void.self)
       ended.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
       endOutput(context, ended)
@@ -170,14 +171,14 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     context?.close(promise: nil)
   }
 
-  /// The status counts, whatever becomes of the body.
+  /// Fails with the refusal if there is one: the status counts, whatever happens to the body.
   private func failUnlessRefused(_ error: any Error) {
     if case .refused(let refusal) = state { fail(WebSocketClientError.refusal(refusal)) } else { fail(error) }
   }
 
-  /// The stream has ended without a word.
+  /// Fails because the stream ended without an answer.
   private func lost() {
-    // What was not sent can be sent elsewhere.
+    // A request that wasn't sent can be sent elsewhere.
     if case .idle = state { return fail(HTTP2StreamUnprocessed.connectionGone) }
     failUnlessRefused(WebSocketClientError.disconnected(.handshake, nil))
   }
@@ -191,7 +192,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
     guard let closed = error as? NIOHTTP2Errors.StreamClosed else {
       return failUnlessRefused(WebSocketClientError.disconnected(.handshake, "\(error)"))
     }
-    // The server's GOAWAY comes behind the end of the streams that it ends.
+    // The server's GOAWAY is reported after the end of the streams that it ends.
     let connection = connection
     context.eventLoop.assumeIsolated().execute {
       self.failUnlessRefused(Self.meaning(of: closed, connection))
@@ -211,7 +212,7 @@ final class HTTP2ClientStreamHandler: ChannelDuplexHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    // Behind the reset that may have ended the stream.
+    // After the stream reset, which may be what ended the stream.
     context.eventLoop.assumeIsolated().execute { self.lost() }
     context.fireChannelInactive()
   }

@@ -4,18 +4,19 @@
 public import HTTPTypes
 import WSProto
 
-/// A response that refuses: of a server that opens no WebSocket, or of a proxy.
+/// A refusing response, from a server that opens no WebSocket or from a proxy.
 public struct HTTPRefusal: Sendable, Hashable {
-  /// The status: three digits (RFC 9110 §15).
+  /// The status code, three digits (RFC 9110 §15).
   public let status: Int
-  /// The fields, as they were sent.
+  /// The header fields as they were sent.
   public let fields: HTTPFields
-  /// The beginning of the body, ``maxBodyBytes`` at most, as it was sent: a coding named in `fields` is still on it.
+  /// The beginning of the body, up to ``maxBodyBytes``, as it was sent: any content coding in `fields` is still
+  /// applied.
   public internal(set) var body: [UInt8] = []
-  /// Whether there was more of the body than is kept, or than came in time.
+  /// Whether ``body`` is incomplete, because there was more than is kept or because the rest didn't arrive in time.
   public internal(set) var isBodyCut = true
 
-  /// How much of a body is kept.
+  /// The maximum number of body bytes kept.
   public static let maxBodyBytes = 1024
 
   init(_ reject: RejectConnection) {
@@ -23,7 +24,7 @@ public struct HTTPRefusal: Sendable, Hashable {
     fields = reject.headers
   }
 
-  /// Adds a part of the body; true once nothing more is of use.
+  /// Appends a part of the body. Returns true once no more is needed.
   mutating func append(_ data: RejectData) -> Bool {
     let room = Self.maxBodyBytes - body.count
     body += data.data.prefix(room)
@@ -31,7 +32,7 @@ public struct HTTPRefusal: Sendable, Hashable {
     return data.bodyFinished || data.data.count >= room
   }
 
-  /// The body as text, what is not UTF-8 replaced. Of the server's choice: escape it before you show it.
+  /// The body as text, with invalid UTF-8 replaced. The server chooses it: escape it before you display it.
   public var text: String { String(decoding: body, as: UTF8.self) }
 
   /// How long the server asks to wait before another attempt (RFC 9110 §10.2.3); `nil` if it doesn't say.
@@ -39,7 +40,7 @@ public struct HTTPRefusal: Sendable, Hashable {
 }
 
 extension HTTPRefusal: CustomStringConvertible {
-  /// The status, and the beginning of the body, cut and escaped.
+  /// The status and the beginning of the body, truncated and escaped.
   public var description: String { body.isEmpty ? "\(status)" : "\(status), \(quoted(text))" }
 }
 #endif

@@ -4,7 +4,7 @@
 import NIOCore
 import WSProto
 
-/// A client's part in asking a SOCKS5 proxy for a connection (RFC 1928), with user and password (RFC 1929), as bytes.
+/// The client side of a SOCKS5 handshake (RFC 1928) with username and password (RFC 1929), without I/O.
 struct SOCKS5Handshake {
   private enum State {
     case awaitingMethod
@@ -13,11 +13,11 @@ struct SOCKS5Handshake {
     case open
   }
 
-  /// What to do.
+  /// What to do next.
   enum Step {
     /// Wait for more bytes.
     case needMoreData
-    /// Send these.
+    /// Send these bytes.
     case send(ByteBuffer)
     /// The connection to the server is open.
     case open
@@ -28,7 +28,7 @@ struct SOCKS5Handshake {
   private let credentials: BasicCredentials?
   private var state = State.awaitingMethod
 
-  /// - Throws: if user or password, or the host, do not fit into the bytes that are for them.
+  /// - Throws: ``SOCKS5Failure/credentialsLength`` if the user or the password doesn't fit into its field.
   init(host: URLHost, port: Int, credentials: BasicCredentials?) throws(SOCKS5Failure) {
     self.host = host
     self.port = port
@@ -40,7 +40,7 @@ struct SOCKS5Handshake {
     }
   }
 
-  /// The first bytes: the methods of authentication that this end has (RFC 1928 §3).
+  /// The first bytes to send: the supported authentication methods (RFC 1928 §3).
   var greeting: ByteBuffer {
     ByteBuffer(
       bytes: credentials == nil
@@ -51,7 +51,7 @@ struct SOCKS5Handshake {
   private static let noAuthentication: UInt8 = 0
   private static let password: UInt8 = 2
 
-  /// Takes what the proxy has sent; call it until it asks for more, or the connection is open.
+  /// Processes what the proxy has sent. Call it until it asks for more or the connection is open.
   mutating func next(_ bytes: inout ByteBuffer) throws(SOCKS5Failure) -> Step {
     switch state {
     case .awaitingMethod:
@@ -70,7 +70,7 @@ struct SOCKS5Handshake {
       default: throw method == 0xff ? .noAcceptableMethod : .method(method)
       }
     case .awaitingAuthentication:
-      // RFC 1929 §2: the version is that of this negotiation.
+      // The version in this reply is that of the subnegotiation (RFC 1929 §2).
       guard let (_, status) = bytes.readMultipleIntegers(as: (UInt8, UInt8).self) else {
         return .needMoreData
       }
@@ -86,7 +86,7 @@ struct SOCKS5Handshake {
   }
 
   private static func authentication(_ credentials: BasicCredentials) -> ByteBuffer {
-    // The lengths were checked by `init`.
+    // `init` has checked the lengths.
     var bytes = ByteBuffer(bytes: [1, UInt8(truncatingIfNeeded: credentials.user.utf8.count)])
     bytes.writeString(credentials.user)
     bytes.writeInteger(UInt8(truncatingIfNeeded: credentials.password.utf8.count))
@@ -94,7 +94,7 @@ struct SOCKS5Handshake {
     return bytes
   }
 
-  /// CONNECT (RFC 1928 §4). A name is the proxy's to look up.
+  /// The CONNECT request (RFC 1928 §4). The proxy resolves a name.
   private var request: ByteBuffer {
     var bytes = ByteBuffer(bytes: [5, 1, 0])
     switch host.address {
@@ -107,7 +107,7 @@ struct SOCKS5Handshake {
       bytes.writeInteger(UInt64(truncatingIfNeeded: address))
     case nil:
       bytes.writeInteger(UInt8(3))
-      // A host has 254 characters at most.
+      // A host name has at most 254 characters.
       bytes.writeInteger(UInt8(truncatingIfNeeded: host.name.utf8.count))
       bytes.writeString(host.name)
     }
@@ -115,12 +115,12 @@ struct SOCKS5Handshake {
     return bytes
   }
 
-  /// Whether the reply is there in full (RFC 1928 §6): 262 bytes at most. The address in it is of no use.
+  /// Whether the reply is complete (RFC 1928 §6): at most 262 bytes. The address in it isn't used.
   private func readReply(_ bytes: inout ByteBuffer) throws(SOCKS5Failure) -> Bool {
     var rest = bytes
     guard let (version, reply) = rest.readMultipleIntegers(as: (UInt8, UInt8).self) else { return false }
     guard version == 5 else { throw .version(version) }
-    // A refusal counts, whether the rest of it comes or not.
+    // A refusal counts, even if the rest never comes.
     guard reply == 0 else { throw .reply(reply) }
     guard let (_, kind) = rest.readMultipleIntegers(as: (UInt8, UInt8).self) else { return false }
     let length: Int
@@ -138,26 +138,26 @@ struct SOCKS5Handshake {
   }
 }
 
-/// Why a SOCKS5 proxy gives no connection.
+/// Why a SOCKS5 proxy opened no connection.
 public enum SOCKS5Failure: Error, Sendable, Hashable {
-  /// It wants another kind of authentication than it was offered.
+  /// The proxy requires an authentication method that wasn't offered.
   case noAcceptableMethod
-  /// It has chosen a kind of authentication that was not offered.
+  /// The proxy chose an authentication method that wasn't offered.
   case method(UInt8)
-  /// It does not accept user and password.
+  /// The proxy doesn't accept the user and password.
   case authentication
-  /// User or password have none, or more than the 255 bytes that there is room for (RFC 1929 §2).
+  /// The user or the password is empty or longer than 255 bytes (RFC 1929 §2).
   case credentialsLength
-  /// It has answered with this code other than 0 (RFC 1928 §6).
+  /// The proxy answered with this code other than 0 (RFC 1928 §6).
   case reply(UInt8)
-  /// It speaks another version, or another protocol.
+  /// The proxy speaks another version, or another protocol.
   case version(UInt8)
-  /// Its reply has an address of a kind that there is not.
+  /// The proxy's reply has an address of an unknown type.
   case addressType(UInt8)
-  /// It has sent bytes of the server's before the client's first.
+  /// The proxy sent bytes from the server before the client sent its first.
   case earlyBytes
 
-  /// Whether a later attempt may help: the proxy is in trouble, or cannot reach the server now.
+  /// Whether a later attempt may succeed: the proxy is in trouble, or can't reach the server at the moment.
   var isTransient: Bool {
     switch self {
     case .reply(1), .reply(3), .reply(4), .reply(5), .reply(6): true
@@ -167,7 +167,7 @@ public enum SOCKS5Failure: Error, Sendable, Hashable {
 }
 
 extension SOCKS5Failure: CustomStringConvertible {
-  /// Why, in the words of RFC 1928.
+  /// The cause, in the words of RFC 1928.
   public var description: String {
     switch self {
     case .noAcceptableMethod: "it wants another authentication"

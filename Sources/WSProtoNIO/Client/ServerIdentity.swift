@@ -3,13 +3,13 @@
 #if NIO
 import NIOSSL
 
-/// Whether a certificate is that of the server which was asked for (RFC 9525 §6).
+/// Checks whether a certificate belongs to the server that was requested (RFC 9525 §6).
 ///
-/// In place of NIOSSL's own check, which accepts a certificate for the transport's address, too, whatever name was asked
-/// for. Certificates for addresses are easy to get: a proxy that has one, or a host that a forged answer of the DNS leads
-/// to, would pass for any server.
+/// It replaces NIOSSL's own check, which also accepts a certificate for the transport's IP address, whatever name was
+/// requested. Certificates for addresses are easy to get: a proxy with such a certificate, or a host that a forged DNS
+/// answer leads to, could pass for any server.
 enum ServerIdentity {
-  /// Whether one of the alternative names in `certificate` is `host`. The subject's common name is none of them.
+  /// Whether one of the subject alternative names of `certificate` is `host`. The common name isn't considered.
   static func isProven(by certificate: NIOSSLCertificate, _ host: URLHost) -> Bool {
     let name = Array(host.name.utf8)
     return certificate._subjectAlternativeNames().contains { alternative in
@@ -22,8 +22,8 @@ enum ServerIdentity {
     }
   }
 
-  /// Whether a name of a certificate's is `name`, or has it among its wildcard's: an asterisk that is the first label,
-  /// which stands for one label (RFC 9525 §6.3). At least two labels must follow it: no wildcard is good for all of a
+  /// Whether a name in a certificate matches `name`. A wildcard is an asterisk as the whole first label; it matches
+  /// exactly one label (RFC 9525 §6.3). At least two labels must follow it, so that no wildcard covers a whole
   /// top-level domain.
   static func matches(_ presented: ArraySlice<UInt8>, _ name: ArraySlice<UInt8>) -> Bool {
     guard !presented.isEmpty else { return false }
@@ -36,14 +36,14 @@ enum ServerIdentity {
     return end > name.startIndex && equals(suffix, name[end...])
   }
 
-  /// Compares ASCII, letters in any case.
+  /// Compares ASCII strings, ignoring case.
   private static func equals(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Bool {
     left.elementsEqual(right) { $0 == $1 || (URLBytes.isLetter($0) && $0 ^ $1 == 0x20) }
   }
 }
 
 extension IPAddress {
-  /// Four or sixteen octets, in the order of the network.
+  /// Four or sixteen octets in network byte order.
   fileprivate var octets: [UInt8] {
     switch self {
     case .v4(let value): withUnsafeBytes(of: value.bigEndian) { Array($0) }

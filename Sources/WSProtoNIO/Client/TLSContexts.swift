@@ -4,15 +4,15 @@
 import NIOSSL
 import Synchronization
 
-/// The contexts of one set of options for TLS, one for each list of protocols to offer by ALPN (RFC 7301): reading the
-/// system's roots takes many milliseconds.
+/// Caches the TLS contexts of one set of options, one for each list of ALPN protocols (RFC 7301): reading the system's
+/// root certificates takes many milliseconds.
 final class TLSContexts: Sendable {
   private let tls: WebSocketClientTLS
   private let made = Mutex<[[String]: NIOSSLContext]>([:])
 
   init(_ tls: WebSocketClientTLS) { self.tls = tls }
 
-  /// The context that offers `protocols`, made by the first call.
+  /// The context that offers `protocols`, created by the first call.
   func context(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLContext {
     try made.withLock { (made) throws(WebSocketClientError) in
       if let context = made[protocols] { return context }

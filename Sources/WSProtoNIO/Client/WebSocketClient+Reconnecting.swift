@@ -5,7 +5,8 @@ import NIOCore
 import WSProto
 
 extension WebSocketClient {
-  /// Runs `body` once a connection, and connects again when one is lost or cannot be opened, for as long as `policy` says.
+  /// Runs `body` once for each connection, and reconnects when a connection is lost or can't be opened, as `policy`
+  /// says.
   ///
   /// ```swift
   /// import HTTPTypes
@@ -20,22 +21,23 @@ extension WebSocketClient {
   /// }
   /// ```
   ///
-  /// A connection is lost if `body` throws the ``WebSocketClosed`` of its end, or returns after the peer has closed it, and
-  /// the code is one of ``ReconnectPolicy/codes``. If `body` returns while the connection is open, or after a Close with
-  /// another code such as 1000, all is done; another error that it throws ends all, too.
+  /// A connection counts as lost if it ended with one of ``ReconnectPolicy/codes``, and `body` throws the
+  /// ``WebSocketClosed`` of that end or returns after the peer's Close. If `body` returns while the connection is open,
+  /// or after a Close with another code such as 1000, the call returns. If `body` throws another error, the call throws
+  /// it.
   ///
   /// - Parameters:
   ///   - url: as for ``connect(to:options:isolation:_:)``.
-  ///   - policy: the waits, and what is worth another attempt.
-  ///   - options: everything else, with defaults.
-  ///   - isolation: the actor that the closures run on: the caller's.
-  ///   - request: is called before each attempt, and may change the options of that one: fresh tokens. An error that it
-  ///     throws ends all.
-  ///   - willWait: is called before each wait with what has failed and how long the wait is, for a log.
+  ///   - policy: how long to wait between attempts, and which failures to retry.
+  ///   - options: the settings of the connections.
+  ///   - isolation: the actor that the closures run on; by default the caller's.
+  ///   - request: called before each attempt; may change the options of that attempt, for example to set a fresh token.
+  ///     If it throws, the call throws that error.
+  ///   - willWait: called before each wait with the failure and the length of the wait, for logging.
   ///   - body: uses the connection, which is closed when it returns.
-  /// - Returns: what `body` returns in the end.
-  /// - Throws: the error of the last attempt, ``WebSocketClientError`` or ``WebSocketClosed``; what `request` or `body`
-  ///   throw; `CancellationError` if the task is cancelled while it waits.
+  /// - Returns: the value that the last call of `body` returns.
+  /// - Throws: the error of the last attempt, ``WebSocketClientError`` or ``WebSocketClosed``; the errors that
+  ///   `request` and `body` throw; `CancellationError` if the task is cancelled while it waits.
   public static func reconnecting<Value>(
     to url: String,
     policy: ReconnectPolicy = ReconnectPolicy(),
@@ -58,7 +60,7 @@ extension WebSocketClient {
     }
   }
 
-  /// The same by any clock, with connections from anywhere.
+  /// The same with any clock, and with connections from anywhere.
   package static func reconnecting<Options, Value>(
     policy: ReconnectPolicy,
     clock: some Clock<Duration>,
@@ -125,7 +127,7 @@ extension WebSocketClient {
 }
 
 extension WebSocketClosed {
-  /// Whether another connection may help, for a ``ReconnectPolicy``: not where this end has wanted the end.
+  /// Whether reconnecting may help, for a ``ReconnectPolicy``. It doesn't if this end wanted the connection to end.
   public var reconnectCause: ReconnectPolicy.Cause {
     switch cause {
     case .local, .shutdown, .lifetime, .handlerFailed, .messageUnfinished: .final

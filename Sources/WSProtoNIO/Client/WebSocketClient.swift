@@ -4,7 +4,7 @@
 import NIOCore
 import WSProto
 
-/// A WebSocket client (RFC 6455): `ws:` and `wss:`, HTTP/1.1 and HTTP/2, redirects, proxies, reconnecting.
+/// A WebSocket client (RFC 6455) for `ws:` and `wss:`, with HTTP/1.1 and HTTP/2, redirects, proxies and reconnection.
 ///
 /// ```swift
 /// try await WebSocketClient.connect(to: "wss://example.com/feed") { socket in
@@ -13,22 +13,23 @@ import WSProto
 /// }
 /// ```
 ///
-/// The closure has the connection for as long as it runs. When it returns, the connection is closed with 1000, and the
-/// peer's Close is waited for; an error that it throws closes with 1011, and is thrown on.
+/// The closure owns the connection while it runs. When it returns, the connection is closed with 1000, and the client
+/// waits for the peer's Close. If it throws, the connection is closed with 1011 and the error is rethrown.
 ///
-/// ``reconnecting(to:policy:options:isolation:request:willWait:_:)`` is for a connection that is to come back.
+/// For a connection that reconnects, see ``reconnecting(to:policy:options:isolation:request:willWait:_:)``.
 public enum WebSocketClient {
   /// Opens a connection, runs `body` with it, and closes it.
   ///
   /// - Parameters:
-  ///   - url: a URL of the scheme `ws`, `wss`, `http` or `https`; see ``WebSocketAddress``.
-  ///   - options: everything else, with defaults.
-  ///   - isolation: the actor that the closures run on: the caller's.
+  ///   - url: a URL with the scheme `ws`, `wss`, `http` or `https`; see ``WebSocketAddress``.
+  ///   - options: the settings of the connection.
+  ///   - isolation: the actor that `body` runs on; by default the caller's.
   ///   - body: uses the connection, which is closed when it returns.
-  /// - Returns: what `body` returns.
-  /// - Throws: ``WebSocketClientError`` if there is no connection; what `body` throws; `CancellationError` if the task is
-  ///   cancelled before there is one. A task that is cancelled later ends `body` at its next call of the socket; the
-  ///   connection is closed with 1001 then, and the peer's Close is waited for a second at most.
+  /// - Returns: the value that `body` returns.
+  /// - Throws: ``WebSocketClientError`` if no connection can be opened; the error that `body` throws;
+  ///   `CancellationError` if the task is cancelled before the connection is open. If the task is cancelled later, the
+  ///   next socket call in `body` that has to wait throws; the connection is then closed with 1001, and the client
+  ///   waits at most a second for the peer's Close.
   public static func connect<Value>(
     to url: String,
     options: WebSocketClientOptions = WebSocketClientOptions(),
@@ -67,7 +68,7 @@ public enum WebSocketClient {
 
   private static func open(_ plan: ClientPlan, _ pool: WebSocketClientPool?) async throws -> WebSocket {
     if plan.versions == .http1 { return try await ClientAttempt.byHTTP1(plan) }
-    // A pool that nobody keeps closes its connection with the socket.
+    // A pool that nobody keeps closes its connection together with the socket.
     return try await (pool ?? WebSocketClientPool(idleTimeout: .zero)).open(plan)
   }
 

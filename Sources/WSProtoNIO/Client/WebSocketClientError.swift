@@ -4,85 +4,85 @@
 import NIOHTTP2
 public import WSProto
 
-/// Why a client got no connection.
+/// Why a client couldn't open a connection.
 public enum WebSocketClientError: Error, Sendable, Hashable {
-  /// The URL cannot be opened.
+  /// The URL can't be opened.
   case url(InvalidURL)
-  /// An environment variable that decides names no proxy.
+  /// The environment variable that applies doesn't hold a valid proxy URL.
   case proxyVariable(InvalidProxyVariable)
-  /// The request must not be sent: a field, a subprotocol, or another of the options is not legal.
+  /// The request can't be sent: a field, a subprotocol or another option is invalid.
   case request(LocalProtocolError)
-  /// The options for TLS cannot be used, such as a certificate that cannot be read. In the words of the TLS library.
+  /// The TLS options can't be used, for example because a certificate can't be read. The text is from the TLS library.
   case tlsOptions(String)
 
-  /// The name is not known, or there was nobody to ask for it.
+  /// The host name is unknown or couldn't be resolved.
   case unresolved(Endpoint, String)
-  /// Nobody listens on that port.
+  /// Nothing listens on that port.
   case refused(Endpoint)
-  /// There is no way to that host, or connecting failed in another way. In the words of the system.
+  /// The host is unreachable, or connecting failed for another reason. The text is from the system.
   case unreachable(Endpoint, String)
-  /// The time limit for a stage has passed.
+  /// A stage exceeded its time limit.
   case timedOut(Stage, limit: Duration)
-  /// The connection has ended before the handshake was complete. With the words of the system, if there are any.
+  /// The connection ended before the handshake was complete. The text is from the system, if there is one.
   case disconnected(Stage, String?)
 
-  /// The server's certificate does not prove that this is the server: unknown root, wrong name, expired. In the words of
-  /// the TLS library.
+  /// The server's certificate doesn't prove its identity: unknown root, wrong name, or expired. The text is from the
+  /// TLS library.
   case certificate(String)
-  /// TLS could not be agreed on, for another cause. In the words of the TLS library.
+  /// The TLS handshake failed for another reason. The text is from the TLS library.
   case tls(String)
 
-  /// The proxy has refused to connect to the server. 407 asks for user and password, or for others.
+  /// The proxy refused to connect to the server. A 407 asks for a user and password, or for different ones.
   case proxyRefused(ProxyAddress, HTTPRefusal)
-  /// The SOCKS5 proxy has refused, or cannot connect to the server.
+  /// The SOCKS5 proxy refused, or can't connect to the server.
   case socksRefused(ProxyAddress, SOCKS5Failure)
-  /// The proxy's answer is not legal.
+  /// The proxy's answer is invalid.
   case proxyProtocol(ProxyAddress, RemoteProtocolError)
 
-  /// The server has refused the WebSocket with a response.
+  /// The server refused the WebSocket with a response.
   case refusal(HTTPRefusal)
-  /// The server's redirect is not followed.
+  /// The server's redirect isn't followed.
   case redirect(RedirectError, HTTPRefusal)
-  /// The server's answer is not legal (RFC 6455 §4.1), such as one that was not meant for a WebSocket.
+  /// The server's answer is invalid (RFC 6455 §4.1), for example because it doesn't speak WebSocket.
   case handshake(RemoteProtocolError)
 
-  /// HTTP/2 is required, and cannot be had.
+  /// HTTP/2 is required but isn't available.
   case http2Unavailable(HTTP2Shortfall)
-  /// The server has ended the stream of HTTP/2 before its answer, with this code of RST_STREAM (RFC 9113 §7).
+  /// The server reset the HTTP/2 stream before it answered, with this error code (RFC 9113 §7).
   case streamReset(code: Int)
 
-  /// Why no WebSocket can be opened by HTTP/2.
+  /// Why no WebSocket can be opened over HTTP/2.
   public enum HTTP2Shortfall: Sendable, Hashable {
-    /// The server has not chosen HTTP/2 in the handshake of TLS (ALPN).
+    /// The server didn't choose HTTP/2 in the TLS handshake (ALPN).
     case notAgreed
-    /// The server's settings don't have SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
+    /// The server's settings lack SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).
     case noExtendedConnect
-    /// The server's settings have not come in time.
+    /// The server's settings didn't arrive in time.
     case noSettings(limit: Duration)
-    /// The server asks for HTTP/1.1 (RFC 9113 §7, HTTP_1_1_REQUIRED).
+    /// The server asks for HTTP/1.1 (HTTP_1_1_REQUIRED, RFC 9113 §7).
     case http1Required
   }
 
-  /// What is connected to: the server, or a proxy.
+  /// The host that a client connects to: the server or a proxy.
   public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// The host.
     public let host: URLHost
     /// The port.
     public let port: Int
-    /// Whether it is a proxy.
+    /// Whether the host is a proxy.
     public let isProxy: Bool
 
-    /// Host and port.
+    /// The host and the port.
     public var description: String { isProxy ? "the proxy \(host):\(port)" : "\(host):\(port)" }
   }
 
-  /// A part of what comes before the first message.
+  /// A stage of opening a connection.
   public enum Stage: Sendable, Hashable {
-    /// Finding the addresses of a name, and connecting.
+    /// Resolving the host name and connecting.
     case connecting
-    /// Asking a proxy.
+    /// The handshake with a proxy.
     case proxy
-    /// The handshake of TLS.
+    /// The TLS handshake.
     case tls
     /// The opening handshake (RFC 6455 §4.1).
     case handshake
@@ -90,7 +90,7 @@ public enum WebSocketClientError: Error, Sendable, Hashable {
 }
 
 extension WebSocketClientError: CustomStringConvertible {
-  /// The cause in words, with the peer's values, cut and escaped.
+  /// The cause in words, with the peer's values truncated and escaped.
   public var description: String {
     switch self {
     case .url(let error): "\(error)"
@@ -142,8 +142,8 @@ extension WebSocketClientError.Stage: CustomStringConvertible {
 }
 
 extension WebSocketClientError {
-  /// Whether a further attempt may help, for a ``ReconnectPolicy``: the network and servers in trouble may be better
-  /// later, a certificate or a URL won't.
+  /// Whether another attempt may help, for a ``ReconnectPolicy``: networks and servers may recover, but an invalid
+  /// certificate or URL stays invalid.
   public var reconnectCause: ReconnectPolicy.Cause {
     switch self {
     case .unresolved, .refused, .unreachable, .timedOut, .disconnected, .streamReset,
@@ -160,7 +160,7 @@ extension WebSocketClientError {
 }
 
 extension WebSocketClientError {
-  /// Whether other requests on the same connection would have failed, too.
+  /// Whether other requests on the same connection would have failed as well.
   var isOfConnection: Bool {
     switch self {
     case .unresolved, .refused, .unreachable, .tlsOptions, .certificate, .tls, .proxyRefused, .socksRefused,

@@ -5,8 +5,8 @@ import NIOCore
 import Synchronization
 import WSProto
 
-/// Connections of HTTP/2 that several sockets share: each socket is a stream on one (RFC 8441), so that further ones need
-/// no handshake of TCP and TLS of their own.
+/// A pool of HTTP/2 connections that several sockets share. Each socket is one stream (RFC 8441), so that additional
+/// sockets need no TCP and TLS handshakes of their own.
 ///
 /// ```swift
 /// func follow(_ show: @escaping @Sendable (WebSocketMessage) -> Void) async throws {
@@ -26,12 +26,12 @@ import WSProto
 /// }
 /// ```
 ///
-/// Sockets share a connection if their URLs have the same scheme, host and port, and if their options for TLS, the proxy,
-/// the head's size and the event loops are the same. Where a connection has as many sockets as it may, another one is
-/// opened. A slow socket keeps none of its neighbours waiting.
+/// Sockets share a connection if their URLs have the same scheme, host and port, and if their options for TLS, the
+/// proxy, the head size, the local address and the event loops are equal. If a connection has its maximum number of
+/// sockets, another one is opened. A slow socket doesn't hold up the others on its connection.
 ///
-/// A server that has HTTP/1.1 only is remembered: further sockets don't ask it for HTTP/2. Connections that are open are
-/// closed when their last socket has ended, if the pool is gone by then, else after a while.
+/// The pool remembers servers that only support HTTP/1.1, and doesn't offer them HTTP/2 again. When its last socket
+/// ends, a connection is closed after a while, or at once if the pool is gone by then.
 public final class WebSocketClientPool: Sendable {
   private let maxSockets: Int
   private let idleTimeout: Duration
@@ -64,22 +64,22 @@ public final class WebSocketClientPool: Sendable {
 
   private struct Origin {
     var connections: [HTTP2ClientConnection] = []
-    /// A task opens a connection; others wait for it.
+    /// Set while a task opens a connection and others wait for it.
     var connecting: Promised<Void>?
-    /// The server has no HTTP/2, or none for WebSockets.
+    /// Whether the server doesn't support HTTP/2, or WebSockets on it.
     var isHTTP1Only = false
 
     var isOfUse: Bool { isHTTP1Only || connecting != nil || !connections.isEmpty }
   }
 
-  /// Origins that are remembered, whatever a server's redirects lead to.
+  /// The maximum number of remembered origins, so that a server's redirects can't add any number.
   private static let maxOrigins = 1000
 
-  /// An empty pool.
+  /// Creates an empty pool.
   ///
   /// - Parameters:
-  ///   - maxSocketsPerConnection: the most sockets on one connection; fewer where the server says so. Default 100. Sockets on
-  ///     one connection share its event loop, and what is lost on the way holds up all of them.
+  ///   - maxSocketsPerConnection: the maximum number of sockets on one connection; fewer if the server says so. Default
+  ///     100. Sockets on one connection share its event loop, and a lost packet holds up all of them.
   ///   - idleTimeout: how long a connection without a socket is kept. Default 30 s.
   public init(maxSocketsPerConnection: Int = 100, idleTimeout: Duration = .seconds(30)) {
     maxSockets = max(1, maxSocketsPerConnection)
@@ -91,7 +91,7 @@ public final class WebSocketClientPool: Sendable {
     for connection in connections { connection.keepIdle(.zero) }
   }
 
-  /// How many connections may take further sockets.
+  /// The number of connections that may accept more sockets.
   public var connectionCount: Int {
     origins.withLock { $0.values.reduce(0) { $0 + $1.connections.count { $0.isUsable } } }
   }
@@ -99,17 +99,17 @@ public final class WebSocketClientPool: Sendable {
   // MARK: Opening
 
   private enum Step {
-    /// A place on this connection was reserved.
+    /// A place on this connection is reserved.
     case open(HTTP2ClientConnection)
-    /// Another task opens a connection.
+    /// Another task is opening a connection.
     case wait(Promised<Void>)
-    /// This task is to open a connection.
+    /// This task must open a connection.
     case connect(Promised<Void>)
     case http1
     case done(WebSocket)
   }
 
-  /// Opens a WebSocket by HTTP/2, or by HTTP/1.1 where the plan lets the server choose.
+  /// Opens a WebSocket over HTTP/2, or over HTTP/1.1 if the plan lets the server choose.
   func open(_ plan: ClientPlan) async throws -> WebSocket {
     let key = Key(plan)
     var attemptsLeft = 3
@@ -166,12 +166,12 @@ public final class WebSocketClientPool: Sendable {
 
   /// Waits for a connection that another task opens.
   ///
-  /// - Throws: why there is none, if that would be so for this one, too.
+  /// - Throws: the other task's error, if this task would have failed in the same way.
   private func wait(_ connecting: Promised<Void>, _ plan: ClientPlan) async throws {
     do {
       try await connecting.value()
     } catch WebSocketClientError.http2Unavailable where plan.versions == .http1And2 {
-      // The other task had no choice, unlike this one.
+      // Unlike this task, the other one required HTTP/2.
     } catch let error as WebSocketClientError {
       if error.isOfConnection { throw error }
     } catch {
@@ -180,7 +180,7 @@ public final class WebSocketClientPool: Sendable {
     }
   }
 
-  /// Opens a connection; gives the next step.
+  /// Opens a connection, and returns the next step.
   private func connect(
     _ plan: ClientPlan,
     _ key: Key,
@@ -200,11 +200,11 @@ public final class WebSocketClientPool: Sendable {
           connection.close()
           throw error
         }
-        // Before others take all there is.
+        // Before other tasks take all places.
         let hasPlace = connection.reserve(atMost: maxSockets)
         connection.keepIdle(idleTimeout)
         connected(key, connecting, .success(connection))
-        // A server that takes no stream for now may take one later.
+        // A server that allows no streams at the moment may allow some later.
         guard hasPlace else { throw WebSocketClientError.streamReset(code: 7) }
         return .open(connection)
       }
@@ -217,7 +217,7 @@ public final class WebSocketClientPool: Sendable {
     }
   }
 
-  /// There is a connection, or none, since the server has HTTP/1.1 only.
+  /// Records the new connection, or that the server only supports HTTP/1.1, and wakes the waiting tasks.
   private func connected(
     _ key: Key,
     _ connecting: Promised<Void>,
@@ -238,7 +238,7 @@ public final class WebSocketClientPool: Sendable {
 }
 
 extension HTTP2StreamUnprocessed {
-  /// What it means where no further attempt is made.
+  /// The error if no further attempt is made.
   fileprivate var meaning: WebSocketClientError {
     switch self {
     case .refused: .streamReset(code: 7)

@@ -4,30 +4,31 @@
 public import NIOSSL
 import WSProto
 
-/// What a client's TLS trusts, and what it shows of itself.
+/// The TLS settings of a client: what it trusts, and how it identifies itself.
 public struct WebSocketClientTLS: Sendable, Hashable {
-  /// Which certificates may vouch for the server's. Default: those of the system.
+  /// The root certificates that the client trusts. Default: those of the system.
   public var roots = NIOSSLTrustRoots.default
-  /// More of them, beside ``roots``. Default none.
+  /// Root certificates that the client trusts in addition to ``roots``. Default: none.
   public var additionalRoots: [NIOSSLAdditionalTrustRoots] = []
-  /// The client's own certificate, followed by those that vouch for it; empty, the default, for none.
+  /// The client's certificate, followed by its intermediate certificates. Default: empty, for no certificate.
   public var certificateChain: [NIOSSLCertificateSource] = []
-  /// The key of the client's own certificate.
+  /// The private key of the client's certificate.
   public var privateKey: NIOSSLPrivateKeySource?
-  /// The name that the server is asked for (SNI, RFC 6066 §3), and whose certificate it must show, in place of the URL's
-  /// host. An address is not told, but looked for in the certificate. Default `nil`.
+  /// The server name to request (SNI, RFC 6066 §3) and to expect in the certificate, instead of the URL's host. An IP
+  /// address isn't sent, but expected in the certificate. Default `nil`.
   public var serverName: String?
-  /// The least version. Default 1.2.
+  /// The minimum TLS version. Default 1.2.
   public var minimumVersion = TLSVersion.tlsv12
-  /// Takes the secrets of each connection. Default `nil`. For tests.
+  /// Receives the secrets of each connection. Default `nil`. For tests only.
   public var keyLog: TLSKeyLog?
-  /// Whether the server's certificate is looked at.
+  /// Whether the server's certificate isn't verified.
   private(set) var isInsecure = false
 
-  /// The system's roots, no certificate of the client's own.
+  /// Creates settings with the system's roots and without a client certificate.
   public init() {}
 
-  /// TLS that accepts any certificate: whoever is on the way can read and change all that is sent. For tests.
+  /// Settings that accept any certificate, so that anyone on the network path can read and change all data. For tests
+  /// only.
   public static var insecure: WebSocketClientTLS {
     var tls = WebSocketClientTLS()
     tls.isInsecure = true
@@ -36,9 +37,9 @@ public struct WebSocketClientTLS: Sendable, Hashable {
 }
 
 extension WebSocketClientTLS {
-  /// The certificates, read in: takes many milliseconds with the system's roots.
+  /// Creates a TLS context, which takes many milliseconds with the system's roots.
   ///
-  /// - Parameter protocols: what is offered by ALPN.
+  /// - Parameter protocols: the protocols to offer by ALPN.
   func makeContext(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = minimumVersion
@@ -47,7 +48,7 @@ extension WebSocketClientTLS {
     configuration.certificateChain = certificateChain
     configuration.privateKey = privateKey
     configuration.keyLogCallback = keyLog?.write
-    // Whose certificate it is, `ServerIdentity` checks.
+    // `ServerIdentity` checks the name in the certificate.
     configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
     configuration.applicationProtocols = protocols
     do {
@@ -57,7 +58,7 @@ extension WebSocketClientTLS {
     }
   }
 
-  /// Who is asked for, and must show a certificate of its own: a name, without a dot at its end (RFC 6066 §3), or an
+  /// The name or address that the server's certificate must have: a name without a trailing dot (RFC 6066 §3), or an
   /// address.
   func server(for host: URLHost) throws(WebSocketClientError) -> URLHost {
     if let serverName, let address = IPAddress(serverName) { return URLHost(address) }
@@ -72,7 +73,7 @@ extension WebSocketClientTLS {
 }
 
 extension WebSocketClientError {
-  /// An error that a channel has reported during a stage.
+  /// Creates an error from one that a channel reported during a stage.
   init(_ error: any Error, during stage: Stage) {
     switch error {
     case let error as NIOSSLExtraError:
