@@ -3,18 +3,19 @@
 #if NIO
 internal import WSProto
 
-/// A user and a password for the `Basic` authentication scheme (RFC 7617), or for a SOCKS5 proxy (RFC 1929).
+/// A user and a password for `Basic` authentication (RFC 7617), or for a SOCKS5 proxy (RFC 1929).
 ///
-/// They are sent readable by anyone on the way where the connection is not encrypted.
+/// Unless the connection is encrypted, anyone on the network path can read them.
 public struct BasicCredentials: Sendable, Hashable {
-  /// The user, without a colon.
+  /// The user name, which must not have a colon.
   public let user: String
   /// The password.
   public let password: String
 
-  /// A user and a password.
+  /// Creates credentials from a user name and a password.
   ///
-  /// - Returns: `nil` if they cannot be sent: a colon in the user, a control character in either (RFC 7617 §2).
+  /// - Returns: `nil` if they can't be sent, because of a colon in the user name or a control character in either
+  ///   (RFC 7617 §2).
   public init?(user: String, password: String) {
     func isLegal(_ text: String) -> Bool {
       text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f ~= $0.value) }
@@ -24,7 +25,7 @@ public struct BasicCredentials: Sendable, Hashable {
     self.password = password
   }
 
-  /// User and password in a URL; `nil` if neither is there.
+  /// The credentials in a URL; `nil` if it has none.
   init?(userInformation: ArraySlice<UInt8>) throws(InvalidURL) {
     let parts = userInformation.split(
       separator: UInt8(ascii: ":"),
@@ -39,19 +40,19 @@ public struct BasicCredentials: Sendable, Hashable {
     self = credentials
   }
 
-  /// The value of `Authorization` and `Proxy-Authorization`: the scheme, and both in Base64 of UTF-8.
+  /// The value of `Authorization` or `Proxy-Authorization`: the scheme, then the Base64 encoding of both as UTF-8.
   public var authorization: String {
     "Basic " + String(decoding: Base64.encode("\(user):\(password)".utf8), as: UTF8.self)
   }
 }
 
 extension BasicCredentials: CustomStringConvertible {
-  /// The user; the password is left out, so that it does not come into logs.
+  /// The user name. The password is omitted, so that it doesn't appear in logs.
   public var description: String { "\(quoted(user)), password not shown" }
 }
 
 extension BasicCredentials: CustomReflectable {
-  /// Without the password, which `dump` would show.
+  /// The user name only, so that `dump` doesn't show the password.
   public var customMirror: Mirror { Mirror(self, children: ["user": user]) }
 }
 #endif

@@ -4,19 +4,20 @@
 import NIOCore
 
 extension Duration {
-  /// The same, up to a century either way. Clocks have an end: beyond it, sleeping traps, and nothing can be scheduled.
+  /// The duration, clamped to about a century in either direction. With longer ones, sleeping traps and scheduling
+  /// fails.
   var clampedForClock: Duration {
     min(max(self, .seconds(-3_000_000_000)), .seconds(3_000_000_000))
   }
 }
 
 extension TimeAmount {
-  /// The same, up to a century either way.
+  /// The duration, clamped to about a century in either direction.
   init(clamped duration: Duration) { self.init(duration.clampedForClock) }
 }
 
 extension NIODeadline {
-  /// The moment of the event loop's clock that is `uptime` after its beginning, or the next one that it can tell.
+  /// The moment `uptime` after the beginning of the event loop's clock, rounded up to whole nanoseconds.
   init(clampedUptime uptime: Duration) {
     let time = TimeAmount(clamped: max(.zero, uptime.clampedForClock) + Duration(attoseconds: 999_999_999))
     self = .uptimeNanoseconds(UInt64(time.nanoseconds))

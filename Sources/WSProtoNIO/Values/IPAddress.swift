@@ -4,19 +4,19 @@
 public import NIOCore
 import WSProto
 
-/// An IPv4 or IPv6 address, without a port and without a zone.
+/// An IPv4 or IPv6 address without a port or zone.
 public enum IPAddress: Sendable, Hashable {
-  /// The four octets, the first one highest.
+  /// The four octets, with the first one in the highest bits.
   case v4(UInt32)
-  /// The sixteen octets, the first one highest.
+  /// The sixteen octets, with the first one in the highest bits.
   case v6(UInt128)
 
-  /// The address in `text`: four decimal numbers without leading zeros, or the forms of RFC 4291 §2.2 without brackets.
+  /// Parses an address: four decimal numbers without leading zeros, or a form of RFC 4291 §2.2 without brackets.
   ///
-  /// `nil` for anything else. Numbers such as `127.1`, `0177.0.0.1` and `0x7f000001`, which some resolvers take for
-  /// addresses, are none: what is checked and what is connected to would differ.
+  /// Returns `nil` for anything else. Texts such as `127.1`, `0177.0.0.1` and `0x7f000001` are rejected, although some
+  /// resolvers accept them as addresses: the address that is checked could differ from the one that is connected to.
   public init?(_ text: some StringProtocol) {
-    // The longest form has 45 characters: six groups, an IPv4 address.
+    // The longest form has 45 characters: six groups and an IPv4 address.
     guard text.utf8.count <= 45 else { return nil }
     let bytes = Array(text.utf8)
     if bytes.contains(UInt8(ascii: ":")) {
@@ -28,20 +28,20 @@ public enum IPAddress: Sendable, Hashable {
     }
   }
 
-  /// The address of a socket; `nil` for a Unix domain socket.
+  /// The IP address of a socket address; `nil` for a Unix domain socket.
   public init?(_ address: SocketAddress) {
     guard let text = address.ipAddress else { return nil }
     self.init(text)
   }
 
-  /// The IPv4 address where this is one in IPv6's form, `::ffff:192.0.2.1`, as a socket for both versions tells it
-  /// (RFC 4291 §2.5.5.2); otherwise the address itself.
+  /// The IPv4 address if this is an IPv4-mapped IPv6 address such as `::ffff:192.0.2.1`, which dual-stack sockets
+  /// report (RFC 4291 §2.5.5.2). Otherwise the address itself.
   public var unmapped: IPAddress {
     guard case .v6(let value) = self, value >> 32 == 0xffff else { return self }
     return .v4(UInt32(truncatingIfNeeded: value))
   }
 
-  // MARK: Text to numbers
+  // MARK: Parsing
 
   private static func v4(_ text: ArraySlice<UInt8>) -> UInt32? {
     var value: UInt32 = 0
@@ -82,7 +82,8 @@ public enum IPAddress: Sendable, Hashable {
     return groups.reduce(0) { $0 << 16 | UInt128($1) }
   }
 
-  /// Groups of up to four hexadecimal digits, the last two of which may be an IPv4 address; none in an empty text.
+  /// Parses groups of up to four hexadecimal digits, of which the last two may be an IPv4 address. An empty text has
+  /// none.
   private static func groups(_ text: ArraySlice<UInt8>, endsAddress: Bool) -> [UInt16]? {
     if text.isEmpty { return [] }
     let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
@@ -111,7 +112,7 @@ public enum IPAddress: Sendable, Hashable {
 }
 
 extension IPAddress: CustomStringConvertible {
-  /// As RFC 5952 writes it: lower case, the longest run of zeros as `::`.
+  /// The address in the form of RFC 5952: lower case, and the longest run of zeros as `::`.
   public var description: String {
     switch self {
     case .v4(let value):
@@ -128,7 +129,7 @@ extension IPAddress: CustomStringConvertible {
     }
   }
 
-  /// The longest run of two or more zeros, the first of equally long ones (RFC 5952 §4.2).
+  /// The longest run of two or more zero groups; the first one of equally long runs (RFC 5952 §4.2).
   private static func longestGap(_ groups: [UInt16]) -> Range<Int>? {
     var longest = 0..<0
     var start = 0

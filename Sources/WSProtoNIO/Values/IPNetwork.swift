@@ -3,18 +3,18 @@
 #if NIO
 internal import WSProto
 
-/// A block of IP addresses in the notation of RFC 4632 and RFC 4291 §2.3: `10.0.0.0/8`, `2001:db8::/32`, or a single
-/// address.
+/// A block of IP addresses in the notation of RFC 4632 and RFC 4291 §2.3, such as `10.0.0.0/8` and `2001:db8::/32`, or
+/// a single address.
 public struct IPNetwork: Sendable, Hashable {
-  /// The first address; the bits behind the prefix are zero.
+  /// The first address of the block. The bits after the prefix are zero.
   public let base: IPAddress
-  /// How many leading bits the addresses have in common: 0…32, or 0…128.
+  /// The number of leading bits that the addresses have in common: 0…32, or 0…128.
   public let prefixLength: Int
 
-  /// The block in `text`. A block of IPv4 addresses in IPv6's form, `::ffff:10.0.0.0/104`, is that of IPv4.
+  /// Parses a block. A block of IPv4-mapped addresses such as `::ffff:10.0.0.0/104` becomes an IPv4 block.
   ///
-  /// - Throws: ``IPNetworkError``, also where bits behind the prefix are set: `10.1.2.3/8` may mean more, or less, than
-  ///   its author thinks.
+  /// - Throws: ``IPNetworkError``, also if bits after the prefix are set: `10.1.2.3/8` may mean more or less than its
+  ///   author thinks.
   public init(_ text: String) throws(IPNetworkError) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = parts.first, let address = IPAddress(first) else { throw .address(text) }
@@ -22,7 +22,7 @@ public struct IPNetwork: Sendable, Hashable {
     var length = bits
     if parts.count > 1 {
       let digits = parts[1]
-      // `Int` takes a sign, too.
+      // `Int` also accepts a sign.
       guard 1...3 ~= digits.utf8.count, digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }),
         let number = Int(digits), number <= bits
       else { throw .prefixLength(text, atMost: bits) }
@@ -36,14 +36,14 @@ public struct IPNetwork: Sendable, Hashable {
     self = network
   }
 
-  /// The block of `prefixLength` bits that `address` is in.
+  /// Creates the block of the given prefix length that contains `address`.
   ///
   /// - Parameters:
-  ///   - address: any of its addresses.
-  ///   - prefixLength: lengths beyond those of the address are taken for the nearest.
+  ///   - address: any address of the block.
+  ///   - prefixLength: the length of the prefix in bits, clamped to the address's length.
   public init(containing address: IPAddress, prefixLength: Int) {
     let length = min(max(0, prefixLength), address.bitWidth)
-    // An IPv4 address in IPv6's form, of which the prefix leaves no bit of the form open.
+    // An IPv4-mapped address whose prefix covers the whole mapping.
     if case .v6 = address, case .v4 = address.unmapped, length >= 96 {
       self.prefixLength = length - 96
       base = address.unmapped.masked(length - 96)
@@ -53,19 +53,19 @@ public struct IPNetwork: Sendable, Hashable {
     }
   }
 
-  /// Whether `address` is one of the block's. An IPv4 address in IPv6's form is compared as what it stands for.
+  /// Whether `address` belongs to the block. An IPv4-mapped address is compared as an IPv4 address.
   public func contains(_ address: IPAddress) -> Bool {
     let address = address.unmapped
     return address.bitWidth == base.bitWidth && address.masked(prefixLength) == base
   }
 
-  /// The addresses of this machine (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+  /// The loopback addresses (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
   public static let loopback = [
     IPNetwork(containing: .v4(0x7f00_0000), prefixLength: 8),
     IPNetwork(containing: .v6(1), prefixLength: 128),
   ]
 
-  /// The addresses that are for networks not connected to the Internet (RFC 1918 §3, RFC 4193 §3).
+  /// The addresses for private networks (RFC 1918 §3, RFC 4193 §3).
   public static let privateUse = [
     IPNetwork(containing: .v4(0x0a00_0000), prefixLength: 8),
     IPNetwork(containing: .v4(0xac10_0000), prefixLength: 12),
@@ -75,7 +75,7 @@ public struct IPNetwork: Sendable, Hashable {
 }
 
 extension IPNetwork: CustomStringConvertible {
-  /// The first address, a slash, the length of the prefix.
+  /// The first address, a slash, and the length of the prefix.
   public var description: String { "\(base)/\(prefixLength)" }
 }
 
@@ -87,7 +87,7 @@ extension IPAddress {
     }
   }
 
-  /// The address with zeros behind the first `length` bits, 0…``bitWidth``.
+  /// The address with all bits after the first `length` set to zero.
   fileprivate func masked(_ length: Int) -> IPAddress {
     switch self {
     case .v4(let value): .v4(value & UInt32.max << (32 - length))
@@ -96,18 +96,18 @@ extension IPAddress {
   }
 }
 
-/// Why a text is no block of addresses.
+/// Why a text isn't a block of addresses.
 public enum IPNetworkError: Error, Sendable, Hashable {
-  /// What stands before the slash is no IP address.
+  /// The part before the slash isn't an IP address.
   case address(String)
-  /// What stands behind the slash is no number from 0 to `atMost`.
+  /// The part after the slash isn't a number from 0 to `atMost`.
   case prefixLength(String, atMost: Int)
-  /// The address is not the first one of its block.
+  /// The address isn't the first one of its block; `meant` is the block that contains it.
   case bitsBehindPrefix(String, meant: IPNetwork)
 }
 
 extension IPNetworkError: CustomStringConvertible {
-  /// What is wrong, with the text, cut and escaped.
+  /// The cause, with the text truncated and escaped.
   public var description: String {
     switch self {
     case .address(let text): "\(quoted(text)) does not begin with an IP address"

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
-/// A proxy that a client connects through: `http://user:password@proxy.example:3128`, `socks5://localhost`.
+/// A proxy that a client connects through, such as `http://user:password@proxy.example:3128` or `socks5://localhost`.
 ///
-/// The name of the server is left to the proxy to look up, with SOCKS5 as with HTTP.
+/// The proxy resolves the server's name, with SOCKS5 as well as with HTTP.
 public struct ProxyAddress: Sendable, Hashable {
-  /// How the proxy is asked.
+  /// The protocol of the proxy.
   public enum Kind: Sendable, Hashable {
     /// HTTP/1.1 CONNECT (RFC 9110 §9.3.6).
     case http
-    /// The same over TLS.
+    /// HTTP/1.1 CONNECT over TLS.
     case https
     /// SOCKS5 (RFC 1928).
     case socks5
   }
 
-  /// How the proxy is asked.
+  /// The protocol of the proxy.
   public let kind: Kind
   /// The proxy's host.
   public let host: URLHost
-  /// The proxy's port, 1…65535: 80, 443 or 1080 where the URL names none.
+  /// The proxy's port, 1…65535. Without a port in the URL: 80, 443 or 1080.
   public let port: Int
-  /// What the proxy knows its users by; `nil` for none. Sent unencrypted unless the proxy is asked over TLS.
+  /// The credentials for the proxy; `nil` for none. They are sent unencrypted unless the proxy is an HTTPS proxy.
   public let credentials: BasicCredentials?
 
-  /// Takes a URL apart, or a host and a port, which name an HTTP proxy. A path is ignored.
+  /// Parses a URL. A host and port without a scheme mean an HTTP proxy. A path is ignored.
   ///
   /// The schemes are `http`, `https`, `socks5` and `socks5h`; the last two mean the same.
-  /// - Throws: ``InvalidURL``, which says what is wrong with it.
+  /// - Throws: ``InvalidURL``.
   public init(_ url: String) throws(InvalidURL) {
     let schemes = ["http", "https", "socks5", "socks5h"]
     let parts = try URLParts(URLBytes.checked(url)[...], schemes: schemes, default: "http")
@@ -54,7 +54,7 @@ extension ProxyAddress.Kind {
 }
 
 extension ProxyAddress: CustomStringConvertible {
-  /// The URL, without user and password.
+  /// The URL without the user and password.
   public var description: String { "\(kind)://\(host):\(port)" }
 }
 #endif

@@ -10,29 +10,29 @@ internal import Musl
 internal import Darwin
 #endif
 
-/// The proxies that environment variables name, by the rules that curl has.
+/// The proxies that environment variables name, by curl's rules.
 ///
-/// | variable | for |
+/// | Variable | Applies to |
 /// |---|---|
 /// | `ws_proxy`, else `http_proxy`, else `all_proxy` | `ws:` |
 /// | `wss_proxy`, else `https_proxy`, else `all_proxy` | `wss:` |
-/// | `no_proxy` | hosts that are connected to without one |
+/// | `no_proxy` | hosts that are connected to directly |
 ///
-/// The name in lower case counts, and the one in upper case where that is missing. `HTTP_PROXY` is not read in a program
-/// that a web server runs for a request (`REQUEST_METHOD` is set): there it is the value of the client's field `Proxy`.
+/// The lower-case name takes precedence over the upper-case one. `HTTP_PROXY` is ignored in a program that a web server
+/// runs for a request (`REQUEST_METHOD` is set), because there it holds the client's `Proxy` field.
 ///
-/// `no_proxy` is a list, separated by commas or spaces. `example.com` means that host and all below it, with or without
-/// a dot or `*.` before it; `example.com:8080` that port only; `10.0.0.0/8`, `192.0.2.1` and `[2001:db8::1]` mean
-/// addresses, where the URL has an address for a host; `*` means all.
+/// `no_proxy` is a list separated by commas or spaces. `example.com` matches that host and all its subdomains, also if
+/// written with a leading dot or `*.`; `example.com:8080` matches only that port. `10.0.0.0/8`, `192.0.2.1` and
+/// `[2001:db8::1]` match addresses, if the URL's host is an address. `*` matches everything.
 public struct ProxyEnvironment: Sendable, Hashable {
   private let variables: [String: String]
 
-  /// The variables in `environment`.
+  /// Uses the variables in `environment`.
   public init(_ environment: [String: String]) {
     variables = environment.filter { Self.names.contains($0.key) }
   }
 
-  /// The variables of this process, as they are now.
+  /// The current variables of this process.
   public static func current() -> ProxyEnvironment {
     var variables: [String: String] = [:]
     for name in names {
@@ -42,16 +42,16 @@ public struct ProxyEnvironment: Sendable, Hashable {
     return ProxyEnvironment(variables)
   }
 
-  /// The proxy to connect to `address` through; `nil` for none.
+  /// The proxy to use for `address`; `nil` for none.
   ///
-  /// - Throws: ``InvalidProxyVariable``, if the variable that decides holds no URL of a proxy.
+  /// - Throws: ``InvalidProxyVariable`` if the variable that applies doesn't hold a valid proxy URL.
   public func proxy(for address: WebSocketAddress) throws(InvalidProxyVariable) -> ProxyAddress? {
     if let exceptions = value("no_proxy")?.text, Self.excepts(address, exceptions) { return nil }
     for name in address.isSecure
       ? ["wss_proxy", "https_proxy", "all_proxy"] : ["ws_proxy", "http_proxy", "all_proxy"]
     {
       guard let (name, text) = value(name) else { continue }
-      // Set to nothing: no proxy for this scheme.
+      // An empty variable means no proxy for this scheme.
       if text.isEmpty { return nil }
       do throws(InvalidURL) {
         return try ProxyAddress(text)
@@ -87,7 +87,7 @@ public struct ProxyEnvironment: Sendable, Hashable {
     if let network = try? IPNetwork(String(entry)) {
       return address.host.address.map(network.contains) ?? false
     }
-    // A port behind the last colon, which is not one of an address in brackets.
+    // The port follows the last colon, unless that colon is inside brackets.
     let bracket = entry.lastIndex(of: "]") ?? entry.startIndex
     let colon = entry[bracket...].lastIndex(of: ":")
     if let colon {
@@ -107,20 +107,20 @@ public struct ProxyEnvironment: Sendable, Hashable {
   }
 }
 
-/// An environment variable that was to name a proxy and does not.
+/// An environment variable that should name a proxy but doesn't.
 public struct InvalidProxyVariable: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The variable.
+  /// The name of the variable.
   public var name: String
   /// What is wrong with its value.
   public var cause: InvalidURL
 
-  /// An error.
+  /// Creates an error.
   public init(name: String, cause: InvalidURL) {
     self.name = name
     self.cause = cause
   }
 
-  /// The variable and what is wrong with it; its value is not shown, as it may hold a password.
+  /// The variable and what is wrong with it. The value isn't shown, since it may hold a password.
   public var description: String { "the environment variable \(name) names no proxy: \(cause)" }
 }
 #endif

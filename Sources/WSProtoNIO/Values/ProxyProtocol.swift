@@ -4,25 +4,27 @@
 public import NIOCore
 internal import WSProto
 
-/// The header of the PROXY protocol, version 1 or 2, which a load balancer sends before the first byte of a connection.
+/// A PROXY protocol header, version 1 or 2, which a load balancer sends before the first byte of a connection.
 ///
-/// Whoever can connect can send one: read it only from peers that are known to be proxies, and then require it.
+/// Anyone who can connect can send such a header. Read it only from peers that are known to be proxies, and require it
+/// from them.
 public enum ProxyProtocolHeader: Sendable, Hashable {
-  /// The proxy's own connection, such as a check of its own: the addresses of the socket are the true ones.
+  /// A connection of the proxy itself, such as a health check. The socket's addresses are the real ones.
   case local
-  /// A connection whose addresses the proxy does not know, or that was not made by TCP: those of the socket count.
+  /// A connection whose addresses the proxy doesn't know, or that isn't TCP. The socket's addresses count.
   case unknown
   /// A connection from `source` to `destination`.
   case proxied(source: ForwardedNode, destination: ForwardedNode)
 
-  /// The most bytes that a header may have: version 1 has 107 at most, and version 2 some additions, which are skipped.
+  /// The maximum length of a header in bytes. A version 1 header has at most 107; a version 2 header may have
+  /// extensions, which are skipped.
   public static let maxByteCount = 4096
 
-  /// Takes the header from the front of `buffer`.
+  /// Reads a header from the front of `buffer`.
   ///
-  /// - Returns: the header, whose bytes are then gone from `buffer`; `nil` if more bytes are needed, and `buffer` is as
-  ///   it was. It never is for more than ``maxByteCount`` bytes.
-  /// - Throws: ``ProxyProtocolError``, as soon as the bytes cannot become a header: close the connection, without an
+  /// - Returns: the header, whose bytes are removed from `buffer`; `nil`, with `buffer` unchanged, if more bytes are
+  ///   needed. That is never more than ``maxByteCount`` bytes in total.
+  /// - Throws: ``ProxyProtocolError`` as soon as the bytes can't become a header. Close the connection without an
   ///   answer.
   public static func read(
     from buffer: inout ByteBuffer
@@ -60,7 +62,7 @@ extension ProxyProtocolHeader {
   private static func text(_ line: ByteBufferView) throws(ProxyProtocolError) -> ProxyProtocolHeader {
     let words = line.split(separator: 0x20, omittingEmptySubsequences: false)
       .map { String(decoding: $0, as: UTF8.self) }
-    // What follows is not for us to look at.
+    // The rest of an UNKNOWN line must be ignored.
     if words.count > 1, words[1] == "UNKNOWN" { return .unknown }
     guard words.count == 6, let source = IPAddress(words[2]), let destination = IPAddress(words[3]),
       let sourcePort = port(words[4]), let destinationPort = port(words[5])
@@ -141,26 +143,26 @@ extension ProxyProtocolHeader {
   }
 }
 
-/// What is wrong with the bytes that were to be a header of the PROXY protocol.
+/// Why bytes aren't a valid PROXY protocol header.
 public enum ProxyProtocolError: Error, Sendable, Hashable {
-  /// This byte is not one that a header of either version has in its place.
+  /// This byte doesn't match the beginning of a header of either version.
   case notAHeader(UInt8)
-  /// The line of version 1 is none of those that it has.
+  /// The line isn't a valid version 1 header.
   case line(String)
-  /// More than the 107 bytes of version 1, or ``ProxyProtocolHeader/maxByteCount`` of version 2.
+  /// A version 1 header longer than 107 bytes, or a version 2 header longer than ``ProxyProtocolHeader/maxByteCount``.
   case tooLong
-  /// A version other than 2 behind the signature.
+  /// A version other than 2 after the signature.
   case version(UInt8)
-  /// A command of version 2 other than LOCAL and PROXY.
+  /// A version 2 command other than LOCAL and PROXY.
   case command(UInt8)
-  /// A family and protocol that version 2 does not know.
+  /// An address family and protocol that version 2 doesn't define.
   case family(UInt8)
-  /// The block is shorter than the addresses of its family.
+  /// The header is too short for the addresses of its family.
   case addressesCut(UInt8)
 }
 
 extension ProxyProtocolError: CustomStringConvertible {
-  /// What is wrong, with the value, cut and escaped.
+  /// The cause, with the value truncated and escaped.
   public var description: String {
     switch self {
     case .notAHeader(let byte): "no PROXY protocol header: \(quoted([byte])) is not what it begins with"

@@ -3,42 +3,42 @@
 #if NIO
 internal import WSProto
 
-/// How much a peer may send: messages and bytes a second, on average, with a burst on top.
+/// How much a peer may send: messages and bytes per second on average, with bursts.
 public struct RateLimit: Sendable, Hashable {
-  /// A number of units a second.
+  /// A number of units per second.
   public struct Rate: Sendable, Hashable {
-    /// Units a second on average, 1 or more.
+    /// The average number of units per second, at least 1.
     public let perSecond: Int
-    /// How many units may come at once after a pause, 1 or more.
+    /// The number of units that may come at once after a pause, at least 1.
     public let burst: Int
 
-    /// Numbers below 1 are taken for 1.
+    /// Creates a rate. Numbers below 1 are raised to 1.
     ///
     /// - Parameters:
-    ///   - perSecond: units a second on average.
-    ///   - burst: units that may come at once after a pause; those of a second unless stated.
+    ///   - perSecond: the average number of units per second.
+    ///   - burst: the number of units that may come at once after a pause; by default those of one second.
     public init(perSecond: Int, burst: Int? = nil) {
       self.perSecond = max(1, perSecond)
       self.burst = max(1, burst ?? perSecond)
     }
   }
 
-  /// Messages; `nil` for any number.
+  /// The rate of messages; `nil` for no limit.
   public var messages: Rate?
-  /// Bytes of payload, after inflation; `nil` for any number.
+  /// The rate of payload bytes after decompression; `nil` for no limit.
   public var bytes: Rate?
 
-  /// Limits for what is named.
+  /// Creates a limit for what is given.
   public init(messages: Rate? = nil, bytes: Rate? = nil) {
     self.messages = messages
     self.bytes = bytes
   }
 }
 
-/// What a peer has sent, against a ``RateLimit``: a token bucket for messages, another for bytes.
+/// Measures what a peer sends against a ``RateLimit``, with one token bucket for messages and one for bytes.
 ///
-/// It holds no clock. Times are the caller's: durations since any fixed moment. A time before one that was given earlier
-/// is taken for that one. Two numbers of 16 bytes, whatever comes.
+/// It has no clock: the caller passes times as durations since any fixed moment. A time earlier than a previous one
+/// counts as the previous one. The memory it needs doesn't depend on what the peer sends.
 public struct RateMeter: Sendable, Hashable {
   /// The limit.
   public let limit: RateLimit
@@ -46,17 +46,17 @@ public struct RateMeter: Sendable, Hashable {
   private var bytes = Bucket()
   private var latest: Duration?
 
-  /// Nothing has been sent yet: both buckets are full.
+  /// Creates a meter whose buckets are full.
   public init(_ limit: RateLimit) { self.limit = limit }
 
-  /// A message came.
+  /// Counts a received message.
   ///
-  /// It counts even if it is beyond the limit, and one larger than the burst, too: as it is there, what can be done is to
-  /// read no more for a while, or to close with 1008.
+  /// The message counts even if it exceeds the limit or is larger than a burst. Since it has already been received, the
+  /// caller can only stop reading for a while, or close the connection with 1008.
   /// - Parameters:
-  ///   - count: its bytes.
-  ///   - time: now.
-  /// - Returns: how long nothing more should be read for the limit to be kept again; zero while it is kept.
+  ///   - count: the message's size in bytes.
+  ///   - time: the current time.
+  /// - Returns: how long to stop reading so that the limit is kept again; zero while it is kept.
   public mutating func receivedMessage(bytes count: Int, at time: Duration) -> Duration {
     let now = max(time, latest ?? time)
     latest = now
@@ -66,13 +66,13 @@ public struct RateMeter: Sendable, Hashable {
   }
 }
 
-/// A token bucket as one time: that at which it is full again.
+/// A token bucket, stored as the time at which it is full again.
 private struct Bucket: Sendable, Hashable {
   private var full: Duration?
 
   /// Takes `count` tokens, which may leave a debt.
   ///
-  /// - Returns: how long it takes to pay that back; zero for none.
+  /// - Returns: the time until the debt is paid back; zero for none.
   mutating func take(_ count: Int, of rate: RateLimit.Rate, at now: Duration) -> Duration {
     let full = max(self.full ?? now, now).saturatingAdd(rate.time(for: count))
     self.full = full
@@ -81,7 +81,7 @@ private struct Bucket: Sendable, Hashable {
 }
 
 extension RateLimit.Rate {
-  /// How long `count` tokens take to come: 64 bits times 60 bits fit 128, in attoseconds.
+  /// How long it takes for `count` tokens to accrue. In attoseconds, a product of 64 and 60 bits fits into 128.
   fileprivate func time(for count: Int) -> Duration {
     Duration(attoseconds: Int128(max(0, count)) * 1_000_000_000_000_000_000 / Int128(perSecond))
   }

@@ -3,9 +3,9 @@
 #if NIO
 public import WSProto
 
-/// When a client that has lost its connection, or got none, connects again.
+/// When a client reconnects after it lost a connection or couldn't open one.
 ///
-/// A value without a clock and without randomness of its own, so that it can be tested:
+/// A value without a clock or randomness of its own, so that it can be tested:
 ///
 /// ```swift
 /// var generator = SystemRandomNumberGenerator()
@@ -18,20 +18,20 @@ public import WSProto
 public struct ReconnectPolicy: Sendable, Hashable {
   /// How long to wait before each attempt.
   public var backoff: Backoff
-  /// How many attempts may fail, or end soon, one after the other, the first included; `nil`, the default, for any number.
+  /// How many attempts in a row may fail or end early, including the first one. Default `nil`: no limit.
   public var attempts: Int?
-  /// The statuses of a refusal after which it is worth to ask again: 500, 502, 503 and 504.
+  /// The status codes of a refusal after which to retry. Default: 500, 502, 503 and 504.
   public var statuses: Set<Int>
-  /// The codes of a Close after which it is worth to connect again: 1001, 1006, 1011, 1012, 1013 and 1014, which say that
-  /// the server, and not what the client does, is the cause (RFC 6455 §7.4.1, the registry of IANA).
+  /// The codes of a Close after which to reconnect. Default: 1001, 1006, 1011, 1012, 1013 and 1014, which mean that the
+  /// cause lies with the server rather than the client (RFC 6455 §7.4.1 and the IANA registry).
   public var codes: Set<CloseReason>
-  /// How long a connection must have been open for the attempts to be counted from there. Default 10 s. A server that
-  /// accepts and closes at once would otherwise be asked without end, in short intervals.
+  /// How long a connection must have been open before the number of failed attempts is reset. Default 10 s. Otherwise,
+  /// a server that accepts and closes at once would be contacted forever at short intervals.
   public var stableAfter: Duration
-  /// What is waited at most because a server says so in `Retry-After`. Default 5 min.
+  /// The longest wait that a server can request with `Retry-After`. Default 5 min.
   public var longestRetryAfter: Duration
 
-  /// The defaults, unless stated.
+  /// Creates a policy with the default values, except for what is given.
   public init(backoff: Backoff = Backoff(), attempts: Int? = nil) {
     self.backoff = backoff
     self.attempts = attempts
@@ -43,15 +43,15 @@ public struct ReconnectPolicy: Sendable, Hashable {
     longestRetryAfter = .seconds(300)
   }
 
-  /// What has ended a connection, or an attempt.
+  /// What ended a connection or an attempt.
   public enum Cause: Sendable, Hashable {
-    /// Nothing was agreed upon: the network, a time limit, a proxy that cannot be reached.
+    /// No connection was opened: a network failure, a time limit, or an unreachable proxy.
     case network
-    /// The server has refused with this status.
+    /// The server refused with this status code.
     case status(Int, retryAfter: Duration?)
-    /// The connection was open, and was closed with this code.
+    /// The connection was open and was closed with this code.
     case closed(CloseReason)
-    /// Something that another attempt cannot change: a certificate, an answer that is not legal, a URL.
+    /// A cause that another attempt can't change: an invalid certificate, answer or URL.
     case final
   }
 
@@ -66,30 +66,30 @@ public struct ReconnectPolicy: Sendable, Hashable {
   }
 }
 
-/// The attempts of a client under a ``ReconnectPolicy``: how many have failed, and what comes next.
+/// The attempts of a client under a ``ReconnectPolicy``: how many have failed, and what to do next.
 public struct Reconnecting: Sendable, Hashable {
   /// The policy.
   public let policy: ReconnectPolicy
-  /// How many attempts have failed, or ended soon, one after the other.
+  /// The number of attempts in a row that failed or ended early.
   public private(set) var failures = 0
 
-  /// What to do.
+  /// What to do next.
   public enum Step: Sendable, Hashable {
     /// Connect again after this long.
     case wait(Duration)
-    /// Connect no more.
+    /// Don't connect again.
     case end
   }
 
-  /// Before the first attempt.
+  /// Creates the state before the first attempt.
   public init(_ policy: ReconnectPolicy) { self.policy = policy }
 
-  /// An attempt has failed, or a connection has ended.
+  /// Decides what to do after an attempt failed or a connection ended.
   ///
   /// - Parameters:
-  ///   - cause: why.
+  ///   - cause: what ended it.
   ///   - duration: how long the connection was open; zero if it never was.
-  ///   - generator: for the wait's random part.
+  ///   - generator: the source of the wait's random part.
   public mutating func next(
     after cause: ReconnectPolicy.Cause,
     openFor duration: Duration = .zero,
@@ -101,7 +101,7 @@ public struct Reconnecting: Sendable, Hashable {
     if let attempts = policy.attempts, failures >= attempts { return .end }
     let delay = policy.backoff.delay(beforeRetry: failures, using: &generator)
     guard case .status(_, let retryAfter?) = cause else { return .wait(delay) }
-    // Behind what the server asks for, or all its clients would come in that very moment.
+    // Added to the requested wait, so that the clients don't all reconnect at that exact moment.
     return .wait(min(max(.zero, retryAfter), policy.longestRetryAfter) + delay)
   }
 }

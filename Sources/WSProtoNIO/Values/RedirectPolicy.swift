@@ -4,37 +4,37 @@
 public import HTTPTypes
 internal import WSProto
 
-/// Whether a client asks again where a server redirects it to, and what it then sends (RFC 6455 §4.1, RFC 9110 §15.4).
+/// Which redirects a client follows, and what it sends to the new address (RFC 6455 §4.1, RFC 9110 §15.4).
 ///
-/// Where scheme, host or port change, fields that the caller has added go along only if they are among
-/// ``fieldsAcrossOrigins``, and neither user and password of the URL nor an overridden `Host` do: what was meant for one
-/// server is not told to another. From `wss:` to `ws:` a redirect is an error unless ``allowsInsecure`` is set.
+/// If the scheme, host or port change, the caller's additional fields are sent only if they are among
+/// ``fieldsAcrossOrigins``, and the URL's user and password and an overridden `Host` aren't sent: what is meant for one
+/// server isn't revealed to another. A redirect from `wss:` to `ws:` is an error unless ``allowsInsecure`` is set.
 public struct RedirectPolicy: Sendable, Hashable {
-  /// How many redirects are followed one after the other, 0…10.
+  /// The number of redirects followed in a row, 0…10.
   public let limit: Int
-  /// Whether a redirect may lead from TLS to a connection without.
+  /// Whether a redirect may lead from TLS to an unencrypted connection.
   public var allowsInsecure: Bool
-  /// The fields that are sent to another origin, too: none of them may hold a secret.
+  /// The fields that are also sent to another origin. None of them should hold a secret.
   public var fieldsAcrossOrigins: Set<HTTPField.Name>
 
-  /// No redirect is followed: it is a refusal with its status, and its `Location` in the fields.
+  /// Follows no redirects. A redirect is then a refusal with its status and its `Location` field.
   public static let refuse = RedirectPolicy(limit: 0)
 
-  /// Up to ten redirects, or `limit` of them; more than ten are taken for ten.
+  /// Creates a policy that follows up to `limit` redirects, at most ten.
   public init(limit: Int = 10, allowsInsecure: Bool = false) {
     self.limit = min(max(0, limit), 10)
     self.allowsInsecure = allowsInsecure
     fieldsAcrossOrigins = [.userAgent, .origin, .accept, .acceptLanguage]
   }
 
-  /// Where a response sends the client to.
+  /// The address that a response redirects to.
   ///
   /// - Parameters:
-  ///   - asked: the addresses that were asked, in order, the last one by the request of this response.
-  ///   - status: the response's status.
+  ///   - asked: the addresses requested so far, in order; the last one is that of this response.
+  ///   - status: the response's status code.
   ///   - fields: the response's fields.
-  /// - Returns: the address to ask next; `nil` if the response is no redirect, or none are followed.
-  /// - Throws: ``RedirectError``, if it must not be followed.
+  /// - Returns: the address to request next; `nil` if the response isn't a redirect, or redirects aren't followed.
+  /// - Throws: ``RedirectError`` if the redirect must not be followed.
   public func next(
     after asked: [WebSocketAddress],
     status: Int,
@@ -56,7 +56,7 @@ public struct RedirectPolicy: Sendable, Hashable {
     return address
   }
 
-  /// Those of `fields`, which the caller has added to the first request, that go to `address`.
+  /// The fields to send to `address`, from those that the caller added to the first request.
   public func fields(
     _ fields: HTTPFields,
     for address: WebSocketAddress,
@@ -67,22 +67,22 @@ public struct RedirectPolicy: Sendable, Hashable {
   }
 }
 
-/// Why a redirect is not followed.
+/// Why a redirect isn't followed.
 public enum RedirectError: Error, Sendable, Hashable {
-  /// It leads to an address that was asked before: the addresses in order.
+  /// It leads to an address that was requested before. The value is all addresses in order.
   case loop([WebSocketAddress])
-  /// There were as many as the policy allows.
+  /// There were more redirects than the policy allows.
   case tooMany(limit: Int, asked: [WebSocketAddress])
-  /// It leads from TLS to a connection without.
+  /// It leads from TLS to an unencrypted connection.
   case insecure(WebSocketAddress)
-  /// Its `Location` is no address that a client can ask.
+  /// Its `Location` isn't an address that a client can open.
   case location(String, InvalidURL)
   /// It has several `Location` fields.
   case severalLocations([String])
 }
 
 extension RedirectError: CustomStringConvertible {
-  /// Why, with the values of the server's, cut and escaped.
+  /// The cause, with the server's values truncated and escaped.
   public var description: String {
     switch self {
     case .loop(let asked): "the redirects lead back: \(Self.shown(asked))"

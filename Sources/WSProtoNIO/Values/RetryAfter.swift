@@ -3,15 +3,16 @@
 #if NIO
 internal import HTTPTypes
 
-/// The field `Retry-After` of a response (RFC 9110 §10.2.3).
+/// The `Retry-After` field of a response (RFC 9110 §10.2.3).
 enum RetryAfter {
-  /// How long the server asks to wait; `nil` if it says nothing that can be read.
+  /// How long the server asks to wait; `nil` if the field is missing or can't be parsed.
   ///
-  /// A date counts from the response's own `Date`: the clocks of both ends may differ, and none is needed.
+  /// A date is compared with the response's own `Date` field, so that no clock is needed and the clocks of both ends
+  /// may differ.
   static func delay(in fields: HTTPFields) -> Duration? {
     guard let text = fields[.retryAfter] else { return nil }
     if text.utf8.allSatisfy(URLBytes.isDigit) {
-      // A number that does not fit is a long time, too.
+      // A number that doesn't fit is treated as a very long time.
       return text.isEmpty ? nil : .seconds(UInt32(text) ?? .max)
     }
     guard let time = HTTPDate.seconds(text), let now = fields[.date].flatMap(HTTPDate.seconds) else {
@@ -21,10 +22,10 @@ enum RetryAfter {
   }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7). The two obsolete forms, which no server in use sends, are not
-/// read.
+/// A date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7). The two obsolete formats aren't supported, since
+/// no server in use sends them.
 enum HTTPDate {
-  /// The seconds since the beginning of 1970; `nil` if `text` is no date.
+  /// The seconds since the beginning of 1970; `nil` if `text` isn't a date.
   static func seconds(_ text: String) -> Int? {
     let bytes = Array(text.utf8)
     guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[26...].elementsEqual("GMT".utf8),

@@ -5,11 +5,11 @@ public import HTTPTypes
 import NIOCore
 internal import WSProto
 
-/// Which proxies a server believes what they say about the client, and in which field they say it.
+/// The proxies that a server trusts to tell the client's address, and the field in which they send it.
 ///
-/// A field that any client can send says nothing by itself. What counts is read from the right, where the proxy next to
-/// the server has added its part, and only as far as the addresses are those of the proxies that are named here: the
-/// first one that is not is the client.
+/// A field that any client can send proves nothing by itself. Therefore the field is read from the right, where the
+/// proxy next to the server added its part, and only as long as the addresses belong to the trusted proxies: the first
+/// address that doesn't is the client.
 ///
 /// ```swift
 /// import HTTPTypes
@@ -20,46 +20,47 @@ internal import WSProto
 /// }
 /// ```
 public struct TrustedProxies: Sendable, Hashable {
-  /// Where the proxies' own addresses are.
+  /// The networks that the proxies' own addresses belong to.
   public var networks: [IPNetwork]
-  /// The field that they write. Only one is read: a proxy passes on the other one as the client has sent it.
+  /// The field that the proxies write. Only this one is read: a proxy may pass on the other one as the client sent it.
   public var field: Field
 
-  /// A field that proxies tell the client's address in.
+  /// A field in which proxies send the client's address.
   public enum Field: Sendable, Hashable {
-    /// `Forwarded`, its parameters `for` (RFC 7239 §5.2).
+    /// The `for` parameters of `Forwarded` (RFC 7239 §5.2).
     case forwarded
     /// `X-Forwarded-For`: a list of addresses, each with or without a port.
     case xForwardedFor
   }
 
-  /// Proxies in these networks, which write that field.
+  /// Creates a list of trusted networks whose proxies write the given field.
   public init(_ networks: [IPNetwork], field: Field) {
     self.networks = networks
     self.field = field
   }
 
-  /// Whether `address` is that of a proxy.
+  /// Whether `address` belongs to a trusted proxy.
   public func contains(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 
   /// The client that a request comes from.
   ///
   /// - Parameters:
-  ///   - peer: the other end of the connection, as the socket or the PROXY protocol tells it.
-  ///   - fields: those of the request.
-  /// - Returns: `peer` itself, unless it is a proxy's. Where a proxy says nothing that can be read, such as `unknown` or
-  ///   a name of its own making (RFC 7239 §6), that proxy: whoever limits clients by address limits its clients together.
+  ///   - peer: the peer of the connection, as the socket or the PROXY protocol reports it.
+  ///   - fields: the fields of the request.
+  /// - Returns: `peer` itself, unless it is a trusted proxy. If a proxy sends something that can't be parsed as an
+  ///   address, such as `unknown` or an obfuscated identifier (RFC 7239 §6), that proxy's address: limits per client
+  ///   then apply to all of its clients together.
   public func client(of peer: IPAddress, _ fields: HTTPFields) -> ForwardedNode {
     let own = ForwardedNode(address: peer.unmapped, port: nil)
     return contains(own.address) ? client(toldIn: fields) ?? own : own
   }
 
-  /// The client that the proxy next to the server tells of; `nil` where it says nothing that can be read.
+  /// The client according to the proxy next to the server; `nil` if it sends nothing that can be parsed.
   func client(toldIn fields: HTTPFields) -> ForwardedNode? {
     var client: ForwardedNode?
     let name = field == .forwarded ? "forwarded" : "x-forwarded-for"
     for line in fields.lazy.filter({ $0.name.canonicalName == name }).map(\.value).reversed() {
-      // A line that cannot be read may hide what a proxy has added to it.
+      // An invalid line may hide what a proxy added to it.
       guard let nodes = field == .forwarded ? Forwarded.nodes(line) : Self.elements(line) else {
         return client
       }
@@ -79,25 +80,26 @@ public struct TrustedProxies: Sendable, Hashable {
   }
 }
 
-/// A client, or a proxy, as a proxy tells of it.
+/// A client or a proxy, as a proxy reports it.
 public struct ForwardedNode: Sendable, Hashable {
-  /// The address, that of IPv4 where it came in IPv6's form.
+  /// The address. An IPv4-mapped IPv6 address is converted to IPv4.
   public var address: IPAddress
-  /// The port, where it was told.
+  /// The port, if it was sent.
   public var port: Int?
 
-  /// An address, and a port if it is known.
+  /// Creates a node from an address and, if known, a port.
   public init(address: IPAddress, port: Int?) {
     self.address = address
     self.port = port
   }
 
-  /// The same for sockets, with port 0 where none was told.
+  /// The socket address, with port 0 if none was sent.
   var socketAddress: SocketAddress? { try? SocketAddress(ipAddress: "\(address)", port: port ?? 0) }
 
-  /// `IPv4address`, `"[" IPv6address "]"`, with or without a port (RFC 7239 §6); `nil` for what names no address.
+  /// Parses an IPv4 address or a bracketed IPv6 address, with or without a port (RFC 7239 §6). Returns `nil` for
+  /// anything else.
   ///
-  /// - Parameter bareIPv6: whether an address of IPv6 may stand without brackets, as in `X-Forwarded-For`.
+  /// - Parameter bareIPv6: whether an IPv6 address may lack brackets, as in `X-Forwarded-For`.
   init?(_ text: ArraySlice<UInt8>, bareIPv6: Bool) {
     if bareIPv6, let address = IPAddress(String(decoding: text, as: UTF8.self)) {
       self.init(address: address.unmapped, port: nil)
@@ -113,17 +115,17 @@ public struct ForwardedNode: Sendable, Hashable {
     case .v4: if isBracketed { return nil }
     case .v6: if !isBracketed { return nil }
     }
-    // A port that is obfuscated, or none at all, is no number.
+    // An obfuscated or missing port isn't a number.
     let digits = colon.map { String(decoding: text[($0 + 1)...], as: UTF8.self) }
     self.init(address: address.unmapped, port: digits.flatMap { UInt16($0) }.map { Int($0) })
   }
 }
 
-/// The field `Forwarded` (RFC 7239 §4).
+/// The `Forwarded` field (RFC 7239 §4).
 enum Forwarded {
-  /// What the `for` of each element tells: `nil` where there is none, or none that is an address.
+  /// The address in the `for` parameter of each element; `nil` for an element without one.
   ///
-  /// - Returns: `nil` if the line is not of the field's grammar.
+  /// - Returns: `nil` if the line doesn't match the field's grammar.
   static func nodes(_ line: String) -> [ForwardedNode?]? {
     var nodes: [ForwardedNode?] = []
     var rest = Array(line.utf8)[...]
@@ -132,11 +134,11 @@ enum Forwarded {
       var hasFor = false
       while true {
         skipWhitespace(&rest)
-        // Empty elements and pairs are passed over (RFC 9110 §5.6.1).
+        // Empty elements and pairs are skipped (RFC 9110 §5.6.1).
         if let name = token(&rest) {
           guard rest.popFirst() == UInt8(ascii: "="), let value = value(&rest) else { return nil }
           if String(decoding: name, as: UTF8.self).lowercased() == "for" {
-            // Once an element (RFC 7239 §4).
+            // Allowed once per element (RFC 7239 §4).
             if hasFor { return nil }
             hasFor = true
             node = ForwardedNode(value[...], bareIPv6: false)
@@ -152,7 +154,7 @@ enum Forwarded {
     }
   }
 
-  /// Without spaces and tabs at both ends.
+  /// Removes spaces and tabs at both ends.
   static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     var text = text
     skipWhitespace(&text)

@@ -3,14 +3,14 @@
 #if NIO
 internal import WSProto
 
-/// The host to connect to: a name, or an IP address.
+/// A host to connect to: a name or an IP address.
 public struct URLHost: Sendable, Hashable, CustomStringConvertible {
-  /// The name in lower case, or the address as ``IPAddress`` writes it, without brackets: what a resolver gets.
+  /// The name in lower case, or the address as ``IPAddress`` formats it, without brackets: what a resolver expects.
   public let name: String
-  /// The address, where it is one.
+  /// The address, if the host is one.
   public let address: IPAddress?
 
-  /// An address.
+  /// Creates a host from an address.
   init(_ address: IPAddress) { self.init(name: address.description, address: address) }
 
   private init(name: String, address: IPAddress?) {
@@ -18,7 +18,7 @@ public struct URLHost: Sendable, Hashable, CustomStringConvertible {
     self.address = address
   }
 
-  /// What stands in a URL: a domain name, an IPv4 address, or an IPv6 address in brackets.
+  /// Parses the host of a URL: a domain name, an IPv4 address, or an IPv6 address in brackets.
   init(_ text: ArraySlice<UInt8>) throws(InvalidURL) {
     let shown = String(decoding: text, as: UTF8.self)
     if text.first == UInt8(ascii: "[") {
@@ -37,12 +37,12 @@ public struct URLHost: Sendable, Hashable, CustomStringConvertible {
     self.init(name: shown.lowercased(), address: nil)
   }
 
-  /// What goes into `Host` and into a URL: an IPv6 address in brackets.
+  /// The host for a `Host` field or a URL, with brackets around an IPv6 address.
   public var description: String {
     if case .v6 = address { "[\(name)]" } else { name }
   }
 
-  /// Why `text` is no domain name (RFC 1034 §3.1, RFC 1123 §2.1); underscores are in use.
+  /// Why `text` isn't a domain name (RFC 1034 §3.1, RFC 1123 §2.1). Underscores are allowed, since they are in use.
   private static func fault(of text: ArraySlice<UInt8>) -> InvalidURL.HostFault? {
     if text.isEmpty { return .empty }
     if text.contains(where: { $0 >= 0x80 }) { return .notASCII }
@@ -52,12 +52,12 @@ public struct URLHost: Sendable, Hashable, CustomStringConvertible {
         || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
     }
     guard isName else { return .character }
-    // The dot behind a name says that it is complete.
+    // A trailing dot marks a fully qualified name.
     let dot = UInt8(ascii: ".")
     let relative = text.last == dot ? text.dropLast() : text
     let labels = relative.split(separator: dot, omittingEmptySubsequences: false)
     guard relative.count <= 253, labels.allSatisfy({ 1...63 ~= $0.count }) else { return .label }
-    // What a resolver would take for an address in a form of old: 127.1, 0x7f.1 (WHATWG URL, "ends in a number").
+    // Resolvers would take this for an address in an old form: 127.1, 0x7f.1 (WHATWG URL, "ends in a number").
     if let last = labels.last, last.first.map(URLBytes.isDigit) == true {
       let isHexadecimal =
         last.starts(with: "0x".utf8) || last.starts(with: "0X".utf8)
@@ -71,11 +71,11 @@ public struct URLHost: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What stands between `//` and the path of a URL (RFC 3986 §3.2).
+/// The part of a URL between `//` and the path (RFC 3986 §3.2).
 struct URLAuthority {
   let credentials: BasicCredentials?
   let host: URLHost
-  /// `nil` where none is named.
+  /// `nil` if the URL has none.
   let port: Int?
 
   init(_ text: ArraySlice<UInt8>) throws(InvalidURL) {
@@ -86,7 +86,7 @@ struct URLAuthority {
     } else {
       credentials = nil
     }
-    // A colon within brackets is the address's.
+    // A colon inside brackets belongs to the address.
     let bracket = rest.lastIndex(of: UInt8(ascii: "]")) ?? rest.startIndex
     guard let colon = rest[bracket...].firstIndex(of: UInt8(ascii: ":")) else {
       host = try URLHost(rest)
@@ -98,7 +98,7 @@ struct URLAuthority {
       throw .host(String(decoding: rest, as: UTF8.self), .addressLiteral)
     }
     host = try URLHost(rest[..<colon])
-    // None behind the colon is the default one (RFC 3986 §3.2.3).
+    // An empty port means the default one (RFC 3986 §3.2.3).
     port = digits.isEmpty ? nil : try Self.port(digits)
   }
 
@@ -109,44 +109,44 @@ struct URLAuthority {
   }
 }
 
-/// Why a text is no URL that a client can open, of a WebSocket or of a proxy.
+/// Why a client can't open a URL, of a WebSocket or of a proxy.
 public enum InvalidURL: Error, Sendable, Hashable {
-  /// There is no scheme before `//`.
+  /// The URL has no scheme before `//`.
   case noScheme
-  /// A scheme other than those in `expected`.
+  /// The scheme isn't one of those in `expected`.
   case scheme(String, expected: [String])
-  /// There is no host, or what stands there is none.
+  /// The host is missing or invalid.
   case host(String, HostFault)
-  /// Not a number from 1 to 65535.
+  /// The port isn't a number from 1 to 65535.
   case port(String)
-  /// A fragment, which these URLs must not have (RFC 6455 §3).
+  /// The URL has a fragment, which is not allowed (RFC 6455 §3).
   case fragment
-  /// User and password cannot be sent: percent-encoding that is none, or a control character (RFC 7617 §2).
+  /// The user or password can't be sent, because of invalid percent-encoding or a control character (RFC 7617 §2).
   case credentials
-  /// A space or a control character, which must be percent-encoded (RFC 3986 §2.1).
+  /// The URL has a space or a control character, which must be percent-encoded (RFC 3986 §2.1).
   case character(UInt8)
 
-  /// Why a text is no host.
+  /// Why a text isn't a host.
   public enum HostFault: Sendable, Hashable {
-    /// Nothing stands there.
+    /// It is empty.
     case empty
-    /// It has characters beyond ASCII.
+    /// It has characters outside ASCII.
     case notASCII
     /// It has a percent sign.
     case percentEncoding
-    /// It has a character that no domain name has.
+    /// It has a character that isn't allowed in domain names.
     case character
-    /// A label is empty or longer than 63 characters, or all of it is longer than 253 (RFC 1035 §2.3.4).
+    /// A label is empty or longer than 63 characters, or the whole name is longer than 253 (RFC 1035 §2.3.4).
     case label
-    /// It ends in a number, as IPv4 addresses do, and is none.
+    /// It ends in a number, as IPv4 addresses do, but isn't an IPv4 address.
     case number
-    /// It has colons or brackets, and is no IPv6 address in brackets.
+    /// It has colons or brackets, but isn't an IPv6 address in brackets.
     case addressLiteral
   }
 }
 
 extension InvalidURL: CustomStringConvertible {
-  /// What is wrong, with the part that is, cut and escaped; never with a password.
+  /// The cause, with the invalid part truncated and escaped. Never includes a password.
   public var description: String {
     switch self {
     case .noScheme: "the URL has no scheme: begin it with ws:// or wss://"
@@ -165,7 +165,7 @@ extension InvalidURL: CustomStringConvertible {
 }
 
 extension InvalidURL.HostFault: CustomStringConvertible {
-  /// What is wrong, and what to do about it.
+  /// What is wrong, and how to fix it.
   public var description: String {
     switch self {
     case .empty: "there is none"

@@ -5,9 +5,9 @@ import WSProto
 
 /// The characters of URLs (RFC 3986 §2), and percent-encoding.
 enum URLBytes {
-  /// The bytes of a URL, or of a reference.
+  /// The bytes of a URL or a reference.
   ///
-  /// - Throws: ``InvalidURL`` for a space or a control character, which none has (RFC 3986 §2).
+  /// - Throws: ``InvalidURL`` for a space or a control character, which are not allowed (RFC 3986 §2).
   static func checked(_ text: String) throws(InvalidURL) -> [UInt8] {
     let bytes = Array(text.utf8)
     if let byte = bytes.first(where: { $0 <= 0x20 || $0 == 0x7f }) { throw .character(byte) }
@@ -18,9 +18,9 @@ enum URLBytes {
 
   static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
-  /// Replaces percent-encoded octets (RFC 3986 §2.1).
+  /// Decodes percent-encoded octets (RFC 3986 §2.1).
   ///
-  /// - Returns: `nil` where a percent sign is not followed by two digits, or the result is no UTF-8.
+  /// - Returns: `nil` if a percent sign isn't followed by two hexadecimal digits, or if the result isn't UTF-8.
   static func percentDecoded(_ bytes: ArraySlice<UInt8>) -> String? {
     var decoded: [UInt8] = []
     var rest = bytes
@@ -39,8 +39,8 @@ enum URLBytes {
     return String(validating: decoded, as: UTF8.self)
   }
 
-  /// Path and query as a request target has them: what must not stand there is percent-encoded, what is encoded already
-  /// stays (WHATWG URL, "path state" and "query state").
+  /// The path and query for a request target. Bytes that aren't allowed there are percent-encoded; existing encodings
+  /// are kept (WHATWG URL, "path state" and "query state").
   static func target(_ bytes: ArraySlice<UInt8>) -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var target: [UInt8] = []
@@ -65,7 +65,7 @@ enum URLBytes {
     }
   }
 
-  /// A path without the segments `.` and `..` (RFC 3986 §5.2.4); it begins with a slash, as its result does.
+  /// Removes the segments `.` and `..` from a path (RFC 3986 §5.2.4). The path and the result begin with a slash.
   static func withoutDotSegments(_ path: ArraySlice<UInt8>) -> [UInt8] {
     let dot = UInt8(ascii: ".")
     var kept: [ArraySlice<UInt8>] = []

@@ -3,28 +3,28 @@
 #if NIO
 internal import WSProto
 
-/// A `ws:` or `wss:` URL taken apart: where to connect, and what to ask for (RFC 6455 §3).
+/// A parsed `ws:` or `wss:` URL: where to connect, and what to request (RFC 6455 §3).
 ///
-/// `http:` and `https:` stand for `ws:` and `wss:`, as in browsers.
+/// `http:` and `https:` mean `ws:` and `wss:`, as in browsers.
 ///
-/// The host must be ASCII. `WebSocketURL` of WSProtoFoundation takes international names; WSProtoNIO doesn't use
-/// Foundation, and so has no table of Unicode.
+/// The host must be ASCII. For international names, use `WebSocketURL` of WSProtoFoundation: without Foundation,
+/// WSProtoNIO has no Unicode tables.
 public struct WebSocketAddress: Sendable, Hashable {
-  /// Whether the transport must be TLS: `wss:` and `https:`.
+  /// Whether the transport must use TLS: true for `wss:` and `https:`.
   public let isSecure: Bool
   /// The host to connect to.
   public let host: URLHost
-  /// The port to connect to, 1…65535: 80 or 443 where the URL names none.
+  /// The port to connect to, 1…65535. Without a port in the URL: 80 or 443.
   public let port: Int
-  /// The request target: path and query, percent-encoded, beginning with a slash.
+  /// The request target: the path and query, percent-encoded, beginning with a slash.
   public let target: String
-  /// User and password of the URL, which are sent in `Authorization`; `nil` for none.
+  /// The user and password of the URL, which are sent in `Authorization`; `nil` for none.
   public let credentials: BasicCredentials?
 
-  /// Takes `url` apart. Characters of path and query that must not be sent as they are, such as those beyond ASCII, are
+  /// Parses a URL. Characters in the path and query that must not be sent unencoded, such as those outside ASCII, are
   /// percent-encoded.
   ///
-  /// - Throws: ``InvalidURL``, which says what a client cannot ask for.
+  /// - Throws: ``InvalidURL`` if a client can't open the URL.
   public init(_ url: String) throws(InvalidURL) {
     let parts = try URLParts(URLBytes.checked(url)[...], schemes: Self.schemes, default: nil)
     if parts.fragment != nil { throw .fragment }
@@ -53,22 +53,23 @@ public struct WebSocketAddress: Sendable, Hashable {
     self.credentials = credentials
   }
 
-  /// What `Host` holds: an IPv6 address in brackets, the port only if it isn't the default (RFC 6455 §4.1,
-  /// RFC 9110 §7.2).
+  /// The value of the `Host` field: an IPv6 address in brackets, and the port only if it isn't the default (RFC 6455
+  /// §4.1, RFC 9110 §7.2).
   public var hostField: String { port == (isSecure ? 443 : 80) ? host.description : authority }
 
-  /// Host and port, the port always: what a proxy is asked for (RFC 9110 §9.3.6).
+  /// The host and always the port, as a proxy expects it (RFC 9110 §9.3.6).
   public var authority: String { "\(host):\(port)" }
 
-  /// Whether `other` has the same scheme, host and port, so that what is secret here may be sent there (RFC 6454 §5).
+  /// Whether `other` has the same scheme, host and port, so that secrets meant for this address may be sent there
+  /// (RFC 6454 §5).
   public func isSameOrigin(as other: WebSocketAddress) -> Bool {
     isSecure == other.isSecure && host == other.host && port == other.port
   }
 
-  /// What `reference`, a URL or a part of one, means in an answer to a request for this address (RFC 3986 §5.2,
-  /// RFC 9110 §10.2.2). A fragment is dropped; user and password stay only where the origin does.
+  /// Resolves a URL or relative reference from the response to a request for this address (RFC 3986 §5.2, RFC 9110
+  /// §10.2.2). A fragment is dropped. The user and password are kept only if the origin stays the same.
   ///
-  /// - Throws: ``InvalidURL``, if it cannot be asked for.
+  /// - Throws: ``InvalidURL`` if a client can't open the result.
   public func resolving(_ reference: String) throws(InvalidURL) -> WebSocketAddress {
     let text = try URLBytes.checked(reference).prefix { $0 != UInt8(ascii: "#") }
     let ownScheme = text.starts(with: "//".utf8) ? (isSecure ? "wss" : "ws") : nil
@@ -103,28 +104,28 @@ public struct WebSocketAddress: Sendable, Hashable {
 }
 
 extension WebSocketAddress: CustomStringConvertible {
-  /// The URL, without user and password.
+  /// The URL without the user and password.
   public var description: String { "\(isSecure ? "wss" : "ws")://\(hostField)\(target)" }
 }
 
 /// The parts of a URL that has a host (RFC 3986 §3).
 struct URLParts {
-  /// In lower case.
+  /// The scheme in lower case.
   let scheme: String
   let authority: ArraySlice<UInt8>
-  /// Path and query.
+  /// The path and query.
   let resource: ArraySlice<UInt8>
   let fragment: ArraySlice<UInt8>?
 
   /// - Parameters:
-  ///   - schemes: one of them it must be, in lower case.
-  ///   - defaultScheme: of a text that has none; `nil` if there must be one.
+  ///   - schemes: the allowed schemes in lower case.
+  ///   - defaultScheme: the scheme of a text without one; `nil` if a scheme is required.
   init(_ text: ArraySlice<UInt8>, schemes: [String], default defaultScheme: String?) throws(InvalidURL) {
     var rest = text
     let named = Self.scheme(of: text)
     let behind = named.map { text.dropFirst($0.utf8.count + 1) }
     if let named, let behind, behind.starts(with: "//".utf8) || defaultScheme == nil {
-      // `localhost:8080` has a host where others have the scheme.
+      // In `localhost:8080`, the host stands where other URLs have the scheme.
       if behind.first.map(URLBytes.isDigit) == true { throw .noScheme }
       guard schemes.contains(named.lowercased()) else { throw .scheme(named, expected: schemes) }
       guard behind.starts(with: "//".utf8) else { throw .host("", .empty) }
@@ -145,7 +146,7 @@ struct URLParts {
     fragment = rest.isEmpty ? nil : rest
   }
 
-  /// What stands before the first colon, if it is a scheme (RFC 3986 §3.1).
+  /// The text before the first colon, if it is a scheme (RFC 3986 §3.1).
   static func scheme(of text: ArraySlice<UInt8>) -> String? {
     let scheme = text.prefix { byte in
       URLBytes.isLetter(byte) || URLBytes.isDigit(byte) || byte == UInt8(ascii: "+")
