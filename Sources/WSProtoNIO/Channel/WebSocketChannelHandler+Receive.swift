@@ -102,7 +102,7 @@ extension WebSocketChannelHandler {
       observer?.observe(.pong(Bytes(copying: payload)), messageCount)
       receivedPong(payload)
     case .closeConnection(let code, let reason): receivedClose(code, String(copying: reason))
-    case .handshake, .handshakeFailed: break  // Of WSConnection only.
+    case .handshake, .handshakeFailed: break  // `WSConnection` only.
     }
   }
 

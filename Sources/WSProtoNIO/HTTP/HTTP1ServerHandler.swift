@@ -5,11 +5,13 @@ import HTTPTypes
 import NIOCore
 import WSProto
 
-/// A server's side of HTTP/1.1 on a channel, until one of its requests has opened a WebSocket (RFC 9112, RFC 6455 §4.2).
+/// The server side of HTTP/1.1 on a channel, until one of its requests has opened a WebSocket (RFC 9112, RFC 6455
+/// §4.2).
 ///
-/// One request after the other: while one is decided on or answered, up to the last byte of the answer, the transport
-/// isn't read, so that what a peer sends ahead, or doesn't read, takes no more memory than a read loop and one answer.
-/// What the core's rules refuse is answered as the core says, and the connection ends: no later byte is looked at.
+/// Requests are handled one at a time. The transport isn't read from the end of a request until the last byte of its
+/// answer has left, so that a peer that pipelines requests, or doesn't read the answers, uses no more memory than one
+/// read loop and one answer. If the core rejects a request, the handler sends the core's answer and ends the connection
+/// without examining any more bytes.
 final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -19,15 +21,15 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private enum State {
     /// Requests are read.
     case reading
-    /// One is decided on, or answered; what comes meanwhile waits in the reader.
+    /// A request is being decided on or answered. Input that arrives meanwhile waits in the reader.
     case answering
-    /// The last response is out. The peer is to end the transport; what it sends is dropped.
+    /// The last response was sent. Input is dropped until the peer ends the transport.
     case closing
-    /// A WebSocket's handler has taken over.
+    /// A WebSocket handler has taken over.
     case upgraded
   }
 
-  /// An ordinary request that is not complete.
+  /// An ordinary request that isn't complete.
   private struct Exchange {
     let request: HTTPRequest
     let body: RequestBody
@@ -35,18 +37,18 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let responder: any HandshakeResponder
   private let pending: PendingConnection
-  /// The other end of the connection.
+  /// The peer of the connection.
   private let peer: SocketAddress?
-  /// Where the request under way comes from: the peer, or the client that a proxy has told of.
+  /// The client of the current request: the peer, or the client that a trusted proxy reports.
   private var client: SocketAddress?
   private var reader: HTTP1RequestReader
   private var state = State.reading
   private var exchange: Exchange?
   private var requestCount = 0
-  /// The server shuts down: the next answer is the last one.
+  /// Whether the server is shutting down, so that the next answer is the last one.
   private var isQuiescing = false
   private var holdsRead = false
-  /// `readOn` is under way: an answer that is there at once doesn't nest another one in it.
+  /// Whether `readOn` is running, so that an answer available at once doesn't call it recursively.
   private var isReadingOn = false
   private var context: ChannelHandlerContext?
 
@@ -97,7 +99,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   // MARK: Requests
 
-  /// Runs what was received, up to the next request that has to be answered.
+  /// Processes input up to the next request that must be answered.
   private func readOn() {
     guard !isReadingOn else { return }
     isReadingOn = true
@@ -185,7 +187,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     do {
       switch decision {
       case .refuse(let response):
-        // Checks that the status refuses.
+        // Checks that the status is a refusal.
         let head = try negotiation.reject(
           RejectConnection(
             statusCode: response.status.code,
@@ -201,7 +203,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         respond(refusal, to: nil, closes: true)
       case .accept(let subprotocol, let fields):
         let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
-        // Behind the request begins the connection.
+        // Bytes after the request belong to the connection.
         let isOpen = try responder.open { try upgrade(opening, reader.takeUnreadBytes(), context) }
         guard isOpen else {
           responder.refused(.shutdown, "the server shuts down", from: client)
@@ -226,13 +228,13 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     context.write(Self.wrapOutboundOut(ByteBuffer(bytes: head)), promise: nil)
     state = .upgraded
     pending.end()
-    // Flushes, with the answers to what came behind the request.
+    // Flushes, together with replies to bytes that followed the request.
     return try opening.open(on: context.channel, trailingData, client, responder)
   }
 
   // MARK: Responses
 
-  /// The request is not legal: answers as the core says.
+  /// Refuses an invalid request with the core's answer.
   private func refuse(_ error: RemoteProtocolError) {
     responder.refused(.request, error.description, from: client)
     respond(HTTPServerResponse(error), to: nil, closes: true)
@@ -254,7 +256,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
       return context.close(promise: nil)
     }
     exchange = nil
-    // The next request, or the end of the transport, is to come in time.
+    // The next request, or the end of the transport, must come in time.
     pending.arm()
     state = closes ? .closing : .answering
     let written = context.eventLoop.makePromise(of: Void.self)
@@ -271,7 +273,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     releaseRead()
   }
 
-  /// The answer has left.
+  /// Continues after an answer has left.
   private func answered() {
     guard state == .answering else { return }
     state = .reading

@@ -6,10 +6,10 @@ import NIOHTTP2
 import NIOHTTPTypesHTTP2
 import WSProto
 
-/// A server's side of an HTTP/2 connection, which carries any number of streams (RFC 9113, RFC 8441).
+/// The server side of an HTTP/2 connection, which carries any number of streams (RFC 9113, RFC 8441).
 ///
-/// A connection that goes beyond ``configuration(_:)``'s bounds on what a peer can do in vain is closed. One without a
-/// stream is closed after the time of an opening handshake.
+/// A connection that exceeds the limits of ``configuration(_:)`` on useless input is closed. A connection without a
+/// stream is closed after the time limit of the opening handshake.
 final class HTTP2Connection {
   static let maxConcurrentStreams = 100
 
@@ -19,7 +19,7 @@ final class HTTP2Connection {
   private var streamCount = 0
   private var idleTimer: Scheduled<Void>?
 
-  /// Sets up the pipeline of a channel whose peers have agreed on HTTP/2.
+  /// Sets up the pipeline of a channel that negotiated HTTP/2.
   static func configure(
     _ channel: any Channel,
     _ responder: any HandshakeResponder,
@@ -29,7 +29,8 @@ final class HTTP2Connection {
     let options = responder.socketOptions
     let connection = HTTP2Connection(channel, pending, options.timeouts.opening)
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-    // Tells the peer to open no more streams (GOAWAY, RFC 9113 §6.8) when it is to, and closes behind the last one.
+    // On shutdown, tells the peer to open no more streams (GOAWAY, RFC 9113 §6.8), and closes the channel after the
+    // last one.
     let ending = NIOHTTP2ServerConnectionManagementHandler(
       eventLoop: channel.eventLoop,
       configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil)
@@ -58,7 +59,7 @@ final class HTTP2Connection {
     if let limit = responder.maxLifetime { connection.limitLifetime(limit) }
   }
 
-  /// The bounds, stated here whatever the library's defaults are.
+  /// The limits, set explicitly rather than left to the library's defaults.
   static func configuration(_ options: WebSocketOptions) -> NIOHTTP2Handler.Configuration {
     var configuration = NIOHTTP2Handler.Configuration()
     configuration.connection.initialSettings = [
@@ -69,24 +70,24 @@ final class HTTP2Connection {
       ),
       HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
     ]
-    // Each costs a turn of the parser and brings nothing.
+    // Each such frame costs a pass of the parser and carries nothing.
     configuration.connection.maximumSequentialEmptyDataFrames = 1
     configuration.connection.maximumSequentialContinuationFrames = 5
-    // PING, SETTINGS, PRIORITY; a peer that doesn't read their answers is closed before these take 100 KiB.
+    // PING, SETTINGS and PRIORITY. A peer that doesn't read the replies is disconnected before they take 100 KiB.
     configuration.connection.controlFrameRateLimit.maximumCount = 200
     configuration.connection.controlFrameRateLimit.windowLength = .seconds(30)
     configuration.connection.maximumBufferedControlFrames = 1000
-    // Streams opened and reset at once (CVE-2023-44487), and errors of streams.
+    // Streams that are opened and immediately reset (CVE-2023-44487), and stream errors.
     configuration.stream.streamResetFrameRateLimit.maximumCount = 200
     configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(30)
     configuration.stream.streamErrorRateLimit.maximumCount = 200
     configuration.stream.streamErrorRateLimit.windowLength = .seconds(30)
     configuration.connection.maximumConnectionGlitches = 200
     configuration.connection.maximumRecentlyResetStreams = 100
-    // What a peer may send before this end takes it, over all streams and on one.
+    // How much a peer may send before this end reads it, over all streams and per stream.
     configuration.connection.targetWindowSize = 65_535
     configuration.stream.targetWindowSize = 65_535
-    // From here on a stream that its peer doesn't take isn't writable, so that its writer waits.
+    // Above this size, a stream whose data the peer doesn't read isn't writable, so that its writer waits.
     configuration.stream.outboundBufferSizeHighWatermark = 8192
     configuration.stream.outboundBufferSizeLowWatermark = 4096
     return configuration
@@ -110,7 +111,7 @@ final class HTTP2Connection {
     }
   }
 
-  /// After that time, or up to a tenth of it earlier, new streams go elsewhere.
+  /// After this time, or up to a tenth earlier, the peer must open new streams on another connection.
   private func limitLifetime(_ limit: Duration) {
     let channel = channel
     let end = channel.eventLoop.scheduleTask(in: TimeAmount(clamped: limit.shortenedAtRandom)) {
@@ -126,7 +127,7 @@ final class HTTP2Connection {
   }
 }
 
-/// Closes a connection of HTTP/2 on an error of its own; an error of one stream is that stream's.
+/// Closes an HTTP/2 connection on connection errors. Streams handle their own errors.
 private final class HTTP2ErrorHandler: ChannelInboundHandler {
   typealias InboundIn = Never
 

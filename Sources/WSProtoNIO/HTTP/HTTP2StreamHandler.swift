@@ -6,11 +6,11 @@ import NIOCore
 import NIOHTTPTypes
 import WSProto
 
-/// A server's side of one HTTP/2 stream: an ordinary request, or an extended CONNECT, behind which the stream carries a
+/// The server side of one HTTP/2 stream: an ordinary request, or an extended CONNECT after which the stream carries a
 /// WebSocket (RFC 8441 §5).
 ///
-/// It stays in the pipeline, and makes DATA frames of bytes: the end of the stream in either direction is that of the
-/// transport, and a stream that is closed before is reset.
+/// The handler stays in the pipeline and converts between bytes and DATA frames. The end of the stream in either
+/// direction is that of the transport. A stream that is closed before its end is reset.
 final class HTTP2StreamHandler: ChannelDuplexHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = ByteBuffer
@@ -18,13 +18,13 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   typealias OutboundOut = HTTPResponsePart
 
   private enum State {
-    /// The request is read.
+    /// The request is being read.
     case reading
-    /// It is decided on, or answered; DATA that comes meanwhile waits.
+    /// The request is being decided on or answered. DATA that arrives meanwhile waits.
     case answering
-    /// A WebSocket's handler is behind this one.
+    /// A WebSocket handler follows this one.
     case open
-    /// The response is out.
+    /// The response was sent.
     case over
   }
 
@@ -33,15 +33,15 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   private let pending: PendingConnection
   /// Called when the stream carries a WebSocket.
   private let onOpen: () -> Void
-  /// The other end of the connection.
+  /// The peer of the connection.
   private let peer: SocketAddress?
-  /// Where the request comes from: the peer, or the client that a proxy has told of.
+  /// The client of the request: the peer, or the client that a trusted proxy reports.
   private var client: SocketAddress?
   private var state = State.reading
   private var request: HTTPRequest?
   /// The body of an ordinary request.
   private var body: RequestBody
-  /// What has come behind an extended CONNECT before the decision on it.
+  /// Data that followed an extended CONNECT before the decision on it.
   private var early = ByteBuffer()
   private var hasInputEnded = false
   private var holdsRead = false
@@ -118,7 +118,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     do throws(RemoteProtocolError) {
       negotiation = try ServerNegotiation(
         extendedConnect: request,
-        // In the settings of every connection; see `HTTP2Connection`.
+        // Every connection's settings include it; see `HTTP2Connection`.
         enableConnectProtocol: true,
         configuration: responder.socketOptions.configuration
       )
@@ -137,7 +137,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     state = .answering
     pending.disarm()
     let received = HTTPServerRequest(head: request, body: body.finish(), remoteAddress: client)
-    // Nothing to upgrade to here, unlike in HTTP/1.1.
+    // Unlike in HTTP/1.1, there is no upgrade to ask for.
     let answer = responder.answer(received) ?? .now(HTTPServerResponse(status: .notFound))
     answer.whenKnown(on: context.eventLoop) { self.respond($0) }
   }
@@ -147,7 +147,7 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     do {
       switch decision {
       case .refuse(let response):
-        // Checks that the status refuses.
+        // Checks that the status is a refusal.
         _ = try negotiation.reject(RejectConnection(statusCode: response.status.code))
         respond(response)
       case .accept(let subprotocol, let fields):
@@ -174,16 +174,16 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
     }
   }
 
-  /// Sends the response, and the end of the stream.
+  /// Sends the response and ends the stream.
   private func respond(_ response: HTTPServerResponse) {
     guard let context, state != .over else { return }
     state = .over
-    // What has come of the body is of no use any more.
+    // The body received so far isn't needed any more.
     body = RequestBody(responder)
-    // The end of the peer's direction is to come in time.
+    // The peer must end its direction in time.
     pending.arm()
     var fields = response.headerFields
-    // Those of a connection of HTTP/1.1 (RFC 9113 §8.2.2).
+    // These fields belong to HTTP/1.1 connections and are forbidden here (RFC 9113 §8.2.2).
     for name in [HTTPField.Name.connection, .upgrade, .transferEncoding] { fields[name] = nil }
     if response.mayHaveBody { fields[.contentLength] = String(response.body.readableBytes) }
     let head = HTTPResponse(status: response.status, headerFields: fields)

@@ -5,19 +5,19 @@ public import HTTPTypes
 public import NIOCore
 public import WSProto
 
-/// An ordinary HTTP request to a server of WebSockets: for a page, a health check, a metric.
+/// An ordinary HTTP request to a WebSocket server, for example for a page, a health check or metrics.
 public struct HTTPServerRequest: Sendable {
-  /// Method, path and fields. In HTTP/1.1 the host is the field `Host`, in HTTP/2 `authority`.
+  /// The method, the path and the fields. The host is the `Host` field in HTTP/1.1, and `authority` in HTTP/2.
   public let head: HTTPRequest
-  /// The whole body.
+  /// The complete body.
   public let body: ByteBuffer
-  /// Where the client is, as the transport says, or a proxy that is trusted; `nil` if neither does.
+  /// The client's address, as reported by the transport or a trusted proxy; `nil` if neither reports it.
   public let remoteAddress: SocketAddress?
 }
 
-/// A request for a WebSocket, on which a server decides: ``WebSocketServerOptions/decide``.
+/// A request for a WebSocket, passed to ``WebSocketServerOptions/decide``.
 ///
-/// It has the properties of its `Request` as its own:
+/// The properties of its `Request` are available directly:
 ///
 /// ```swift
 /// import WSProtoNIO
@@ -26,9 +26,9 @@ public struct HTTPServerRequest: Sendable {
 /// ```
 @dynamicMemberLookup
 public struct WebSocketServerRequest: Sendable {
-  /// The host, the target, the subprotocols, the fields.
+  /// The host, the target, the subprotocols and the fields.
   public let request: Request
-  /// Where the client is, as the transport says, or a proxy that is trusted; `nil` if neither does.
+  /// The client's address, as reported by the transport or a trusted proxy; `nil` if neither reports it.
   public let remoteAddress: SocketAddress?
 
   /// A property of ``request``.
@@ -37,10 +37,10 @@ public struct WebSocketServerRequest: Sendable {
   }
 }
 
-/// The body of an ordinary request that is not complete: bounded by itself, and, over all connections, by what messages
-/// under way may take.
+/// The incomplete body of an ordinary request. It is limited by itself, and by the memory budget for the incomplete
+/// messages of all connections.
 ///
-/// Where nobody answers requests, nothing of it is kept.
+/// If nobody answers requests, the body isn't kept.
 final class RequestBody {
   private var bytes = ByteBuffer()
   private var count = 0
@@ -56,7 +56,7 @@ final class RequestBody {
 
   /// Appends a part.
   ///
-  /// - Returns: the status with which the request is refused, if that was too much.
+  /// - Returns: the status to refuse the request with, if the body exceeds a limit.
   func append(_ part: UnsafeRawBufferPointer) -> HTTPResponse.Status? {
     guard part.count <= limit - count else { return .contentTooLarge }
     count += part.count
@@ -66,7 +66,7 @@ final class RequestBody {
     return nil
   }
 
-  /// The whole body, which is its receiver's from now on.
+  /// Returns the complete body, and gives its memory back to the budget.
   func finish() -> ByteBuffer {
     budget?.give(bytes.readableBytes)
     defer { bytes = ByteBuffer() }
@@ -76,16 +76,16 @@ final class RequestBody {
   deinit { budget?.give(bytes.readableBytes) }
 }
 
-/// The answer to an ordinary HTTP request, or the refusal of a WebSocket.
+/// A response to an ordinary HTTP request, or the refusal of a WebSocket.
 public struct HTTPServerResponse: Sendable, Hashable {
   /// The status.
   public var status: HTTPResponse.Status
-  /// The fields. `Content-Length` and what HTTP/1.1 says of the connection are the server's to add.
+  /// The header fields. The server itself adds `Content-Length` and the connection fields of HTTP/1.1.
   public var headerFields: HTTPFields
-  /// The whole body. Not sent where the status or the method has none.
+  /// The complete body. It isn't sent if the status or the method doesn't allow a body.
   public var body: ByteBuffer
 
-  /// A response; 200 and an empty body unless stated.
+  /// Creates a response; by default with the status 200 and an empty body.
   public init(
     status: HTTPResponse.Status = .ok,
     headerFields: HTTPFields = HTTPFields(),
@@ -96,32 +96,32 @@ public struct HTTPServerResponse: Sendable, Hashable {
     self.body = body
   }
 
-  /// The answer to a request that is not legal, as the core gives it.
+  /// Creates the core's answer to an invalid request.
   init(_ error: RemoteProtocolError) {
     let response = error.response
     self.init(status: response.status, headerFields: response.headerFields)
   }
 
-  /// Whether a response with this status has a body, if only an empty one (RFC 9110 §6.4.1).
+  /// Whether a response with this status may have a body (RFC 9110 §6.4.1).
   var mayHaveBody: Bool { status.code >= 200 && status.code != 204 && status.code != 304 }
 
-  /// Whether bytes of the body follow the head.
+  /// Whether the body is sent after the head.
   func sendsBody(to method: HTTPRequest.Method?) -> Bool {
     mayHaveBody && method != .head && body.readableBytes > 0
   }
 
-  /// Says that the connection of HTTP/1.1 ends behind this response (RFC 9112 §9.6).
+  /// Announces that the HTTP/1.1 connection ends after this response (RFC 9112 §9.6).
   mutating func closeConnection() {
     let options = splitCommaHeader(headerFields[.connection] ?? "").filter { $0.lowercased() != "close" }
     headerFields[.connection] = (options + ["close"]).joined(separator: ", ")
   }
 
-  /// A page: `text/html` in UTF-8.
+  /// Creates a response with HTML: `text/html` in UTF-8.
   public static func html(_ text: String, status: HTTPResponse.Status = .ok) -> HTTPServerResponse {
     typed("text/html; charset=utf-8", text, status)
   }
 
-  /// Plain text in UTF-8.
+  /// Creates a response with plain text in UTF-8.
   public static func text(_ text: String, status: HTTPResponse.Status = .ok) -> HTTPServerResponse {
     typed("text/plain; charset=utf-8", text, status)
   }

@@ -5,14 +5,14 @@ public import HTTPTypes
 import NIOCore
 import WSProto
 
-/// What a server makes of a request for a WebSocket.
+/// A server's decision on a request for a WebSocket.
 public enum WebSocketDecision: Sendable, Hashable {
-  /// The connection is opened, with a subprotocol, one of those requested, and further fields of the response.
+  /// Opens the connection, with one of the requested subprotocols and additional response fields.
   case accept(subprotocol: String? = nil, headerFields: HTTPFields = HTTPFields())
-  /// The request is refused with this response; its status is not one that accepts.
+  /// Refuses the request with this response, whose status must not be a successful one.
   case refuse(HTTPServerResponse)
 
-  /// The request is refused with a status and no body.
+  /// Refuses the request with a status and without a body.
   public static func refuse(_ status: HTTPResponse.Status) -> WebSocketDecision {
     .refuse(HTTPServerResponse(status: status))
   }
@@ -22,37 +22,37 @@ public enum WebSocketDecision: Sendable, Hashable {
 protocol HandshakeResponder: AnyObject, Sendable {
   /// The settings of the connections.
   var socketOptions: WebSocketOptions { get }
-  /// The most bytes of an ordinary request's body.
+  /// The maximum size of an ordinary request's body, in bytes.
   var maxBodyBytes: Int { get }
-  /// The most ordinary requests on one connection of HTTP/1.1.
+  /// The maximum number of ordinary requests on one HTTP/1.1 connection.
   var maxRequestsPerConnection: Int { get }
 
-  /// How long a WebSocket may last; `nil` for ever.
+  /// How long a WebSocket may last; `nil` for no limit.
   var maxLifetime: Duration? { get }
-  /// The memory that all connections share for messages under way.
+  /// The memory shared by the incomplete messages of all connections.
   var budget: MemoryBudget? { get }
 
-  /// Where the client of a request with these fields is: `peer`, or where a proxy says.
+  /// The client's address for a request with these fields: `peer`, or the address that a trusted proxy reports.
   func client(of peer: SocketAddress?, _ fields: HTTPFields) -> SocketAddress?
-  /// What to do with a request for a WebSocket: known at once, or after a while. Where it isn't refused, it counts as a
-  /// connection until its channel ends.
+  /// Decides on a request for a WebSocket, at once or later. Unless it is refused, it counts as a connection until its
+  /// channel closes.
   func decide(_ request: Request, _ origin: HandshakeOrigin) -> Eventual<WebSocketDecision>
-  /// Whether ordinary requests are answered by the server's own closure.
+  /// Whether the server has a closure that answers ordinary requests.
   var answersRequests: Bool { get }
-  /// The answer to an ordinary request; `nil` where there are no such answers.
+  /// The answer to an ordinary request; `nil` if the server doesn't answer them.
   func answer(_ request: HTTPServerRequest) -> Eventual<HTTPServerResponse>?
-  /// Contexts of compression on this event loop, which is the current one; `nil` without compression.
+  /// The compression contexts of this event loop, which must be the current one; `nil` without compression.
   func deflatePool(on eventLoop: any EventLoop) -> DeflatePool?
-  /// Where connections on this event loop, which is the current one, count what they carry; `nil` if nobody wants to know.
+  /// The traffic sums of this event loop, which must be the current one; `nil` if nobody needs them.
   func traffic(on eventLoop: any EventLoop) -> Traffic?
-  /// A response is about to accept a handshake. False: no more, refuse it with 503. Where it is true, ``opened(_:)`` or
-  /// ``openingFailed()`` follows.
+  /// Announces that a response is about to accept a handshake. If this returns false, refuse the handshake with 503. If
+  /// it returns true, call ``opened(_:)`` or ``openingFailed()`` next.
   func willOpen() -> Bool
-  /// What was about to be opened could not be.
+  /// Reports that an announced connection couldn't be opened.
   func openingFailed()
-  /// A connection is open.
+  /// Reports that a connection is open.
   func opened(_ socket: WebSocket)
-  /// Something came to nothing before it was a WebSocket; for the log and the metrics.
+  /// Reports a connection or request that failed before it became a WebSocket, for logs and metrics.
   func refused(_ cause: RefusalCause, _ details: String, from address: SocketAddress?)
 }
 
@@ -60,7 +60,7 @@ extension HandshakeResponder {
   func willOpen() -> Bool { true }
   func openingFailed() {}
 
-  /// The refusal of a request whose Origin isn't let in; `nil` if it is.
+  /// The refusal of a request whose `Origin` isn't allowed; `nil` if it is.
   func refusal(of request: Request, by policy: OriginPolicy, from client: SocketAddress?)
     -> HTTPServerResponse?
   {
@@ -73,10 +73,10 @@ extension HandshakeResponder {
     }
   }
 
-  /// What the user's closure decides on a request; without one, it is accepted with the first of `subprotocols` that it
-  /// asks for.
+  /// The decision of the user's closure on a request. Without a closure, the request is accepted with the first of
+  /// `subprotocols` that it asks for.
   ///
-  /// - Parameter asked: what the closure is given of the request.
+  /// - Parameter asked: the value passed to the closure.
   func decision<Asked: Sendable>(
     on request: Request,
     _ subprotocols: [String],
@@ -95,9 +95,9 @@ extension HandshakeResponder {
     }
   }
 
-  /// Runs `body`, which sends a response that accepts and opens the connection.
+  /// Runs `body`, which sends an accepting response and opens the connection.
   ///
-  /// - Returns: false if nothing is opened any more, and `body` was not run.
+  /// - Returns: false if no more connections are opened and `body` wasn't run.
   func open(_ body: () throws -> WebSocket) throws -> Bool {
     guard willOpen() else { return false }
     do {
@@ -114,40 +114,40 @@ extension HandshakeResponder {
 struct HandshakeOrigin {
   /// The client.
   let client: SocketAddress?
-  /// The other end of the connection: the client, or a proxy.
+  /// The peer of the connection: the client or a proxy.
   let peer: SocketAddress?
-  /// That of the connection, or of the stream.
+  /// The channel of the connection or of the stream.
   let channel: any Channel
-  /// A stream of HTTP/2, one of several on a connection.
+  /// Whether the request came on an HTTP/2 stream, one of several on a connection.
   let isStream: Bool
 }
 
-/// Why something came to nothing before it was a WebSocket: the label in the metrics and in the log.
+/// Why something failed before it became a WebSocket. The raw value is the label in metrics and logs.
 enum RefusalCause: String, Sendable, CaseIterable {
-  /// The transport has failed, TLS included.
+  /// The transport failed, including TLS.
   case transport
-  /// The request is not legal.
+  /// The request is invalid.
   case request
-  /// The Origin is not let in.
+  /// The `Origin` isn't allowed.
   case origin
-  /// The server's own decision, or an answer of its own, can't be carried out.
+  /// The server's own closure threw, or its answer can't be sent.
   case decision
-  /// The limit on connections.
+  /// The limit on connections is reached.
   case limit
-  /// What one client may have.
+  /// A limit on one client is reached.
   case client
-  /// The header of the PROXY protocol is missing or wrong, or the peer is no proxy.
+  /// The PROXY protocol header is missing or invalid, or the peer isn't a proxy.
   case proxyProtocol = "proxy_protocol"
-  /// The server shuts down.
+  /// The server is shutting down.
   case shutdown
 }
 
-/// A value that is there, or comes after a while.
+/// A value that is available now or later.
 enum Eventual<Value: Sendable>: Sendable {
   case now(Value)
   case later(@Sendable () async -> Value)
 
-  /// Calls `body` on the event loop with the value: at once, or when it has come.
+  /// Calls `body` with the value on the event loop, at once or when the value is available.
   func whenKnown(on eventLoop: any EventLoop, _ body: @escaping (Value) -> Void) {
     switch self {
     case .now(let value): body(value)
@@ -161,18 +161,18 @@ enum Eventual<Value: Sendable>: Sendable {
   }
 }
 
-/// A connection that is not a WebSocket, or not yet: its deadline, and its place among those that may be in that state.
+/// A connection that isn't a WebSocket (yet): its deadline, and its place among the pending connections.
 ///
-/// On its channel's event loop.
+/// Used on its channel's event loop.
 final class PendingConnection {
   private let channel: any Channel
   private let limit: TimeAmount?
   private var timer: Scheduled<Void>?
   private var onEnd: (() -> Void)?
 
-  /// The transport is open: the deadline of the opening handshake begins, and nothing that comes puts it off.
+  /// Starts the deadline of the opening handshake, which no input postpones.
   ///
-  /// - Parameter onEnd: called once, when the connection has become a WebSocket, or has ended.
+  /// - Parameter onEnd: called once, when the connection has become a WebSocket or has ended.
   init(_ channel: any Channel, limit: Duration?, onEnd: @escaping () -> Void) {
     self.channel = channel
     self.limit = limit.map { TimeAmount(clamped: $0) }
@@ -181,7 +181,7 @@ final class PendingConnection {
     channel.closeFuture.assumeIsolated().whenComplete { _ in self.end() }
   }
 
-  /// A new request may come, within the deadline.
+  /// Restarts the deadline for the peer's next request.
   func arm() {
     timer?.cancel()
     guard let limit, onEnd != nil else { return }
@@ -189,13 +189,13 @@ final class PendingConnection {
     timer = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
   }
 
-  /// The next step is this end's own: nothing is asked of the peer.
+  /// Stops the deadline while this end takes the next step.
   func disarm() {
     timer?.cancel()
     timer = nil
   }
 
-  /// The connection has become a WebSocket, or has ended.
+  /// Ends the pending state: the connection has become a WebSocket or has ended.
   func end() {
     disarm()
     onEnd.take()?()

@@ -5,14 +5,14 @@ import HTTPTypes
 import NIOCore
 import WSProto
 
-/// A handshake that a server has accepted: the response to send, then the connection to open.
+/// A handshake that a server has accepted: the response to send and the connection to open.
 struct ServerOpening {
   let response: HTTPResponse
   let request: Request
   private let subprotocol: String?
   private let extensions: [any Extension]
 
-  /// - Throws: `LocalProtocolError` if the request can't be accepted so.
+  /// - Throws: `LocalProtocolError` if the request can't be accepted like this.
   init(
     _ negotiation: ServerNegotiation,
     _ subprotocol: String?,
@@ -31,7 +31,7 @@ struct ServerOpening {
     self.extensions = connection.extensions
   }
 
-  /// Puts the connection into the channel's pipeline, when the response was written.
+  /// Adds the connection to the channel's pipeline after the response was written.
   func open(
     on channel: any Channel,
     _ trailingData: Bytes,
@@ -55,7 +55,7 @@ struct ServerOpening {
     )
   }
 
-  /// The handler of the connection, in place of a socket, when the response was written.
+  /// Creates a handler for the connection, instead of a socket, after the response was written.
   func makeHandler(on eventLoop: any EventLoop, _ responder: any HandshakeResponder)
     -> WebSocketChannelHandler
   {

@@ -4,8 +4,8 @@
 import NIOConcurrencyHelpers
 public import WSProto
 
-/// Publish and subscribe: what is published to a topic goes to all sockets that have subscribed to it, with one encoding
-/// and one compression for all of them.
+/// Publish and subscribe: a message published to a topic goes to all sockets subscribed to it. It is encoded and
+/// compressed only once.
 ///
 /// ```swift
 /// import WSProtoNIO
@@ -22,31 +22,31 @@ public import WSProto
 /// }
 /// ```
 ///
-/// Publishing waits for nobody. A socket whose peer takes less than it is sent gets what its
-/// ``WebSocketOptions/slowConsumer`` says; one that lets `send` wait is dropped once 1 MiB is waiting for it. With a key,
-/// a publication takes the place of the one before, as long as that waits.
+/// Publishing never waits. For a socket whose peer reads too slowly, its ``WebSocketOptions/slowConsumer`` applies; if
+/// that policy is to wait, the connection is dropped once 1 MiB is waiting. With a key, a message replaces an earlier
+/// one with the same key that is still waiting.
 ///
 /// A subscription ends with its connection.
 public final class WebSocketTopics: Sendable {
-  /// Takes what was published here to other nodes.
+  /// Passes published messages to other nodes.
   public typealias Forward = @Sendable (_ message: PreparedMessage, _ topic: String) -> Void
 
   fileprivate struct State {
     var subscribers: [String: [UInt64: WebSocket]] = [:]
-    /// The topics of each socket, by its number.
+    /// The topics of each socket, by the socket's number.
     var topics: [UInt64: Set<String>] = [:]
   }
 
   private let state = NIOLockedValueBox(State())
   private let forward: Forward?
 
-  /// Topics without subscribers.
+  /// Creates topics without subscribers.
   ///
-  /// - Parameter forward: called for each publication with ``publish(_:to:)-(PreparedMessage,_)``, so that other nodes can
-  ///   have it; what they publish comes in by ``deliver(_:to:)``. Must not block.
+  /// - Parameter forward: called for each published message, so that other nodes receive it. Pass what other nodes
+  ///   publish to ``deliver(_:to:)``. Must not block.
   public init(forward: Forward? = nil) { self.forward = forward }
 
-  /// Lets a socket have what is published to a topic from now on. A second subscription to the same topic is none.
+  /// Subscribes a socket to a topic. A second subscription to the same topic has no effect.
   public func subscribe(_ socket: WebSocket, to topic: String) {
     let isNew = state.withLockedValue { state in
       state.subscribers[topic, default: [:]][socket.id] = socket
@@ -54,14 +54,14 @@ public final class WebSocketTopics: Sendable {
       state.topics[socket.id, default: []].insert(topic)
       return isNew
     }
-    // At once, if it has ended already.
+    // Runs at once if the socket has already ended.
     if isNew { socket.outbox.whenClosed { [weak self, id = socket.id] in self?.remove(id) } }
   }
 
-  /// Ends a subscription; nothing happens if there is none.
+  /// Ends a subscription. Does nothing if there is none.
   public func unsubscribe(_ socket: WebSocket, from topic: String) {
     state.withLockedValue { state in
-      // The socket stays known, with no topic, so that its end is watched once.
+      // The socket stays known even without topics, so that its end is observed only once.
       state.topics[socket.id]?.remove(topic)
       state.remove(socket.id, from: topic)
     }
@@ -73,14 +73,14 @@ public final class WebSocketTopics: Sendable {
     }
   }
 
-  /// How many sockets have subscribed to a topic.
+  /// The number of sockets subscribed to a topic.
   public func subscriberCount(of topic: String) -> Int {
     state.withLockedValue { $0.subscribers[topic]?.count ?? 0 }
   }
 
-  /// Sends a message to all subscribers of a topic, and to other nodes if they are told.
+  /// Sends a message to all subscribers of a topic, and forwards it to other nodes.
   ///
-  /// - Returns: how many sockets of this node it goes to.
+  /// - Returns: the number of sockets on this node that it goes to.
   @discardableResult
   public func publish(_ message: PreparedMessage, to topic: String) -> Int {
     forward?(message, topic)
@@ -93,10 +93,11 @@ public final class WebSocketTopics: Sendable {
     publish(PreparedMessage(text: text), to: topic)
   }
 
-  /// Sends a message to all subscribers of a topic, and to other nodes if they are told, without the key. For a socket that
-  /// has not taken an earlier one with the same key yet, it takes the place of that; see
+  /// Sends a message to all subscribers of a topic, and forwards it to other nodes without the key. On each socket, it
+  /// replaces an earlier message with the same key that is still waiting; see
   /// ``WebSocket/send(_:replacing:compress:)``.
   ///
+  /// - Returns: the number of sockets on this node that it goes to.
   /// - Returns: how many sockets it goes to.
   @discardableResult
   public func publish(_ message: PreparedMessage, to topic: String, replacing key: String) -> Int {
@@ -104,9 +105,9 @@ public final class WebSocketTopics: Sendable {
     return WebSocket.publish(message, replacing: key, to: subscribers(of: topic))
   }
 
-  /// Sends what was published on another node to all subscribers of a topic on this one.
+  /// Sends a message that another node published to all subscribers of a topic on this node.
   ///
-  /// - Returns: how many sockets it goes to.
+  /// - Returns: the number of sockets that it goes to.
   @discardableResult
   public func deliver(_ message: PreparedMessage, to topic: String) -> Int {
     WebSocket.publish(message, to: subscribers(of: topic))

@@ -4,14 +4,14 @@
 import HTTPTypes
 import NIOHTTP1
 
-// Heads of NIOHTTP1 as those of HTTPTypes, and back. `Host` stays a field, unlike in `NIOHTTPTypesHTTP1`.
+// Conversions between NIOHTTP1 heads and HTTPTypes. `Host` stays a field, unlike in `NIOHTTPTypesHTTP1`.
 
 extension HTTPFields {
   init(_ headers: HTTPHeaders) {
     self.init()
     reserveCapacity(headers.count)
     for (name, value) in headers {
-      // NIO's parser lets through tokens only.
+      // NIO's parser only accepts tokens.
       if let name = HTTPField.Name(name) { append(HTTPField(name: name, value: value)) }
     }
   }
@@ -23,7 +23,7 @@ extension HTTPHeaders {
 
 extension HTTPRequest {
   init(_ head: HTTPRequestHead) {
-    // Not a method that exists, if NIO has read one that is no token.
+    // A placeholder if NIO accepted a method that isn't a token; the handshake refuses it, as it isn't GET.
     let method = Method(head.method.rawValue) ?? .trace
     self.init(
       method: method,

@@ -6,7 +6,8 @@ public import NIOCore
 public import NIOHTTP1
 public import WSProto
 
-/// Opens a WebSocket in a client on NIO's HTTP/1.1 (RFC 6455 §4.1): for those who make their channels themselves.
+/// Opens a WebSocket in a client on NIO's HTTP/1.1 (RFC 6455 §4.1), for applications that create their channels
+/// themselves.
 ///
 /// ```swift
 /// import NIOCore
@@ -22,21 +23,21 @@ public import WSProto
 /// }
 /// ```
 ///
-/// An upgrader is for one connection: its key is used once.
+/// An upgrader is for one connection, since its key must be used only once.
 public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClientProtocolUpgrader {
-  /// The head of the request, to which NIO adds what ``addCustom(upgradeRequestHeaders:)`` tells it.
+  /// The head of the request, to which NIO adds the fields of ``addCustom(upgradeRequestHeaders:)``.
   public let requestHead: HTTPRequestHead
   private let negotiation: ClientNegotiation
   private let open: @Sendable (any Channel, AcceptConnection, Connection) throws -> UpgradeResult
 
-  /// An upgrader whose connection tasks use.
+  /// Creates an upgrader for a connection that is used from tasks.
   ///
   /// - Parameters:
-  ///   - request: what to ask for. Compression is offered as `options` say.
+  ///   - request: the request to send. Compression is offered as `options` say.
   ///   - options: the settings of the connection.
-  ///   - opened: gets the socket, on its event loop, and gives what NIO's future is to hold. ``WebSocket/use(isolation:_:)`` runs a
-  ///     closure with it, and closes it.
-  /// - Throws: `LocalProtocolError`, with the reason, if the request must not be sent.
+  ///   - opened: called with the socket, on its event loop. Returns the value of NIO's future. To run a closure with
+  ///     the socket and close it afterwards, use ``WebSocket/use(isolation:_:)``.
+  /// - Throws: `LocalProtocolError` if the request must not be sent.
   public init(
     _ request: Request,
     options: WebSocketOptions = WebSocketOptions(),
@@ -48,14 +49,14 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
     }
   }
 
-  /// An upgrader whose connection channel handlers use.
+  /// Creates an upgrader for a connection that is used from channel handlers.
   ///
   /// - Parameters:
-  ///   - request: what to ask for. Compression is offered as `options` say.
-  ///   - options: the settings of the connection; those for tasks are of no account.
-  ///   - configure: is called on the event loop when a ``WebSocketChannelHandler`` stands at the pipeline's end: the handlers
-  ///     that it adds get the messages.
-  /// - Throws: `LocalProtocolError`, with the reason, if the request must not be sent.
+  ///   - request: the request to send. Compression is offered as `options` say.
+  ///   - options: the settings of the connection. Those that concern tasks aren't used.
+  ///   - configure: called on the event loop when a ``WebSocketChannelHandler`` is the last handler in the pipeline.
+  ///     The handlers that it adds receive the messages.
+  /// - Throws: `LocalProtocolError` if the request must not be sent.
   public init(
     _ request: Request,
     options: WebSocketOptions = WebSocketOptions(),
@@ -85,9 +86,10 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
     self.open = open
   }
 
-  /// The configuration of a pipeline that sends the request, and loses no byte behind the answer.
+  /// The configuration of a pipeline that sends the request and keeps the bytes that follow the response.
   ///
-  /// - Parameter notUpgrading: gets the channel if the server has refused; the response comes to the handlers that it adds.
+  /// - Parameter notUpgrading: called with the channel if the server refuses. The handlers that it adds receive the
+  ///   response.
   public func pipelineConfiguration(
     notUpgrading: @escaping @Sendable (any Channel) -> EventLoopFuture<UpgradeResult>
   ) -> NIOUpgradableHTTPClientPipelineConfiguration<UpgradeResult> {
@@ -107,24 +109,24 @@ public struct WebSocketClientUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPClie
   /// `websocket`.
   public var supportedProtocol: String { "websocket" }
 
-  /// None: NIO adds `Upgrade` to the field `Connection` itself.
+  /// None: NIO itself adds `Upgrade` to the `Connection` field.
   public var requiredUpgradeHeaders: [String] { [] }
 
-  /// Adds the fields of the handshake; called by NIO.
+  /// Adds the fields of the handshake. Called by NIO.
   public func addCustom(upgradeRequestHeaders: inout HTTPHeaders) {
-    // Those two are NIO's.
+    // NIO adds these two fields itself.
     for field in negotiation.httpRequest.headerFields
     where field.name != .connection && field.name != .upgrade {
       upgradeRequestHeaders.add(name: field.name.rawName, value: field.value)
     }
   }
 
-  /// Whether the server's answer opens the connection; called by NIO.
+  /// Whether the server's response opens the connection. Called by NIO.
   public func shouldAllowUpgrade(upgradeResponse: HTTPResponseHead) -> Bool {
     if case .accepted? = try? answer(upgradeResponse) { true } else { false }
   }
 
-  /// Opens the connection; called by NIO.
+  /// Opens the connection. Called by NIO.
   public func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<
     UpgradeResult
   > {

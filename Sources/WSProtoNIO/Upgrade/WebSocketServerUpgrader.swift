@@ -7,7 +7,7 @@ public import NIOHTTP1
 import Synchronization
 public import WSProto
 
-/// Opens WebSockets in a server on NIO's HTTP/1.1, beside whatever else it answers (RFC 6455 §4.2).
+/// Opens WebSockets in a server on NIO's HTTP/1.1, alongside its other responses (RFC 6455 §4.2).
 ///
 /// ```swift
 /// import NIOCore
@@ -26,22 +26,23 @@ public import WSProto
 /// }
 /// ```
 ///
-/// One upgrader serves any number of channels. Bytes that come right behind a request are the connection's first. A
-/// request that is refused, by the rules, by the Origin or by ``WebSocketUpgradeOptions/decide``, is answered here, and the
-/// channel is closed: the pipeline's future fails with ``WebSocketUpgradeRefused``, or with NIO's error for a channel that has
-/// gone. Requests without `Upgrade: websocket` are not looked at.
+/// One upgrader serves any number of channels. Bytes that follow a request immediately become the first bytes of the
+/// connection. The upgrader itself answers a request that is refused, because of the protocol, the `Origin` or
+/// ``WebSocketUpgradeOptions/decide``, and closes the channel. The pipeline's future then fails with
+/// ``WebSocketUpgradeRefused``, or with NIO's error for a closed channel. Requests without `Upgrade: websocket` aren't
+/// examined.
 public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServerProtocolUpgrader {
   private let options: WebSocketUpgradeOptions
   private let responder: UpgradeResponder
   private let open: @Sendable (any Channel, ServerOpening, UpgradeResponder) throws -> UpgradeResult
   private let accepted = AcceptedUpgrades()
 
-  /// An upgrader whose connections tasks use.
+  /// Creates an upgrader for connections that are used from tasks.
   ///
   /// - Parameters:
-  ///   - options: who is let in, and the settings of the connections.
-  ///   - opened: gets each socket, on its event loop, and gives what NIO's future is to hold. ``WebSocket/use(isolation:_:)`` runs
-  ///     a closure with it, and closes it.
+  ///   - options: which requests to accept, and the settings of the connections.
+  ///   - opened: called with each socket, on its event loop. Returns the value of NIO's future. To run a closure with
+  ///     the socket and close it afterwards, use ``WebSocket/use(isolation:_:)``.
   public init(
     options: WebSocketUpgradeOptions = WebSocketUpgradeOptions(),
     opened: @escaping @Sendable (WebSocket) -> UpgradeResult
@@ -53,12 +54,12 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
     }
   }
 
-  /// An upgrader whose connections channel handlers use.
+  /// Creates an upgrader for connections that are used from channel handlers.
   ///
   /// - Parameters:
-  ///   - options: who is let in, and the settings of the connections; those for tasks are of no account.
-  ///   - configure: is called on the event loop when a ``WebSocketChannelHandler`` stands at the pipeline's end: the handlers
-  ///     that it adds get the messages.
+  ///   - options: which requests to accept, and the settings of the connections. Those that concern tasks aren't used.
+  ///   - configure: called on the event loop when a ``WebSocketChannelHandler`` is the last handler in the pipeline.
+  ///     The handlers that it adds receive the messages.
   public init(
     options: WebSocketUpgradeOptions = WebSocketUpgradeOptions(),
     configure: @escaping @Sendable (any Channel, Request) throws -> UpgradeResult
@@ -77,16 +78,16 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
   /// `websocket`.
   public var supportedProtocol: String { "websocket" }
 
-  /// None that NIO has to look for: those that are required are checked with the request.
+  /// None that NIO must check: the handshake checks all required fields.
   public var requiredUpgradeHeaders: [String] { [] }
 
-  /// Decides on a request; called by NIO.
+  /// Decides on a request. Called by NIO.
   public func buildUpgradeResponse(
     channel: any Channel,
     upgradeRequest: HTTPRequestHead,
     initialResponseHeaders: HTTPHeaders
   ) -> EventLoopFuture<HTTPHeaders> {
-    // What comes behind the request waits in the system.
+    // Stops reading: input after the request stays in the operating system.
     try? channel.syncOptions?.setOption(.autoRead, value: false)
     let promise = channel.eventLoop.makePromise(of: HTTPHeaders.self)
     let negotiation: ServerNegotiation
@@ -117,7 +118,7 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
     do {
       switch decision {
       case .refuse(let response):
-        // Checks that the status refuses.
+        // Checks that the status is a refusal.
         _ = try negotiation.reject(RejectConnection(statusCode: response.status.code))
         refuse(response, channel, promise)
       case .accept(let subprotocol, let fields):
@@ -130,7 +131,7 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
     }
   }
 
-  /// Sends a response, and closes the channel.
+  /// Sends a response and closes the channel.
   private func refuse(
     _ response: HTTPServerResponse,
     _ channel: any Channel,
@@ -147,17 +148,17 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
     if response.body.readableBytes > 0 {
       pipeline.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(response.body))), promise: nil)
     }
-    // NIO goes on with the request if it is told before the channel has gone.
+    // NIO would continue with the request if the future failed before the channel is closed.
     let refused = WebSocketUpgradeRefused(response: response)
     channel.closeFuture.whenComplete { _ in promise.fail(refused) }
     pipeline.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil))).whenComplete { _ in
-      // Closed at once, the channel might take the response with it, where bytes of the peer's are unread.
+      // If closed at once, the channel might discard the response when there is unread input.
       channel.close(mode: .output).whenFailure { _ in channel.close(promise: nil) }
       _ = channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
     }
   }
 
-  /// Opens the connection; called by NIO.
+  /// Opens the connection. Called by NIO.
   public func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<UpgradeResult>
   {
     channel.eventLoop.makeCompletedFuture {
@@ -165,27 +166,27 @@ public struct WebSocketServerUpgrader<UpgradeResult: Sendable>: NIOTypedHTTPServ
         throw ChannelError.inappropriateOperationForState
       }
       let result = try open(channel, opening, responder)
-      // Behind what NIO has kept.
+      // After the input that NIO has buffered.
       channel.eventLoop.execute { try? channel.syncOptions?.setOption(.autoRead, value: true) }
       return result
     }
   }
 }
 
-/// A request for a WebSocket was refused, and answered.
+/// A request for a WebSocket was refused and answered.
 public struct WebSocketUpgradeRefused: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The answer.
+  /// The response that was sent.
   public let response: HTTPServerResponse
 
-  /// The status.
+  /// The status of the refusal.
   public var description: String { "a request for a WebSocket was refused with \(response.status.code)" }
 }
 
-/// What was accepted, from the response to the opening of the connection.
+/// Accepted handshakes, kept from the response until the connection is opened.
 private final class AcceptedUpgrades: Sendable {
   private let openings = Mutex<[ObjectIdentifier: NIOLoopBound<ServerOpening>]>([:])
 
-  /// On the channel's event loop.
+  /// Call it on the channel's event loop.
   func keep(_ opening: ServerOpening, for channel: any Channel) {
     let key = ObjectIdentifier(channel)
     let bound = NIOLoopBound(opening, eventLoop: channel.eventLoop)
@@ -193,7 +194,7 @@ private final class AcceptedUpgrades: Sendable {
     channel.closeFuture.whenComplete { _ in _ = self.remove(key) }
   }
 
-  /// On the channel's event loop.
+  /// Call it on the channel's event loop.
   func take(for channel: any Channel) -> ServerOpening? { remove(ObjectIdentifier(channel))?.value }
 
   private func remove(_ key: ObjectIdentifier) -> NIOLoopBound<ServerOpening>? {

@@ -6,7 +6,7 @@ public import NIOCore
 public import NIOHTTPTypes
 import WSProto
 
-/// Opens WebSockets on the streams of a server's own HTTP/2 (RFC 8441), beside whatever else it answers.
+/// Opens WebSockets on the streams of an existing HTTP/2 server (RFC 8441), alongside its other responses.
 ///
 /// ```swift
 /// import NIOCore
@@ -31,9 +31,10 @@ import WSProto
 /// }
 /// ```
 ///
-/// It stands behind a codec that gives `HTTPRequestPart`s, last in the pipeline, and leaves it with the first request: an
-/// extended CONNECT for `websocket` is answered, and opens a WebSocket or is refused; for any other request the handlers
-/// that `ordinary` adds see all parts. The connection must have sent SETTINGS_ENABLE_CONNECT_PROTOCOL with 1.
+/// The handler follows a codec that produces `HTTPRequestPart`s, as the last handler in the pipeline, and removes
+/// itself at the first request. An extended CONNECT for `websocket` is answered: it opens a WebSocket or is refused.
+/// For any other request, the handlers that `ordinary` adds receive all parts. The connection must have sent
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1.
 public final class WebSocketStreamHandler: ChannelInboundHandler, RemovableChannelHandler {
   public typealias InboundIn = HTTPRequestPart
   public typealias InboundOut = HTTPRequestPart
@@ -41,12 +42,13 @@ public final class WebSocketStreamHandler: ChannelInboundHandler, RemovableChann
   private let responder: UpgradeResponder
   private let ordinary: (any Channel) throws -> Void
 
-  /// A handler for one stream.
+  /// Creates a handler for one stream.
   ///
   /// - Parameters:
-  ///   - options: who is let in, and the settings of the connections.
-  ///   - opened: gets the socket, on its event loop. ``WebSocket/use(isolation:_:)`` runs a closure with it, and closes it.
-  ///   - ordinary: adds the handlers of a request that is not for a WebSocket. What it throws closes the stream.
+  ///   - options: which requests to accept, and the settings of the connections.
+  ///   - opened: called with the socket, on its event loop. To run a closure with the socket and close it afterwards,
+  ///     use ``WebSocket/use(isolation:_:)``.
+  ///   - ordinary: adds the handlers for a request that isn't for a WebSocket. If it throws, the stream is closed.
   public init(
     options: WebSocketUpgradeOptions = WebSocketUpgradeOptions(),
     opened: @escaping @Sendable (WebSocket) -> Void,

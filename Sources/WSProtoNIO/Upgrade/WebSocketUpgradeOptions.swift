@@ -5,33 +5,33 @@ import HTTPTypes
 import NIOCore
 public import WSProto
 
-/// The settings of WebSockets that are opened in a server of another make: ``WebSocketServerUpgrader``,
+/// The settings of WebSockets opened in an existing server by ``WebSocketServerUpgrader`` or
 /// ``WebSocketStreamHandler``.
 public struct WebSocketUpgradeOptions: Sendable {
-  /// Those of each connection.
+  /// The settings of each connection.
   public var socket = WebSocketOptions()
-  /// Which pages' browsers may connect. Default: a request without an Origin, and pages of the same host and port; others
-  /// are refused with 403.
+  /// Which web pages may connect from a browser. Default: requests without an `Origin`, and pages of the same host and
+  /// port; others are refused with 403.
   public var origin = OriginPolicy.sameHost
-  /// The subprotocols that the server speaks, in the order of its preference. Default: none. Of no account for requests that
-  /// ``decide`` accepts.
+  /// The subprotocols that the server speaks, in order of preference. The first one that the client requests is chosen.
+  /// Default: none. Not used if ``decide`` is set, which chooses the subprotocol itself.
   public var subprotocols: [String] = []
-  /// Accepts or refuses a request, after the Origin was checked. Default `nil`: all are accepted. What it throws refuses the
-  /// request with 500.
+  /// Accepts or refuses a request, after the `Origin` was checked. Default `nil`: all requests are accepted. If the
+  /// closure throws, the request is refused with 500.
   public var decide: (@Sendable (Request) async throws -> WebSocketDecision)?
-  /// The memory for messages under way over all connections that share it. Default `nil`: no bound.
+  /// The memory shared by the incomplete messages of all connections. Default `nil`: no limit.
   public var budget: MemoryBudget?
 
-  /// The defaults.
+  /// Creates options with the default values.
   public init() {}
 }
 
-/// What the HTTP side of a channel asks where the server is of another make.
+/// Answers the HTTP side of a channel in an existing server.
 final class UpgradeResponder: HandshakeResponder {
   private let options: WebSocketUpgradeOptions
   private let onOpen: @Sendable (WebSocket) -> Void
 
-  /// - Parameter onOpen: gets each socket, on its event loop.
+  /// - Parameter onOpen: called with each socket, on its event loop.
   init(_ options: WebSocketUpgradeOptions, onOpen: @escaping @Sendable (WebSocket) -> Void) {
     self.options = options
     self.onOpen = onOpen
@@ -55,7 +55,7 @@ final class UpgradeResponder: HandshakeResponder {
 
   func opened(_ socket: WebSocket) { onOpen(socket) }
 
-  // The server's own: ordinary requests, proxies, limits, the log.
+  // The existing server handles ordinary requests, proxies, limits and logging itself.
   var maxLifetime: Duration? { nil }
   func client(of peer: SocketAddress?, _ fields: HTTPFields) -> SocketAddress? { peer }
   var maxBodyBytes: Int { 0 }
