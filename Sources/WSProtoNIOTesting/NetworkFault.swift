@@ -2,21 +2,22 @@
 
 #if NIO
 
-/// What goes wrong on the way from one end of a ``WebSocketPair`` to the other.
+/// A fault on the network between the two ends of a ``WebSocketPair``.
 ///
-/// Bytes are those of the frames, counted from the moment at which the fault is given to a ``TestWire``.
+/// Positions count bytes of frames from the moment the fault is injected into a ``TestWire``.
 public enum NetworkFault: Sendable, Hashable {
-  /// All that is sent from now on takes so long, by the ``VirtualClock``. The order stays.
+  /// Data sent from now on takes this long, by the ``VirtualClock``. Its order is kept.
   case delay(Duration)
-  /// What is sent from now on comes in pieces of at most so many bytes, each in a read of its own.
+  /// Data sent from now on arrives in pieces of at most this many bytes, each in a read of its own.
   case pieces(Int)
-  /// The byte with this number, from 0, comes with these bits turned over.
+  /// The byte at this position, counted from 0, arrives with these bits flipped.
   case corrupt(byte: Int, bits: UInt8 = 0xFF)
-  /// From the byte with this number on, nothing comes, and nobody is told: a host without power, a cable that is cut.
+  /// From the byte at this position on, nothing arrives, and neither end is notified: a host without power, a cut
+  /// cable.
   case lose(after: Int)
-  /// Behind so many bytes, both ends find the transport reset.
+  /// After this number of bytes, both ends find the transport reset.
   case reset(after: Int)
-  /// Behind so many bytes, the receiving end finds the end of the transport, without a Close.
+  /// After this number of bytes, the receiving end finds the end of the transport, without a Close.
   case end(after: Int)
 }
 #endif

@@ -4,7 +4,7 @@
 import NIOCore
 import NIOEmbedded
 
-/// The transport's end of a channel of a ``WebSocketPair``: what a socket is elsewhere.
+/// The transport of a channel of a ``WebSocketPair``, in place of a real socket.
 final class TestTransport: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -20,13 +20,13 @@ final class TestTransport: ChannelDuplexHandler {
   private var flushed = 0
   private var unsent = 0
   private var hasEnded = false
-  /// Waits for what is unsent.
+  /// Waits until everything unsent has been sent.
   private var endPromise: EventLoopPromise<Void>?
 
   private var arrivals: [TestWire.Arrival] = []
   private var wantsRead = false
 
-  /// From how many unsent bytes on the channel isn't writable.
+  /// The number of unsent bytes at which the channel stops being writable.
   private static let highWatermark = 64 << 10
 
   init(_ channel: NIOAsyncTestingChannel, outgoing: TestWire, incoming: TestWire) {
@@ -35,7 +35,7 @@ final class TestTransport: ChannelDuplexHandler {
     self.incoming = incoming
   }
 
-  /// The sending end of the incoming direction, which is told when this one has read.
+  /// The sending end of the incoming direction, which is told when this end has read.
   var peer: TestTransport?
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -69,7 +69,7 @@ final class TestTransport: ChannelDuplexHandler {
     sendFlushed()
   }
 
-  /// Sends what was flushed, as far as the wire has room.
+  /// Sends flushed data as far as the wire has room.
   func sendFlushed() {
     while flushed > 0, outgoing.hasRoom {
       let (bytes, promise) = writes.removeFirst()
@@ -102,7 +102,7 @@ final class TestTransport: ChannelDuplexHandler {
     context.close(mode: mode, promise: promise)
   }
 
-  /// Nothing is sent any more.
+  /// Ends sending.
   private func end(_ error: any Error) {
     hasEnded = true
     let lost = writes
@@ -119,7 +119,7 @@ final class TestTransport: ChannelDuplexHandler {
 
   func read(context: ChannelHandlerContext) {
     wantsRead = true
-    // Not within whatever has asked.
+    // Not within the call that asks for data.
     context.eventLoop.assumeIsolated().execute { self.deliver() }
   }
 
@@ -129,7 +129,7 @@ final class TestTransport: ChannelDuplexHandler {
     deliver()
   }
 
-  /// A reset is noticed at once, whether anybody reads or not.
+  /// Handles a reset, which is noticed at once, whether or not anyone is reading.
   private func fail() {
     guard let context, channel.isActive else { return }
     end(TestTransportReset())
@@ -153,7 +153,7 @@ final class TestTransport: ChannelDuplexHandler {
       peer?.sendFlushed()
       return channel.pipeline.syncOperations.read()
     }
-    // The end of the transport: as with a socket, its other direction ends with it.
+    // The end of the transport: as with a real socket, the other direction ends with it.
     arrivals = []
     if !hasEnded { outgoing.end() }
     end(ChannelError.eof)

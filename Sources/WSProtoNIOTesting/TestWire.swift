@@ -5,11 +5,12 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
 
-/// One direction between the two ends of a ``WebSocketPair``.
+/// One direction of the network between the two ends of a ``WebSocketPair``.
 ///
-/// It holds 64 KiB that the receiving end has not read, as the buffers of a system do; the sending end has to wait then.
+/// Like the buffers of an operating system, it holds up to 64 KiB that the receiving end hasn't read. Beyond that, the
+/// sending end has to wait.
 public final class TestWire: Sendable {
-  /// What arrives.
+  /// What arrives at the receiving end.
   enum Arrival {
     case bytes(ByteBuffer)
     case end
@@ -23,16 +24,16 @@ public final class TestWire: Sendable {
   }
 
   fileprivate struct State {
-    /// Bytes that were sent so far.
+    /// The number of bytes sent so far.
     var sent = 0
-    /// Bytes that were sent and not read.
+    /// The number of bytes sent but not yet read.
     var underWay = 0
     var faults: [Placed] = []
     var delay = Duration.zero
     var pieces = Int.max
-    /// Nothing arrives any more.
+    /// Whether nothing arrives any more.
     var isSilent = false
-    /// When what was sent last arrives: nothing overtakes it.
+    /// When the last sent data arrives: nothing may overtake it.
     var lastArrival = NIODeadline.uptimeNanoseconds(0)
   }
 
@@ -42,10 +43,10 @@ public final class TestWire: Sendable {
 
   init(_ loop: NIOAsyncTestingEventLoop) { self.loop = loop }
 
-  /// How many bytes were sent so far, whether they have arrived or not.
+  /// The number of bytes sent so far, whether they have arrived or not.
   public var sentBytes: Int { state.withLockedValue { $0.sent } }
 
-  /// Lets something go wrong, from now on, or that many bytes from now.
+  /// Injects a fault, which takes effect now or after its number of bytes.
   public func inject(_ fault: NetworkFault) {
     state.withLockedValue { state in
       switch fault {
@@ -55,13 +56,13 @@ public final class TestWire: Sendable {
       case .lose(let count), .reset(let count), .end(let count): state.place(fault, count)
       }
     }
-    // What happens behind 0 bytes happens now.
+    // A fault after 0 bytes happens now.
     loop.execute { self.wake() }
   }
 
-  // MARK: The ends' side, on the event loop
+  // MARK: The ends, on the event loop
 
-  /// Where things arrive, and who is told that the transport is reset.
+  /// Receives arrivals, and is told about a reset.
   struct Ends {
     let arrived: (Arrival) -> Void
     let reset: () -> Void
@@ -91,13 +92,13 @@ public final class TestWire: Sendable {
     wake()
   }
 
-  /// The sending end sends no more.
+  /// Ends sending.
   func end() { arrive(.end) }
 
-  /// The receiving end has read so much.
+  /// Records that the receiving end has read some bytes.
   func didRead(_ count: Int) { state.withLockedValue { $0.underWay -= count } }
 
-  /// Does what happens behind the bytes so far.
+  /// Triggers the faults that are due after the bytes sent so far.
   private func wake() {
     while true {
       let (_, event) = state.withLockedValue { $0.step(0) }
@@ -124,7 +125,7 @@ public final class TestWire: Sendable {
       return state.lastArrival
     }
     guard let time, let ends = ends.withLockedValue({ $0 }) else { return }
-    // A byte that is on its way arrives, whatever happens behind it.
+    // A byte already on its way arrives, whatever happens after it.
     let bound = NIOLoopBound(arrival, eventLoop: loop)
     loop.scheduleTask(deadline: time) { ends.value.arrived(bound.value) }
   }
@@ -135,14 +136,14 @@ extension TestWire.State {
     faults.append(TestWire.Placed(fault: fault, position: sent + max(0, offset)))
   }
 
-  /// How many of the next bytes go before something happens or the piece is full, and what happens then.
+  /// The number of bytes to send before the next fault or the end of the piece, and the fault that happens then.
   fileprivate mutating func step(_ available: Int) -> (count: Int, event: NetworkFault?) {
     var count = min(available, pieces)
     var next: Int?
     for (index, placed) in faults.enumerated() {
       if case .corrupt = placed.fault { continue }
       guard placed.position - sent <= count else { continue }
-      // Of two at the same place, the earlier one comes first.
+      // Of two faults at the same position, the one injected first happens first.
       if let next, faults[next].position <= placed.position { continue }
       next = index
     }
@@ -152,7 +153,7 @@ extension TestWire.State {
     return (count, placed.fault)
   }
 
-  /// Counts bytes, and turns those over that are to be corrupt.
+  /// Counts bytes, and flips the bits of those to be corrupted.
   fileprivate mutating func transfer(_ piece: ByteBuffer) -> (ByteBuffer, isLost: Bool) {
     var piece = piece
     let range = sent..<(sent + piece.readableBytes)
@@ -169,7 +170,7 @@ extension TestWire.State {
 }
 
 extension TimeAmount {
-  /// The same, as far as it has room.
+  /// The same duration, clamped if it is too long.
   init(_ duration: Duration) {
     let (seconds, attoseconds) = duration.components
     let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

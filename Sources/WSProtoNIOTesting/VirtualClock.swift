@@ -7,51 +7,51 @@ import NIOEmbedded
 
 /// A clock that stands still until a test moves it.
 ///
-/// Deadlines, keepalive and delays of a ``WebSocketPair`` go by this clock, and so does whatever sleeps on it. Moving it
-/// runs what becomes due in the right order, each at its own time, at once.
+/// The deadlines, keepalive pings and delays of a ``WebSocketPair`` follow this clock, and so does everything that
+/// sleeps on it. Moving the clock runs what becomes due in the right order, each at its own time, without real waiting.
 public final class VirtualClock: Clock {
-  /// A point in time, from the clock's beginning on.
+  /// A point in time, relative to the clock's beginning.
   public struct Instant: InstantProtocol {
-    /// How long after the beginning it is.
+    /// The time since the beginning.
     public var offset: Duration
 
-    /// A point in time.
+    /// Creates a point in time.
     public init(offset: Duration = .zero) { self.offset = offset }
 
-    /// The point in time that lies `duration` later.
+    /// The point in time `duration` later.
     public func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
 
-    /// How much later `other` is.
+    /// The time from this point to `other`.
     public func duration(to other: Instant) -> Duration { other.offset - offset }
 
-    /// Whether `left` comes first.
+    /// Whether `left` is earlier.
     public static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
   }
 
   let loop = NIOAsyncTestingEventLoop()
 
   private struct State {
-    /// When the tasks wake that sleep now, by their numbers.
+    /// The sleeping tasks by number, and when they wake.
     var sleepers: [UInt64: Instant] = [:]
     var lastNumber: UInt64 = 0
-    /// Those that wait for a task to fall asleep.
+    /// Those that wait for a task to begin sleeping.
     var observers: [CheckedContinuation<Void, Never>] = []
   }
 
   private let state = NIOLockedValueBox(State())
 
-  /// A clock at its beginning.
+  /// Creates a clock at its beginning.
   public init() {}
 
-  /// What the clock shows.
+  /// The current time.
   public var now: Instant { Instant(offset: .nanoseconds(Int64(clamping: loop.now.uptimeNanoseconds))) }
 
   /// One nanosecond.
   public var minimumResolution: Duration { .nanoseconds(1) }
 
-  /// Sleeps until the clock was moved so far.
+  /// Sleeps until the clock has been moved to `deadline`.
   ///
-  /// - Throws: `CancellationError` if the task is cancelled before.
+  /// - Throws: `CancellationError` if the task is cancelled first.
   public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
     guard deadline > now else { return try Task.checkCancellation() }
     let wake = loop.makePromise(of: Void.self)
@@ -82,17 +82,18 @@ public final class VirtualClock: Clock {
     state.withLockedValue { _ = $0.sleepers.removeValue(forKey: sleeper) }
   }
 
-  /// Moves the clock.
+  /// Moves the clock forward.
   ///
-  /// What is due on connections is done when this returns. Tasks that it has woken run on: wait for what they do.
+  /// When this returns, everything due on the connections has happened. Tasks that it woke continue to run; wait for
+  /// their results.
   public func advance(by duration: Duration) async {
     await settle()
     await loop.advanceTime(by: TimeAmount(duration))
     await settle()
   }
 
-  /// Waits until a task sleeps on this clock, and moves the clock to the time at which the first one wakes: for code that
-  /// waits between its attempts.
+  /// Waits until a task sleeps on this clock, then moves the clock to the time at which the first sleeping task wakes.
+  /// Use it to test code that waits between attempts.
   ///
   /// - Returns: how far the clock was moved.
   @discardableResult
@@ -110,7 +111,7 @@ public final class VirtualClock: Clock {
     return start.duration(to: now)
   }
 
-  /// Runs what is due now, and what tasks that can go on bring about, as far as that is known.
+  /// Runs what is due now, and what running tasks cause, as far as that can be known.
   func settle() async {
     for _ in 0..<10 {
       await Task.yield()

@@ -4,7 +4,7 @@
 public import WSProtoNIO
 
 extension WebSocketPair {
-  /// `WebSocketClient.reconnecting` in memory: the same rules, with the connections of a test, and by its clock.
+  /// Runs `WebSocketClient.reconnecting` in memory: the same rules, with the connections and the clock of a test.
   ///
   /// ```swift
   /// import WSProtoNIO
@@ -26,14 +26,14 @@ extension WebSocketPair {
   /// ```
   ///
   /// - Parameters:
-  ///   - policy: the waits, and what is worth another attempt.
-  ///   - clock: what the waits go by.
-  ///   - isolation: the actor that the closures run on: the caller's.
-  ///   - connect: gives the client's end for each attempt, which are numbered from 0, or throws a `WebSocketClientError`.
-  ///   - willWait: is called before each wait with what has failed and how long the wait is.
+  ///   - policy: how long to wait between attempts, and which failures to retry.
+  ///   - clock: the clock for the waits.
+  ///   - isolation: the actor that the closures run on; by default the caller's.
+  ///   - connect: returns the client's end for each attempt, numbered from 0, or throws a `WebSocketClientError`.
+  ///   - willWait: called before each wait with the failure and the length of the wait.
   ///   - body: uses the connection, which is closed when it returns.
-  /// - Returns: what `body` returns in the end.
-  /// - Throws: as `WebSocketClient.reconnecting` does, and what else `connect` throws.
+  /// - Returns: the value that the last call of `body` returns.
+  /// - Throws: as `WebSocketClient.reconnecting` does, and any other error that `connect` throws.
   public static func reconnecting<Value>(
     policy: ReconnectPolicy = ReconnectPolicy(),
     clock: VirtualClock,

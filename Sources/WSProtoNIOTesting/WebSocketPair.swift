@@ -6,8 +6,8 @@ import NIOEmbedded
 public import WSProto
 public import WSProtoNIO
 
-/// The two ends of a WebSocket connection in memory, for tests: no port, no time that passes by itself, and a network that
-/// fails when it is told to.
+/// The two ends of a WebSocket connection in memory, for tests without ports or real time, and with a network that
+/// fails on demand.
 ///
 /// ```swift
 /// import WSProtoNIO
@@ -28,34 +28,35 @@ public import WSProtoNIO
 /// }
 /// ```
 ///
-/// Both ends are those of a real connection: the same frames, deadlines, limits and backpressure. Their opening handshake
-/// is done when the pair is there; it has not gone over the network.
+/// Both ends behave like those of a real connection, with the same frames, deadlines, limits and backpressure. The
+/// opening handshake is already done when a pair is created, and doesn't go over the network.
 public final class WebSocketPair: Sendable {
   /// The client's end.
   public let client: WebSocket
   /// The server's end.
   public let server: WebSocket
-  /// What is sent by the client, on its way.
+  /// The network from the client to the server.
   public let toServer: TestWire
-  /// What is sent by the server, on its way.
+  /// The network from the server to the client.
   public let toClient: TestWire
-  /// The time of both ends.
+  /// The clock of both ends.
   public let clock: VirtualClock
 
   private let channels: [NIOAsyncTestingChannel]
 
-  /// Opens a pair, and ends it when `body` has returned.
+  /// Opens a pair, and ends it when `body` returns.
   ///
   /// - Parameters:
-  ///   - request: the client's.
-  ///   - subprotocol: the one that the server chooses of those in the request.
+  ///   - request: the client's request.
+  ///   - subprotocol: the subprotocol that the server chooses from the request.
   ///   - client: the options of the client's end.
-  ///   - server: the options of the server's end. If both have a compression, messages are compressed.
-  ///   - clock: the clock of both ends: the same one for several pairs, if they are to share it.
-  ///   - isolation: the actor that `body` runs on: the caller's.
+  ///   - server: the options of the server's end. If both ends have compression, messages are compressed.
+  ///   - clock: the clock of both ends. Several pairs may share one.
+  ///   - isolation: the actor that `body` runs on; by default the caller's.
   ///   - body: uses the pair.
-  /// - Returns: what `body` returns.
-  /// - Throws: what `body` throws; `LocalProtocolError` if the request can't be sent or accepted so.
+  /// - Returns: the value that `body` returns.
+  /// - Throws: the error that `body` throws; `LocalProtocolError` if the request can't be sent, or can't be accepted
+  ///   like this.
   public static func connect<Value>(
     request: Request = Request(host: "localhost", target: "/"),
     subprotocol: String? = nil,
@@ -82,7 +83,7 @@ public final class WebSocketPair: Sendable {
     }
   }
 
-  /// Opens a pair, for as long as you like: ``end()`` ends it. Parameters and errors are those of
+  /// Opens a pair that stays open until you call ``end()``. The parameters and errors are those of
   /// ``connect(request:subprotocol:client:server:clock:isolation:_:)``.
   public static func open(
     request: Request = Request(host: "localhost", target: "/"),
@@ -127,9 +128,9 @@ public final class WebSocketPair: Sendable {
     await loop.run()
   }
 
-  /// What one end needs to be open.
+  /// What is needed to open one end.
   private struct End: @unchecked Sendable {
-    /// Nobody else has it: it goes to the event loop.
+    /// Not shared: it moves to the event loop.
     let connection: Connection
     let opening: WebSocket.Opening
     let options: WebSocketOptions
@@ -139,7 +140,7 @@ public final class WebSocketPair: Sendable {
     }
   }
 
-  /// The opening handshake (RFC 6455 §4), from hand to hand.
+  /// Runs the opening handshake in memory (RFC 6455 §4).
   private static func negotiate(
     _ request: Request,
     _ subprotocol: String?,
@@ -174,7 +175,8 @@ public final class WebSocketPair: Sendable {
     )
   }
 
-  /// Ends both transports, whatever is under way. A pair that was opened must be ended.
+  /// Ends both transports, whatever is in progress. Every pair opened with
+  /// ``open(request:subprotocol:client:server:clock:)`` must be ended.
   public func end() async {
     await clock.settle()
     for channel in channels {
