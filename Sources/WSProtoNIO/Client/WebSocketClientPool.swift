@@ -30,8 +30,8 @@ import WSProto
 /// proxy, the head size, the local address and the event loops are equal. If a connection has its maximum number of
 /// sockets, another one is opened. A slow socket doesn't hold up the others on its connection.
 ///
-/// The pool remembers servers that only support HTTP/1.1, and doesn't offer them HTTP/2 again. When its last socket
-/// ends, a connection is closed after a while, or at once if the pool is gone by then.
+/// The pool remembers servers that support WebSockets over HTTP/1.1 only, and doesn't offer them HTTP/2 again. When its
+/// last socket ends, a connection is closed after a while, or at once if the pool is gone by then.
 public final class WebSocketClientPool: Sendable {
   private let maxSockets: Int
   private let idleTimeout: Duration

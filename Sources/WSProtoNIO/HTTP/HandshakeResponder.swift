@@ -9,7 +9,8 @@ import WSProto
 public enum WebSocketDecision: Sendable, Hashable {
   /// Opens the connection, with one of the requested subprotocols and additional response fields.
   case accept(subprotocol: String? = nil, headerFields: HTTPFields = HTTPFields())
-  /// Refuses the request with this response, whose status must not be a successful one.
+  /// Refuses the request with this response. The status must be in 200...599 over HTTP/1.1 and in 300...599 over
+  /// HTTP/2; otherwise the request is refused with 500.
   case refuse(HTTPServerResponse)
 
   /// Refuses the request with a status and without a body.

@@ -13,7 +13,7 @@ public struct WebSocketServerOptions: Sendable {
   /// The settings of each connection.
   public var socket = WebSocketOptions()
 
-  // MARK: Who is let in
+  // MARK: Accepting requests
 
   /// Which web pages may connect from a browser. Default: requests without an `Origin`, and pages of the same host and
   /// port; others are refused with 403. A wider policy lets pages of other sites act in the name of their visitors; see
@@ -28,14 +28,15 @@ public struct WebSocketServerOptions: Sendable {
   public var decide: (@Sendable (WebSocketServerRequest) async throws -> WebSocketDecision)?
   /// Answers ordinary HTTP requests on the same port, over HTTP/1.1 and HTTP/2; HTTP/1.0 is refused with 505. Default
   /// `nil`: HTTP/1.1 requests are refused with 426, HTTP/2 requests with 404. If the closure throws, the answer is 500.
-  /// No deadline runs while it decides.
+  /// No deadline applies to the closure.
   public var answer: (@Sendable (HTTPServerRequest) async throws -> HTTPServerResponse)?
 
   // MARK: Behind proxies
 
   /// The proxies whose `Forwarded` or `X-Forwarded-For` fields are believed. Default `nil`: none; the peer of the
-  /// connection is the client. Every host in a trusted network can pretend to be any client, so list no network too
-  /// many. On a Unix domain socket every peer counts as such a proxy, since only programs on this machine can reach it.
+  /// connection is the client. Any host in a trusted network can pretend to be any client, so trust no more networks
+  /// than necessary. On a Unix domain socket every peer counts as such a proxy, since only programs on this machine can
+  /// reach it.
   public var trustedProxies: TrustedProxies?
   /// Whether connections begin with a PROXY protocol header, which carries the client's address. Default: they don't.
   public var proxyProtocol = ProxyProtocolPolicy.off
@@ -50,14 +51,14 @@ public struct WebSocketServerOptions: Sendable {
   /// (RFC 8441). Default `true`; HTTP/1.1 stays available on the same port.
   public var http2 = true
 
-  // MARK: Bounds
+  // MARK: Limits
 
   /// The limits on connections, memory and handshakes.
   public var limits = WebSocketServerLimits()
   /// How the server shuts down.
   public var shutdown = WebSocketShutdown()
 
-  // MARK: Surroundings
+  // MARK: Environment
 
   /// The event loops that connections run on. Default `nil`: the group shared by the process, one event loop per core.
   public var eventLoopGroup: (any EventLoopGroup)?
