@@ -37,7 +37,7 @@ public struct WebSocketServerRequest: Sendable {
   }
 }
 
-/// The incomplete body of an ordinary request. It is limited by itself, and by the memory budget for the incomplete
+/// The incomplete body of an ordinary request. It has its own limit, and counts against the memory budget for incomplete
 /// messages of all connections.
 ///
 /// If nobody answers requests, the body isn't kept.
