@@ -173,7 +173,11 @@ extension WebSocketChannelHandler {
     if let payload { write(payload, promise, context) }
   }
 
-  private func write(_ bytes: ByteBuffer, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+  private func write(
+    _ bytes: ByteBuffer,
+    _ promise: EventLoopPromise<Void>?,
+    _ context: ChannelHandlerContext
+  ) {
     guard let delegate else { return context.write(Self.wrapOutboundOut(bytes), promise: promise) }
     var bytes = bytes
     // In pieces, so that progress with a long message can be seen.

@@ -72,7 +72,8 @@ extension WebSocketChannelHandler {
 
   /// Sends a binary message; see ``sendText(_:compress:)``.
   public func sendBytes(_ bytes: RawSpan, compress: Bool = true) throws(LocalProtocolError) {
-    try append(atMost: connection.sizeBound(ofPayload: bytes.byteCount)) { (room) throws(LocalProtocolError) in
+    try append(atMost: connection.sizeBound(ofPayload: bytes.byteCount)) {
+      (room) throws(LocalProtocolError) in
       try connection.sendBytes(bytes, messageFinished: true, compress: compress, into: &room)
     }
   }

@@ -67,4 +67,13 @@ final class Recorder: ChannelInboundHandler {
     }
   }
 }
+
+extension PerMessageDeflate {
+  /// As after a negotiation without parameters.
+  static var negotiated: PerMessageDeflate {
+    var deflate = PerMessageDeflate()
+    _ = deflate.accept(ExtensionHeader(name: "permessage-deflate"))
+    return deflate
+  }
+}
 #endif
