@@ -45,7 +45,13 @@ extension WebSocketChannelHandler {
     compress: Bool
   ) throws(LocalProtocolError) {
     let count = message.bytes.readableBytes
-    if count >= Self.leastUncopied, isLast, try sendUncopied(message, compress: compress) { return }
+    // What waits is counted by its payload: it may not hold much more memory than that.
+    if isLast, count >= message.bytes.storageCapacity / 2,
+      try sendsApart(message.kind, count, compress: compress)
+    {
+      outputPayload = message.bytes
+      return
+    }
     try append(atMost: connection.sizeBound(ofPayload: count)) { (room) throws(LocalProtocolError) in
       try message.bytes.withUnsafeReadableBytes { (bytes) throws(LocalProtocolError) in
         switch message.kind {
@@ -60,23 +66,27 @@ extension WebSocketChannelHandler {
     }
   }
 
-  /// A payload of so many bytes is sent from the memory in which it is.
-  private static let leastUncopied = 16 << 10
+  /// A payload of so many bytes goes out in a buffer of its own.
+  private static let leastApart = 16 << 10
 
-  /// Sends a message without copying its payload, if the connection lets it go out as it is.
-  private func sendUncopied(_ message: WebSocketMessage, compress: Bool) throws(LocalProtocolError) -> Bool {
-    let payload = message.bytes
-    // What waits is counted by its payload: it may not hold much more memory than that.
-    guard payload.readableBytes >= payload.storageCapacity / 2,
+  /// Sends the header of a large message whose payload goes out as it is, in a buffer of its own: that saves the copy of a
+  /// message, or a buffer of twice the size for payload and header.
+  ///
+  /// - Returns: whether `outputPayload` is to be set now.
+  func sendsApart(
+    _ kind: WebSocketMessage.Kind,
+    _ count: Int,
+    compress: Bool
+  ) throws(LocalProtocolError) -> Bool {
+    guard count >= Self.leastApart,
       let header = try connection.sendHeader(
-        message.kind == .text ? .text : .binary,
-        payloadCount: payload.readableBytes,
+        kind == .text ? .text : .binary,
+        payloadCount: count,
         compress: compress
       )
     else { return false }
     if outputPayload != nil { writeOutput() }
     output.writeBytes(header)
-    outputPayload = payload
     return true
   }
 

@@ -65,6 +65,10 @@ extension WebSocketChannelHandler {
   ///
   /// - Throws: `LocalProtocolError` if no message may be sent any more (RFC 6455 §5.5.1); the connection goes on.
   public func sendText(_ text: UTF8Span, compress: Bool = true) throws(LocalProtocolError) {
+    if try sendsApart(.text, text.count, compress: compress) {
+      outputPayload = ByteBuffer(copying: text.span.bytes)
+      return
+    }
     try append(atMost: connection.sizeBound(ofPayload: text.count)) { (room) throws(LocalProtocolError) in
       try connection.sendText(text, messageFinished: true, compress: compress, into: &room)
     }
@@ -72,6 +76,10 @@ extension WebSocketChannelHandler {
 
   /// Sends a binary message; see ``sendText(_:compress:)``.
   public func sendBytes(_ bytes: RawSpan, compress: Bool = true) throws(LocalProtocolError) {
+    if try sendsApart(.binary, bytes.byteCount, compress: compress) {
+      outputPayload = ByteBuffer(copying: bytes)
+      return
+    }
     try append(atMost: connection.sizeBound(ofPayload: bytes.byteCount)) {
       (room) throws(LocalProtocolError) in
       try connection.sendBytes(bytes, messageFinished: true, compress: compress, into: &room)

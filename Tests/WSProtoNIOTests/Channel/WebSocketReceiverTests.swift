@@ -102,6 +102,10 @@ struct WebSocketReceiverTests {
         .textMessage(TextMessage(data: "hello")), .bytesMessage(BytesMessage(data: [1, 2, 3])),
       ]
     )
+    let large = [UInt8](repeating: 7, count: 32 << 10)
+    try bench.handler.sendBytes(large.span.bytes)
+    bench.handler.flush()
+    #expect(try bench.sentEvents() == [.bytesMessage(BytesMessage(data: Bytes(large)))])
     try bench.handler.sendClose(CloseConnection(code: .normalClosure))
     bench.handler.flush()
     #expect(try bench.sentEvents() == [.closeConnection(CloseConnection(code: .normalClosure))])
