@@ -93,7 +93,7 @@ final class ClientAttempt: Sendable {
       timer.cancel()
       switch result {
       case .success(let channel): self.connected(channel)
-      case .failure(let error): self.finish(.failure(self.meaning(of: error)))
+      case .failure(let error): self.finish(.failure(self.plan.meaning(of: error)))
       }
     }
   }
@@ -144,22 +144,35 @@ final class ClientAttempt: Sendable {
       channel.close(promise: nil)
     }
   }
+}
 
-  // MARK: Failures
+extension ClientPlan {
+  fileprivate func meaning(of error: any Error) -> WebSocketClientError {
+    WebSocketClientError(connecting: error, to: endpoint, limit: connectTimeout)
+  }
+}
 
-  private func meaning(of error: any Error) -> WebSocketClientError {
-    guard let error = error as? NIOConnectionError else { return meaning(ofOne: error) }
-    // If several addresses failed, reports the first failure, which is that of the preferred address.
-    if let first = error.connectionErrors.first { return meaning(ofOne: first.error) }
+extension WebSocketClientError {
+  /// What a bootstrap's error means.
+  package init(connecting error: any Error, to endpoint: Endpoint, limit: Duration) {
+    guard let error = error as? NIOConnectionError else {
+      self.init(connectingToOne: error, endpoint, limit)
+      return
+    }
+    // What is told of several addresses is the first failure: that of the address which is preferred.
+    if let first = error.connectionErrors.first {
+      self.init(connectingToOne: first.error, endpoint, limit)
+      return
+    }
     let cause = error.dnsAError ?? error.dnsAAAAError ?? error
-    return .unresolved(plan.endpoint, "\(cause)")
+    self = .unresolved(endpoint, "\(cause)")
   }
 
-  private func meaning(ofOne error: any Error) -> WebSocketClientError {
+  private init(connectingToOne error: any Error, _ endpoint: Endpoint, _ limit: Duration) {
     switch error {
-    case let error as IOError where error.errnoCode == ECONNREFUSED: .refused(plan.endpoint)
-    case ChannelError.connectTimeout: .timedOut(.connecting, limit: plan.connectTimeout)
-    default: .unreachable(plan.endpoint, "\(error)")
+    case let error as IOError where error.errnoCode == ECONNREFUSED: self = .refused(endpoint)
+    case ChannelError.connectTimeout: self = .timedOut(.connecting, limit: limit)
+    default: self = .unreachable(endpoint, "\(error)")
     }
   }
 }

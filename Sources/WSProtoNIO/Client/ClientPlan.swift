@@ -2,37 +2,11 @@
 
 #if NIO
 import NIOCore
-import NIOSSL
 import WSProto
 
 /// The plan of one attempt to open a connection. Everything in it is known before the first byte is sent.
 struct ClientPlan: Sendable {
-  /// A layer of TLS.
-  struct TLS: Sendable {
-    let options: WebSocketClientTLS
-    let contexts: TLSContexts
-    /// The server whose certificate is expected.
-    let server: URLHost
-
-    /// Whether the certificate must belong to that server.
-    var isVerified: Bool { !options.isInsecure }
-
-    /// - Parameter protocols: the protocols to offer by ALPN.
-    func makeHandler(offering protocols: [String]) throws(WebSocketClientError) -> NIOSSLClientHandler {
-      let context = try contexts.context(offering: protocols)
-      do {
-        // Addresses must not be sent as a server name (RFC 6066 §3).
-        return try NIOSSLClientHandler(
-          context: context,
-          serverHostname: server.address == nil ? server.name : nil
-        )
-      } catch {
-        throw .tlsOptions("the server's name \(quoted(server.name)) cannot be sent: \(error)")
-      }
-    }
-  }
-
-  /// The HTTP versions that the server may choose from.
+  /// The versions of HTTP that the server may choose from.
   enum Versions: Sendable, Hashable {
     case http1, http1And2, http2
 
@@ -49,10 +23,10 @@ struct ClientPlan: Sendable {
   let address: WebSocketAddress
   let request: Request
   let proxy: ProxyAddress?
-  /// The TLS layer between the client and the proxy.
-  let proxyTLS: TLS?
-  /// The TLS layer between the client and the server.
-  let tls: TLS?
+  /// Between this end and the proxy.
+  let proxyTLS: ClientTLSLayer?
+  /// Between this end and the server.
+  let tls: ClientTLSLayer?
   var versions: Versions
   let options: WebSocketOptions
   /// How long to wait for the server's HTTP/2 settings.
@@ -81,8 +55,8 @@ struct ClientPlan: Sendable {
 
   /// Creates what takes long. Don't call it on an event loop.
   func prepare() throws(WebSocketClientError) {
-    _ = try proxyTLS?.contexts.context(offering: Versions.http1.protocols)
-    _ = try tls?.contexts.context(offering: versions.protocols)
+    try proxyTLS?.prepare(offering: Versions.http1.protocols)
+    try tls?.prepare(offering: versions.protocols)
   }
 }
 
@@ -107,15 +81,11 @@ struct ClientPlanner {
   ) throws(WebSocketClientError) -> ClientPlan {
     let request = try options.request(for: address, firstAsked: first)
     let proxy = try options.proxy(for: address)
-    var tls: ClientPlan.TLS?
-    if address.isSecure {
-      let server = try options.tls.server(for: address.host)
-      tls = ClientPlan.TLS(options: options.tls, contexts: contexts, server: server)
-    }
-    var proxyTLS: ClientPlan.TLS?
+    var tls: ClientTLSLayer?
+    if address.isSecure { tls = try ClientTLSLayer(options.tls, contexts, to: address.host) }
+    var proxyTLS: ClientTLSLayer?
     if let proxy, proxy.kind == .https {
-      let server = try options.proxyTLS.server(for: proxy.host)
-      proxyTLS = ClientPlan.TLS(options: options.proxyTLS, contexts: proxyContexts, server: server)
+      proxyTLS = try ClientTLSLayer(options.proxyTLS, proxyContexts, to: proxy.host)
     }
     return ClientPlan(
       address: address,

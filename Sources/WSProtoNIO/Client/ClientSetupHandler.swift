@@ -33,8 +33,8 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
   private var stage = Stage.idle
   /// The refusal, while its body is being read.
   private var refusal: HTTPRefusal?
-  /// The TLS layer added last.
-  private var tls: (handler: NIOSSLClientHandler, layer: ClientPlan.TLS)?
+  /// The newest layer of TLS.
+  private var tls: (handler: NIOSSLClientHandler, layer: ClientTLSLayer)?
   private var deadline: Scheduled<Void>?
   private var context: ChannelHandlerContext?
 
@@ -96,7 +96,7 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
     if plan.versions == .http2 { startHTTP2() } else { sendRequest() }
   }
 
-  private func addTLS(_ tls: ClientPlan.TLS, _ next: Stage) {
+  private func addTLS(_ tls: ClientTLSLayer, _ next: Stage) {
     guard let context else { return }
     // Set before the handler is added, since adding it may fail immediately.
     stage = next
@@ -115,12 +115,8 @@ final class ClientSetupHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   /// Whether the certificate belongs to the expected server. Fails the attempt if not.
   private func checkIdentity() -> Bool {
-    guard let tls, tls.layer.isVerified else { return true }
-    let server = tls.layer.server
-    if let certificate = tls.handler.peerCertificate, ServerIdentity.isProven(by: certificate, server) {
-      return true
-    }
-    fail(.certificate("it is not for \(quoted(server.name)) (RFC 9525 §6)"))
+    guard let tls, let failure = tls.layer.failure(of: tls.handler) else { return true }
+    fail(failure)
     return false
   }
 

@@ -72,7 +72,13 @@ public enum WebSocketClientError: Error, Sendable, Hashable {
     /// Whether the host is a proxy.
     public let isProxy: Bool
 
-    /// The host and the port.
+    package init(host: URLHost, port: Int, isProxy: Bool) {
+      self.host = host
+      self.port = port
+      self.isProxy = isProxy
+    }
+
+    /// Host and port.
     public var description: String { isProxy ? "the proxy \(host):\(port)" : "\(host):\(port)" }
   }
 

@@ -73,8 +73,8 @@ extension WebSocketClientTLS {
 }
 
 extension WebSocketClientError {
-  /// Creates an error from one that a channel reported during a stage.
-  init(_ error: any Error, during stage: Stage) {
+  /// An error that a channel has reported during a stage.
+  package init(_ error: any Error, during stage: Stage) {
     switch error {
     case let error as NIOSSLExtraError:
       self = .certificate("\(error)")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if NIO
-import NIOCore
+package import NIOCore
 
 extension Duration {
   /// The duration, clamped to about a century in either direction. With longer ones, sleeping traps and scheduling
@@ -12,8 +12,8 @@ extension Duration {
 }
 
 extension TimeAmount {
-  /// The duration, clamped to about a century in either direction.
-  init(clamped duration: Duration) { self.init(duration.clampedForClock) }
+  /// The same, up to a century either way.
+  package init(clamped duration: Duration) { self.init(duration.clampedForClock) }
 }
 
 extension NIODeadline {
