@@ -22,6 +22,7 @@ struct WSProtoCommand: ParsableCommand {
         wsproto serve                            an echo server with a page to try it
         wsproto bench :9001 --connections 100    measure a server
         wsproto inspect capture.pcap             what was sent, and what was wrong
+        wsproto check :9001                      what a server does wrong
       """,
     version: "0.1.0",
     subcommands: subcommands
@@ -30,8 +31,9 @@ struct WSProtoCommand: ParsableCommand {
   private static var subcommands: [any ParsableCommand.Type] {
     #if NIO
     [
-      ConnectCommand.self, ServeCommand.self, BenchCommand.self, InspectCommand.self, DemoCommand.self,
-      StatusesCommand.self, ManualCommand.self,
+      ConnectCommand.self, ServeCommand.self, BenchCommand.self, InspectCommand.self,
+      CheckCommand.self,
+      DemoCommand.self, StatusesCommand.self, ManualCommand.self,
     ]
     #else
     [InspectCommand.self, DemoCommand.self, StatusesCommand.self, ManualCommand.self]

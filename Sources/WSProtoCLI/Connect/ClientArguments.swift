@@ -114,8 +114,9 @@ struct ClientArguments: ParsableArguments {
   var address: TypedAddress { TypedAddress(url) }
 
   /// The URL with its host in ASCII (UTS #46).
-  var asciiURL: String {
-    let url = address.url
+  var asciiURL: String { Self.ascii(address.url) }
+
+  static func ascii(_ url: String) -> String {
     guard !url.utf8.allSatisfy({ $0 < 0x80 }), var parts = URLComponents(string: url) else { return url }
     // Foundation converts it.
     if let host = parts.encodedHost { parts.encodedHost = host }
@@ -223,7 +224,7 @@ struct ClientArguments: ParsableArguments {
     return fields
   }
 
-  private static func field(_ text: String) throws -> HTTPField {
+  static func field(_ text: String) throws -> HTTPField {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
       throw ValidationError("--header needs 'Name: value', not \(shownInQuotes(text))")

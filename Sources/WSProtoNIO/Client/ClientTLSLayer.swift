@@ -14,7 +14,8 @@ package struct ClientTLSLayer: Sendable {
   /// Whether the certificate must be that server's.
   var isVerified: Bool { !options.isInsecure }
 
-  init(_ options: WebSocketClientTLS, _ contexts: TLSContexts, to host: URLHost) throws(WebSocketClientError) {
+  init(_ options: WebSocketClientTLS, _ contexts: TLSContexts, to host: URLHost) throws(WebSocketClientError)
+  {
     self.options = options
     self.contexts = contexts
     server = try options.server(for: host)
@@ -49,7 +50,9 @@ package struct ClientTLSLayer: Sendable {
   /// Whether TLS has led to who was asked for: why not, if it hasn't. On the handler's event loop, after its handshake.
   package func failure(of handler: NIOSSLClientHandler) -> WebSocketClientError? {
     guard isVerified else { return nil }
-    if let certificate = handler.peerCertificate, ServerIdentity.isProven(by: certificate, server) { return nil }
+    if let certificate = handler.peerCertificate, ServerIdentity.isProven(by: certificate, server) {
+      return nil
+    }
     return .certificate("it is not for \(quoted(server.name)) (RFC 9525 §6)")
   }
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import WSProto
+
+/// One thing that the other end of a connection is put through.
+package struct CheckCase: Sendable {
+  /// What cases are about. The first part of an ``CheckCase/id``.
+  package enum Group: String, Sendable, CaseIterable {
+    case handshake, frames, fragmentation, utf8, control, close, deflate, limits
+  }
+
+  /// How binding the rule is (RFC 2119).
+  package enum Severity: String, Sendable, CaseIterable {
+    case must, should
+    /// Nothing is required: what the peer does is information.
+    case may
+  }
+
+  /// A name that does not change, such as `frames/reserved-bit-1`.
+  package let id: String
+  /// The rule, as one sentence.
+  package let title: String
+  /// Where it stands, such as `RFC 6455 §5.2`.
+  package let section: String
+  package let severity: Severity
+  /// Which ends can be put through it.
+  package let testees: Set<ConnectionType>
+  /// Whether it needs a peer that sends messages back.
+  let needsEcho: Bool
+  let script: @Sendable (CheckPeer) async throws -> Void
+
+  /// - Parameter script: plays our end. It returns if the peer has passed, and throws ``CheckStop`` if not.
+  init(
+    _ id: String,
+    _ section: String,
+    _ title: String,
+    _ severity: Severity = .must,
+    testees: Set<ConnectionType> = [.server, .client],
+    echo needsEcho: Bool = false,
+    _ script: @escaping @Sendable (CheckPeer) async throws -> Void
+  ) {
+    self.id = id
+    self.title = title
+    self.section = section
+    self.severity = severity
+    self.testees = testees
+    self.needsEcho = needsEcho
+    self.script = script
+  }
+
+  package var group: Group { Group(rawValue: String(id.prefix { $0 != "/" })) ?? .handshake }
+
+  /// All cases for a testee, in the order of the groups.
+  package static func all(for testee: ConnectionType) -> [CheckCase] {
+    let all =
+      serverHandshake + serverAnswers + clientHandshake + frames + fragmentation + utf8 + control + close
+      + deflateOffers + deflate + limits
+    return all.filter { $0.testees.contains(testee) }
+  }
+
+  /// Whether a pattern with `*` and `?` is for this case; a pattern without a slash is for a whole group, too.
+  package func matches(_ pattern: String) -> Bool {
+    Self.matches(Array(id)[...], Array(pattern)[...]) || group.rawValue == pattern
+  }
+
+  private static func matches(_ text: ArraySlice<Character>, _ pattern: ArraySlice<Character>) -> Bool {
+    var text = text
+    var pattern = pattern
+    // Where the last asterisk was, and what it has taken: enough to go back to (no recursion).
+    var retry: (pattern: ArraySlice<Character>, text: ArraySlice<Character>)?
+    while true {
+      if let wanted = pattern.first, wanted == "*" {
+        pattern = pattern.dropFirst()
+        retry = (pattern, text)
+      } else if let one = text.first, let wanted = pattern.first, wanted == "?" || wanted == one {
+        text = text.dropFirst()
+        pattern = pattern.dropFirst()
+      } else if text.isEmpty, pattern.isEmpty {
+        return true
+      } else if let last = retry, !last.text.isEmpty {
+        retry = (last.pattern, last.text.dropFirst())
+        pattern = last.pattern
+        text = last.text.dropFirst()
+      } else {
+        return false
+      }
+    }
+  }
+}
+
+/// Why a case has not been passed.
+package struct CheckFailure: Sendable, Hashable {
+  package var severity: CheckCase.Severity
+  package var section: String
+  package var expected: String
+  package var seen: String
+}
+
+/// Ends a case's script.
+enum CheckStop: Error {
+  case failed(CheckFailure)
+  case notApplicable(String)
+}
+
+/// What a case has come to.
+package struct CheckResult: Sendable {
+  package enum Verdict: Sendable, Hashable {
+    case passed
+    case failed(CheckFailure)
+    /// With the reason.
+    case notApplicable(String)
+  }
+
+  package let id: String
+  package let title: String
+  package let section: String
+  package let severity: CheckCase.Severity
+  package let group: CheckCase.Group
+  package var verdict: Verdict
+  /// What was seen, and is allowed.
+  package var notes: [String]
+  package var transcript: CheckTranscript
+
+  init(_ one: CheckCase, _ verdict: Verdict, notes: [String] = [], _ transcript: CheckTranscript) {
+    id = one.id
+    title = one.title
+    section = one.section
+    severity = one.severity
+    group = one.group
+    self.verdict = verdict
+    self.notes = notes
+    self.transcript = transcript
+  }
+
+  /// Whether a rule that binds is broken.
+  package var isViolation: Bool {
+    if case .failed(let failure) = verdict { failure.severity == .must } else { false }
+  }
+}
