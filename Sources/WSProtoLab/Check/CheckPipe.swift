@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import WSProto
+import WSProto
 
 /// The bytes of a connection, as a case needs them.
 package protocol CheckPipe: AnyObject, Sendable {

@@ -217,7 +217,7 @@ extension CheckCase {
     },
     ofServer("extension-unknown", "RFC 6455 §9.1", "An extension that nobody knows is not agreed to.") {
       peer in
-      let offer = "x-wsproto-check; level=9; mode=\"quoted, value\""
+      let offer = "x-wsproto-check; level=9; mode=\"quoted\""
       let response = try await peer.open(extensions: offer)
       if let agreed = response.value("Sec-WebSocket-Extensions"), !agreed.isEmpty {
         throw peer.failure(expected: "no extension", seen: "agreed to \(Escaping.quoted(agreed, limit: 100))")
