@@ -137,8 +137,15 @@ extension CheckPeer {
     var response = Self.acceptance(of: head)
     edit(&response, head)
     await send(response.bytes)
-    beginFrames()
     let expected = "the end of the connection, without a frame"
+    // Behind an answer of HTTP the connection may be used for another request; behind 101 it is to be closed (§7.1.7).
+    if await takesRequest() {
+      if response.startLine.hasPrefix("HTTP/1.1 101") {
+        throw failure(expected: expected, seen: "another request on the same connection")
+      }
+      return note("the connection is used for another request")
+    }
+    beginFrames()
     // A client may speak first: what it sends on a connection that it must not have opened is no use to wait for.
     while true {
       switch try await receive() {

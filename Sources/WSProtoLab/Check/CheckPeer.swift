@@ -147,6 +147,12 @@ final class CheckPeer {
   /// Whether the peer has ended the connection.
   var isOver: Bool { hasEnded }
 
+  /// Waits for the next bytes, and leaves them: whether they are a request's.
+  func takesRequest() async -> Bool {
+    if case .bytes(let bytes) = await readMore() { unread += bytes }
+    return unread.starts(with: Array("GET ".utf8))
+  }
+
   /// Waits for a while in which nothing is expected: whether the connection goes on.
   func wait(_ time: Duration) async -> Bool {
     if case .bytes(let bytes) = await readMore(within: time) { unread += bytes }
@@ -228,8 +234,9 @@ final class CheckPeer {
       await send(WireFrame.close(1000))
       isWritingOver = true
     }
-    // A client under test goes on with its next connection when this one is over.
+    // A client under test goes on with its next connection when this one is over, and leaves its end to the server.
     if walker != nil, role == .server {
+      await finish()
       var rounds = 0
       while !hasEnded, rounds < 8, case .bytes = await pipe.read(within: .milliseconds(250)) { rounds += 1 }
     }

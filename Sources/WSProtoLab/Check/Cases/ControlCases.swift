@@ -183,6 +183,7 @@ extension CheckCase {
         await peer.send(.close(1000), WireFrame(.ping, "too late".utf8))
         peer.endOurs()
         try await peer.expectClose("a Close in answer")
+        if peer.role == .server { await peer.finish() }
         try await peer.expectEnd()
       },
       CheckCase(

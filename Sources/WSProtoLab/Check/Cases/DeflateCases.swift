@@ -142,6 +142,12 @@ extension CheckCase {
         testees: [.client]
       ) { peer in
         let agreed = try await peer.openDeflate("permessage-deflate; \(parameters)")
+        await peer.send(WireFrame(.ping, "agreed".utf8))
+        if case .end = try await peer.receive() {
+          throw CheckStop.notApplicable(
+            "the client does not support it, and fails the connection, as §7.1 says"
+          )
+        }
         try await exchange(peer, resets: agreed.serverNoContextTakeover)
       }
     }

@@ -8,11 +8,12 @@ extension CheckCase {
     _ id: String,
     _ section: String,
     _ title: String,
+    _ severity: Severity = .must,
     code: CloseReason = .protocolError,
     delivered: [UInt8]? = nil,
     _ frames: @escaping @Sendable () -> [WireFrame]
   ) -> CheckCase {
-    CheckCase(id, section, title) { peer in
+    CheckCase(id, section, title, severity) { peer in
       try await peer.open()
       await peer.send(frames().flatMap { $0.bytes(from: peer.role) })
       try await peer.expectFailed(code, delivered: delivered)
@@ -86,24 +87,28 @@ extension CheckCase {
       fails(
         "frames/length-126-not-minimal",
         "RFC 6455 §5.2",
-        "A length below 126 that is written in two bytes fails the connection.",
+        "A length below 126 that is written in two bytes, which no sender may do, fails the connection.",
+        .should,
         delivered: probe
       ) { [WireFrame(.binary, probe, length: .medium)] },
       fails(
         "frames/length-127-not-minimal",
         "RFC 6455 §5.2",
-        "A length below 65536 that is written in eight bytes fails the connection.",
+        "A length below 65536 that is written in eight bytes, which no sender may do, fails the connection.",
+        .should,
         delivered: probe
       ) { [WireFrame(.binary, probe, length: .long)] },
       fails(
         "frames/length-2^63",
         "RFC 6455 §5.2",
-        "A length whose most significant bit is set fails the connection."
+        "A length whose most significant bit is set, which no sender may write, fails the connection.",
+        .should
       ) { [WireFrame(.binary, probe, length: .declared(1 << 63))] },
       fails(
         "frames/length-2^64-1",
         "RFC 6455 §5.2",
-        "A length of 2^64-1 fails the connection."
+        "A length of 2^64-1, which no sender may write, fails the connection.",
+        .should
       ) { [WireFrame(.binary, probe, length: .declared(.max))] },
       CheckCase(
         "frames/length-2^62",
