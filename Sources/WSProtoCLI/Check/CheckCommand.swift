@@ -242,13 +242,7 @@ struct CheckCommand: AsyncParsableCommand {
   private func report(_ results: [CheckResult], _ name: String) throws {
     let report = CheckReport(name, results)
     for line in json ? report.jsonLines : report.lines(verbose: verbose) { Terminal.print(line) }
-    if let junit {
-      do {
-        try Data((report.junit.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: junit))
-      } catch {
-        throw ToolFailure(.output, "the report \(shownInQuotes(junit)) cannot be written: \(error)")
-      }
-    }
+    if let junit { try OutputFile.write(report.junit, to: junit) }
     if report.hasViolation { throw ToolFailure(.violation, "") }
   }
 }

@@ -74,7 +74,7 @@ enum Terminal {
   static func writeError(_ text: String) { _ = write(Array(text.utf8), to: 2) }
 
   /// - Returns: `nil`, or the error's number.
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+  static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
     var position = 0
     while position < bytes.count {
       let count = bytes[position...].withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
