@@ -20,16 +20,9 @@ public import WSProto
 ///     try? handler.sendBytes(bytes)
 ///   }
 /// }
-///
-/// func prepare(_ channel: any Channel) throws -> EventLoopFuture<EventLoopFuture<Void>> {
-///   let upgrader = WebSocketServerUpgrader<Void> { channel, _ in
-///     try channel.pipeline.syncOperations.handler(type: WebSocketChannelHandler.self).receiver = Echo()
-///   }
-///   return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-///     configuration: .init(upgradeConfiguration: .init(upgraders: [upgrader]) { $0.close() })
-///   )
-/// }
 /// ```
+///
+/// Set it as ``WebSocketChannelHandler/receiver``, in an upgrader's closure for example.
 ///
 /// While the transport takes nothing, the peer isn't read: what it has sent until then is still handed over. Set the
 /// channel's option `writeBufferWaterMark` to let more wait.

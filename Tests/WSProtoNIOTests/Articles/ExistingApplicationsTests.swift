@@ -79,6 +79,23 @@ private struct Sample {
     }
   }
 
+  final class Receiver: WebSocketReceiver {
+    func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) {
+      try? handler.sendText(text)
+    }
+
+    func receivedBytes(_ bytes: RawSpan, on handler: WebSocketChannelHandler) {
+      try? handler.sendBytes(bytes)
+    }
+  }
+
+  func receivingUpgrader() -> WebSocketServerUpgrader<Void> {
+    WebSocketServerUpgrader { channel, request in
+      let handler = try channel.pipeline.syncOperations.handler(type: WebSocketChannelHandler.self)
+      handler.receiver = Receiver()
+    }
+  }
+
   func connect(to port: Int) async throws -> WebSocket? {
     let request = Request(host: "localhost:\(port)", target: "/chat")
     let upgrader = try WebSocketClientUpgrader(request) { WebSocket?.some($0) }
@@ -146,9 +163,11 @@ struct ExistingApplicationsTests {
     _ = try? await serving.value
   }
 
-  @Test("channel handlers get the messages where the upgrader is told so")
-  func handlers() async throws {
-    let upgrader = Sample().upgrader()
+  @Test(
+    "channel handlers, or a receiver, get the messages where the upgrader is told so",
+    arguments: [Sample().upgrader(), Sample().receivingUpgrader()]
+  )
+  fileprivate func handlers(upgrader: WebSocketServerUpgrader<Void>) async throws {
     let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
