@@ -71,7 +71,6 @@ extension WebSocketClient {
     body: (WebSocket) async throws -> Value
   ) async throws -> Value {
     var reconnecting = Reconnecting(policy)
-    var generator = SystemRandomNumberGenerator()
     while true {
       let current = try await request()
       let failure: any Error
@@ -91,10 +90,7 @@ extension WebSocketClient {
         failure = error
         cause = error.reconnectCause
       }
-      guard case .wait(let delay) = reconnecting.next(after: cause, openFor: openFor, using: &generator)
-      else {
-        throw failure
-      }
+      guard case .wait(let delay) = reconnecting.next(after: cause, openFor: openFor) else { throw failure }
       willWait(failure, delay)
       try await clock.sleep(for: delay.clampedForClock)
     }

@@ -42,15 +42,23 @@ public struct Backoff: Sendable, Hashable {
     return min(bound, longest)
   }
 
+  /// The wait before a new attempt, by the system's random numbers; the first new attempt has number 1.
+  public func delay(beforeRetry number: Int) -> Duration {
+    delay(beforeRetry: number, random: UInt64.random(in: .min ... .max))
+  }
+
   /// The wait before a new attempt; the first new attempt has number 1.
   public func delay(
     beforeRetry number: Int,
     using generator: inout some RandomNumberGenerator
   ) -> Duration {
+    delay(beforeRetry: number, random: generator.next())
+  }
+
+  private func delay(beforeRetry number: Int, random: UInt64) -> Duration {
     let bound = bound(beforeRetry: number)
-    // 53 bits, 0..<1. Calls the generator exactly once, so that any generator works.
-    let random = Double(generator.next() >> 11) * 0x1p-53
-    return bound - bound * (jitter * random)
+    // 53 bits, 0..<1, of one number: so the generator is called exactly once, and any generator works.
+    return bound - bound * (jitter * Double(random >> 11) * 0x1p-53)
   }
 }
 #endif

@@ -5,12 +5,11 @@ public import WSProto
 
 /// When a client reconnects after it lost a connection or couldn't open one.
 ///
-/// A value without a clock or randomness of its own, so that it can be tested:
+/// A value without a clock, and with random numbers of your choice, so that it can be tested:
 ///
 /// ```swift
-/// var generator = SystemRandomNumberGenerator()
 /// var reconnecting = Reconnecting(ReconnectPolicy(attempts: 5))
-/// switch reconnecting.next(after: .status(503, retryAfter: .seconds(2)), using: &generator) {
+/// switch reconnecting.next(after: .status(503, retryAfter: .seconds(2))) {
 /// case .wait(let delay): print("again in \(delay)")
 /// case .end: print("no further attempt")
 /// }
@@ -84,6 +83,15 @@ public struct Reconnecting: Sendable, Hashable {
   /// Creates the state before the first attempt.
   public init(_ policy: ReconnectPolicy) { self.policy = policy }
 
+  /// Decides what to do after an attempt failed or a connection ended. The wait is random by the system's generator.
+  ///
+  /// - Parameters:
+  ///   - cause: why.
+  ///   - duration: how long the connection was open; zero if it never was.
+  public mutating func next(after cause: ReconnectPolicy.Cause, openFor duration: Duration = .zero) -> Step {
+    next(after: cause, openFor: duration) { $0.backoff.delay(beforeRetry: $1) }
+  }
+
   /// Decides what to do after an attempt failed or a connection ended.
   ///
   /// - Parameters:
@@ -95,11 +103,20 @@ public struct Reconnecting: Sendable, Hashable {
     openFor duration: Duration = .zero,
     using generator: inout some RandomNumberGenerator
   ) -> Step {
+    next(after: cause, openFor: duration) { $0.backoff.delay(beforeRetry: $1, using: &generator) }
+  }
+
+  /// - Parameter wait: makes the wait before the new attempt of a number.
+  private mutating func next(
+    after cause: ReconnectPolicy.Cause,
+    openFor duration: Duration,
+    wait: (ReconnectPolicy, Int) -> Duration
+  ) -> Step {
     if duration > .zero, duration >= policy.stableAfter { failures = 0 }
     guard policy.isRetryable(cause) else { return .end }
     failures += 1
     if let attempts = policy.attempts, failures >= attempts { return .end }
-    let delay = policy.backoff.delay(beforeRetry: failures, using: &generator)
+    let delay = wait(policy, failures)
     guard case .status(_, let retryAfter?) = cause else { return .wait(delay) }
     // Added to the requested wait, so that the clients don't all reconnect at that exact moment.
     return .wait(min(max(.zero, retryAfter), policy.longestRetryAfter) + delay)
