@@ -35,6 +35,8 @@ public final class TestWire: Sendable {
     var isSilent = false
     /// When the last sent data arrives: nothing may overtake it.
     var lastArrival = NIODeadline.uptimeNanoseconds(0)
+    /// The arrivals to come, in order.
+    var scheduled = CircularBuffer<Scheduled<Void>>()
   }
 
   private let state = NIOLockedValueBox(State())
@@ -73,6 +75,13 @@ public final class TestWire: Sendable {
   func connect(_ ends: Ends?) {
     let bound = ends.map { NIOLoopBound($0, eventLoop: loop) }
     self.ends.withLockedValue { $0 = bound }
+    guard bound == nil else { return }
+    // What never arrives must not keep the event loop, and so everything else, alive.
+    let scheduled = state.withLockedValue { state in
+      defer { state.scheduled = CircularBuffer() }
+      return state.scheduled
+    }
+    for arrival in scheduled { arrival.cancel() }
   }
 
   /// Whether the sending end may send.
@@ -127,7 +136,11 @@ public final class TestWire: Sendable {
     guard let time, let ends = ends.withLockedValue({ $0 }) else { return }
     // A byte already on its way arrives, whatever happens after it.
     let bound = NIOLoopBound(arrival, eventLoop: loop)
-    loop.scheduleTask(deadline: time) { ends.value.arrived(bound.value) }
+    let scheduled = loop.scheduleTask(deadline: time) {
+      self.state.withLockedValue { _ = $0.scheduled.popFirst() }
+      ends.value.arrived(bound.value)
+    }
+    state.withLockedValue { $0.scheduled.append(scheduled) }
   }
 }
 

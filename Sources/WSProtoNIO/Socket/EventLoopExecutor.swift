@@ -19,7 +19,9 @@ final class EventLoopExecutor: TaskExecutor {
   /// An event loop runs the tasks it is given before it polls its descriptors. Tasks that yield forever, or send
   /// without ever waiting, would keep it from polling.
   private static let jobsATurn = 128
-  private static let pause = TimeAmount.microseconds(10)
+  /// Longer than an event loop takes from one task to the next, on a slow machine too: it doesn't poll while a task is
+  /// due.
+  private static let pause = TimeAmount.microseconds(100)
 
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 

@@ -198,6 +198,8 @@ private final class ReceiverBench {
     try channel.pipeline.syncOperations.addHandler(handler)
   }
 
+  deinit { channel.end() }
+
   func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
 
   func sentEvents() throws -> [Event] {

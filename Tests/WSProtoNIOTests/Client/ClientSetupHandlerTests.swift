@@ -44,6 +44,7 @@ import WSProto
   )
   func drip(proxy: String?) throws {
     let (channel, results) = try begin("ws://h/", through: proxy)
+    defer { channel.end() }
     let answer: [UInt8] = proxy == "socks5://p" ? [5, 0, 5, 0, 0, 3, 255] : Array("HTTP/1.1 2".utf8)
     for second in 0..<9 {
       channel.embeddedEventLoop.advanceTime(by: .seconds(1))
@@ -59,6 +60,7 @@ import WSProto
   func stalledBodies() throws {
     for proxy in [nil, "http://p"] {
       let (channel, results) = try begin("ws://h/", through: proxy)
+      defer { channel.end() }
       try channel.writeInbound(ByteBuffer(string: "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nabc"))
       channel.embeddedEventLoop.advanceTime(by: .seconds(9))
       #expect(results.all.isEmpty)
@@ -75,6 +77,7 @@ import WSProto
   @Test("an answer in pieces of a byte opens the connection, once, and the deadline is over")
   func pieces() throws {
     let (channel, results) = try begin("ws://h/", through: "http://p")
+    defer { channel.end() }
     _ = try channel.readOutbound(as: ByteBuffer.self)
     for byte in "HTTP/1.1 200 OK\r\n\r\n".utf8 { try channel.writeInbound(ByteBuffer(bytes: [byte])) }
     let request = try #require(try channel.readOutbound(as: ByteBuffer.self))
@@ -105,10 +108,12 @@ import WSProto
     for proxy in [nil, "http://p", "socks5://p"] {
       let stage = proxy == nil ? WebSocketClientError.Stage.handshake : .proxy
       let (ended, results) = try begin("ws://h/", through: proxy)
+      defer { ended.end() }
       ended.pipeline.fireChannelInactive()
       ended.pipeline.fireChannelInactive()
       #expect(results.error == .disconnected(stage, nil))
       let (failed, failures) = try begin("ws://h/", through: proxy)
+      defer { failed.end() }
       failed.pipeline.fireErrorCaught(ChannelError.ioOnClosedChannel)
       failed.pipeline.fireChannelInactive()
       #expect(failures.error == .disconnected(stage, "\(ChannelError.ioOnClosedChannel)"))

@@ -41,6 +41,7 @@ struct HTTP1DeadlineTests {
     #expect(places.count == 1)
     pending.end()
     #expect(places.count == 1)
+    channel.end()
   }
 
   @Test("a connection that is kept alive ends where no further request comes in time", .threat(24))
@@ -83,6 +84,8 @@ private final class HTTPBench {
     let handler = HTTP1ServerHandler(Pages(), pending, peer: nil)
     try channel.pipeline.syncOperations.addHandler(handler)
   }
+
+  deinit { channel.end() }
 
   /// Nothing, once the channel has ended.
   func receive(_ text: String) throws {

@@ -30,6 +30,8 @@ final class Bench {
     ])
   }
 
+  deinit { channel.end() }
+
   func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
 
   /// What the peer makes of what was written.

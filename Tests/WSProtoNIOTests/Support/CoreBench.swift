@@ -30,6 +30,8 @@ final class CoreBench {
     try channel.pipeline.syncOperations.addHandler(HTTP1ServerHandler(core, pending, peer: nil))
   }
 
+  deinit { channel.end() }
+
   func receive(_ text: String) throws { try receive(Array(text.utf8)) }
 
   func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }

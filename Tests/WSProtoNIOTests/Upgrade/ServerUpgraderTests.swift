@@ -161,6 +161,7 @@ struct ServerUpgraderTests {
       return .handlers(request.target)
     }
     let channel = EmbeddedChannel()
+    defer { channel.end() }
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     let opened = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
       configuration: .init(
