@@ -48,6 +48,8 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
   /// Whether the server is shutting down, so that the next answer is the last one.
   private var isQuiescing = false
   private var holdsRead = false
+  /// Whether the peer has ended its direction of the transport.
+  private var hasInputEnded = false
   /// Whether `readOn` is running, so that an answer available at once doesn't call it recursively.
   private var isReadingOn = false
   private var context: ChannelHandlerContext?
@@ -62,7 +64,15 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   // MARK: The pipeline
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    // A peer that ends its direction after a request still gets the answer.
+    setHalfClosure(true, context)
+  }
+
+  private func setHalfClosure(_ isAllowed: Bool, _ context: ChannelHandlerContext) {
+    try? context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: isAllowed)
+  }
 
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
@@ -89,6 +99,10 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if event is ChannelShouldQuiesceEvent { isQuiescing = true }
+    if case .some(.inputClosed) = event as? ChannelEvent {
+      hasInputEnded = true
+      if state == .reading { context.close(promise: nil) }
+    }
     context.fireUserInboundEventTriggered(event)
   }
 
@@ -117,6 +131,11 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
       client = responder.client(of: peer, request.headerFields)
       if Self.asksForWebSocket(request) { return negotiate(request, minorVersion) }
       exchange = Exchange(request: request, body: RequestBody(responder))
+      // A body that is too long by its Content-Length is neither asked for nor read.
+      if let count = request.headerFields[.contentLength].flatMap({ Int($0) }), count > responder.maxBodyBytes
+      {
+        return respond(HTTPServerResponse(status: .contentTooLarge), to: request, closes: true)
+      }
       if request.headerFields[.expect]?.lowercased() == "100-continue" {
         write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
       }
@@ -201,6 +220,9 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
           body: response.body
         )
         respond(refusal, to: nil, closes: true)
+      case .accept where hasInputEnded:
+        responder.refused(.transport, "the peer has ended its direction behind a handshake", from: client)
+        context.close(promise: nil)
       case .accept(let subprotocol, let fields):
         let opening = try ServerOpening(negotiation, subprotocol, fields, responder)
         // Bytes after the request belong to the connection.
@@ -227,6 +249,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     try opening.response.appendHead(to: &head)
     context.write(Self.wrapOutboundOut(ByteBuffer(bytes: head)), promise: nil)
     state = .upgraded
+    setHalfClosure(false, context)
     pending.end()
     // Flushes, together with replies to bytes that followed the request.
     return try opening.open(on: context.channel, trailingData, client, responder)
@@ -278,6 +301,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     guard state == .answering else { return }
     state = .reading
     readOn()
+    if hasInputEnded, state == .reading, let context { context.close(promise: nil) }
     releaseRead()
   }
 

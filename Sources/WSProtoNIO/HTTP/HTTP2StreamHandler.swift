@@ -112,7 +112,12 @@ final class HTTP2StreamHandler: ChannelDuplexHandler {
   private func take(_ request: HTTPRequest) {
     self.request = request
     client = responder.client(of: peer, request.headerFields)
-    guard request.method == .connect || request.extendedConnectProtocol != nil, let context else { return }
+    guard request.method == .connect || request.extendedConnectProtocol != nil, let context else {
+      // A body that is too long by its Content-Length isn't read.
+      let count = request.headerFields[.contentLength].flatMap { Int($0) } ?? 0
+      if count > responder.maxBodyBytes { respond(HTTPServerResponse(status: .contentTooLarge)) }
+      return
+    }
     state = .answering
     let negotiation: ServerNegotiation
     do throws(RemoteProtocolError) {

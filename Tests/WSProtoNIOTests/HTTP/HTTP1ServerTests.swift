@@ -4,6 +4,7 @@
 import HTTPTypes
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 import WSProto
 
@@ -17,6 +18,77 @@ struct HTTP1ServerTests {
       .text("\(request.head.method.rawValue) \(request.head.path ?? "") \(request.body.readableBytes)")
     }
     return options
+  }
+
+  // MARK: Bodies, and ends
+
+  @Test(
+    "asks for a body that it would take, and refuses one that is too long by its own account (RFC 9110 §10.1.1)",
+    arguments: ["Expect: 100-continue\r\n", ""]
+  )
+  func expectations(expect: String) async throws {
+    var options = pages
+    options.limits.maxBodyBytes = 100
+    try await withServer(options) { address, _ in
+      try await TestClient.connect(to: address) { client in
+        try await client.write("POST /a HTTP/1.1\r\nHost: a\r\n\(expect)Content-Length: 100\r\n\r\n")
+        if !expect.isEmpty {
+          #expect(try await client.readResponse(hasBody: false).head == "HTTP/1.1 100 Continue")
+        }
+        try await client.write(String(repeating: "a", count: 100))
+        #expect(try await client.readResponse().body == "POST /a 100")
+        // The body may be on its way, or not.
+        try await client.write("POST /b HTTP/1.1\r\nHost: a\r\n\(expect)Content-Length: 101\r\n\r\n")
+        let (head, _) = try await client.readResponse()
+        #expect(head.hasPrefix("HTTP/1.1 413 ") && head.lowercased().contains("connection: close"))
+        #expect(await client.readToEnd() == "")
+      }
+    }
+  }
+
+  @Test("answers all that came before its peer has ended its direction, then ends the other (RFC 9112 §9.6)")
+  func halfClosed() async throws {
+    let (gate, open) = AsyncStream<Void>.makeStream()
+    var options = pages
+    options.answer = { request in
+      if request.head.path == "/late" { for await _ in gate { break } }
+      return .text(request.head.path ?? "")
+    }
+    try await withServer(options) { address, _ in
+      try await TestClient.connect(to: address) { client async throws in
+        let requests = ["/late", "/next", "/last"].map { "GET \($0) HTTP/1.1\r\nHost: a\r\n\r\n" }
+        try await client.write(requests.joined())
+        client.endOutput()
+        // The end has arrived by then, most often.
+        try await Task.sleep(for: .milliseconds(50))
+        open.yield()
+        let answers = await client.readToEnd()
+        #expect(answers.ranges(of: "HTTP/1.1 200").count == 3)
+        for path in ["/late", "/next", "/last"] { #expect(answers.contains(path)) }
+      }
+    }
+  }
+
+  @Test("opens nothing for a peer that has ended its direction behind the handshake, and refuses it as ever")
+  func halfClosedHandshake() async throws {
+    let (gate, open) = AsyncStream<Void>.makeStream()
+    var options = WebSocketServerOptions()
+    options.decide = { request in
+      for await _ in gate { break }
+      return request.target == "/no" ? .refuse(.notFound) : .accept()
+    }
+    try await withServer(options) { address, server in
+      for (target, answer) in [("/", ""), ("/no", "HTTP/1.1 404")] {
+        try await TestClient.connect(to: address) { client async throws in
+          try await client.write(handshake().replacing("GET / ", with: "GET \(target) "))
+          client.endOutput()
+          try await Task.sleep(for: .milliseconds(50))
+          open.yield()
+          #expect(await client.readToEnd().hasPrefix(answer))
+        }
+      }
+      #expect(server.core.state.withLock { $0.sockets.isEmpty })
+    }
   }
 
   // MARK: Handshakes

@@ -53,7 +53,10 @@ final class TestClient {
             let handler = try NIOSSLClientHandler(context: context, serverHostname: "localhost")
             try channel.pipeline.syncOperations.addHandler(handler)
           }
-          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+            wrappingChannelSynchronously: channel,
+            configuration: .init(isOutboundHalfClosureEnabled: true)
+          )
         }
       }
     return try await channel.executeThenClose { inbound, outbound in
@@ -81,6 +84,9 @@ final class TestClient {
   func write(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
 
   func write(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
+
+  /// Nothing more is sent; the other direction stays.
+  func endOutput() { outbound.finish() }
 
   /// The next bytes; `nil` at the end of the transport, however it has ended.
   func read() async -> ByteBuffer? {
