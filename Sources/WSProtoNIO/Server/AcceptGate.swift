@@ -27,6 +27,9 @@ final class AcceptGate: ChannelDuplexHandler {
     case failing(IOError, isNews: Bool)
     /// A connection was accepted after this number of failures.
     case recovered(failures: Int)
+    /// Accepting failed because of the connection, and NIO closes the listener for it. `socket` is another descriptor of
+    /// its socket, for a listener that takes its place after a pause; `failures` counts those before this one.
+    case interrupted(IOError, failures: Int, socket: CInt?)
     /// The listener failed and accepts nothing more.
     case failed(any Error)
   }
@@ -44,16 +47,20 @@ final class AcceptGate: ChannelDuplexHandler {
   private var context: ChannelHandlerContext?
   private var isStopped = false
   /// The number of failures since a connection was last accepted.
-  private var failures = 0
+  private var failures: Int
   private var pauseEnd: Scheduled<Void>?
 
-  /// - Parameter isShort: whether the next connection would take one of the reserved descriptors.
+  /// - Parameters:
+  ///   - failures: the number of failures before, if this listener takes the place of another one.
+  ///   - isShort: whether the next connection would take one of the reserved descriptors.
   init(
     _ limits: ConnectionLimits,
+    failures: Int = 0,
     isShort: @escaping () -> Bool = { Descriptors.areFew },
     report: @escaping (Event) -> Void
   ) {
     self.limits = limits
+    self.failures = failures
     self.isShort = isShort
     self.report = report
   }
@@ -90,11 +97,17 @@ final class AcceptGate: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard let error = error as? IOError, Self.isTemporary(error.errnoCode) else {
+    switch (error as? IOError).map({ ($0, Self.kind(of: $0.errnoCode)) }) {
+    case (let error, .shortage)?: pause(context, error)
+    case (let error, .connection)?:
+      let socket: CInt?? = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable {
+        (socket: NIOBSDSocket.Handle) in Descriptors.duplicate(socket)
+      }
+      report(.interrupted(error, failures: failures, socket: socket ?? nil))
+    case (_, .other)?, nil:
       report(.failed(error))
-      return context.fireErrorCaught(error)
+      context.fireErrorCaught(error)
     }
-    pause(context, error)
   }
 
   private func pause(_ context: ChannelHandlerContext, _ error: IOError) {
@@ -110,9 +123,28 @@ final class AcceptGate: ChannelDuplexHandler {
     }
   }
 
-  /// Whether `errno` concerns this connection only, or is a shortage that passes.
-  private static func isTemporary(_ errno: CInt) -> Bool {
-    [EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM].contains(errno)
+  /// What an error of `accept` is about.
+  private enum ErrorKind {
+    /// A shortage that passes, or a connection that is gone. NIO keeps the listener.
+    case shortage
+    /// The connection: Linux reports its network errors, and the rules of a firewall, in this way. NIO closes the listener.
+    case connection
+    /// The listener.
+    case other
+  }
+
+  private static func kind(of errno: CInt) -> ErrorKind {
+    switch errno {
+    case EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM: return .shortage
+    case EPROTO, EPERM, ENOPROTOOPT, EOPNOTSUPP, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ETIMEDOUT,
+      ECONNRESET:
+      return .connection
+    default:
+      #if os(Linux)
+      if errno == ENONET { return .connection }
+      #endif
+      return .other
+    }
   }
 
   /// Resumes accepting if there is room again.
@@ -122,25 +154,6 @@ final class AcceptGate: ChannelDuplexHandler {
     guard mayAccept(context) else { return }
     try? context.channel.syncOptions?.setOption(.autoRead, value: true)
     context.read()
-  }
-}
-
-/// The descriptors of this process.
-private enum Descriptors {
-  /// Whether the next descriptor would be one of ``AcceptGate/reserve(of:)``. The system hands out the lowest free one.
-  static var areFew: Bool {
-    let next = dup(2)
-    // A process without a standard error stream can only rely on `errno`.
-    guard next >= 0 else { return errno == EMFILE }
-    close(next)
-    var limit = rlimit()
-    #if canImport(Glibc)
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return false }
-    #else
-    guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return false }
-    #endif
-    let most = Int(clamping: limit.rlim_cur)
-    return Int(next) >= most - AcceptGate.reserve(of: most)
   }
 }
 #endif

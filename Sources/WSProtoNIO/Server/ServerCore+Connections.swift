@@ -15,22 +15,10 @@ extension ServerCore {
 
   /// Listens on all listeners, or on none.
   func listen() async throws {
-    let bootstrap = ServerBootstrap(group: options.eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton)
-      .serverChannelOption(.backlog, value: 1024)
-      .serverChannelOption(.maxMessagesPerRead, value: 1)
-      .serverChannelInitializer { [limits] channel in
-        channel.eventLoop.makeCompletedFuture {
-          let gate = AcceptGate(limits) { self.accepting($0) }
-          try channel.pipeline.syncOperations.addHandler(gate)
-        }
-      }
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
-      }
     var channels: [any Channel] = []
-    for listener in listeners {
+    for (index, listener) in listeners.enumerated() {
       do {
-        channels.append(try await Self.bind(listener, bootstrap))
+        channels.append(try await Self.bind(listener, bootstrap(index)))
       } catch {
         for channel in channels { try? await channel.close() }
         throw WebSocketListenError(listener: listener, cause: error)
@@ -46,6 +34,24 @@ extension ServerCore {
     logger.info("listening", metadata: ["addresses": "\(addresses)"])
     listening.resume(with: .success(addresses))
     options.onListening?(addresses)
+  }
+
+  /// Makes the channel of `listeners[index]`.
+  ///
+  /// - Parameter failures: the number of failures before, if it takes the place of another channel.
+  private func bootstrap(_ index: Int, failures: Int = 0) -> ServerBootstrap {
+    ServerBootstrap(group: options.eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
+      .serverChannelInitializer { [limits] channel in
+        channel.eventLoop.makeCompletedFuture {
+          let gate = AcceptGate(limits, failures: failures) { self.accepting($0, index) }
+          try channel.pipeline.syncOperations.addHandler(gate)
+        }
+      }
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
+      }
   }
 
   private static func bind(
@@ -64,18 +70,63 @@ extension ServerCore {
     }
   }
 
-  /// Logs and counts events of accepting.
-  private func accepting(_ event: AcceptGate.Event) {
+  /// Logs and counts events of accepting, and replaces or gives up a listener.
+  private func accepting(_ event: AcceptGate.Event, _ index: Int) {
     switch event {
-    case .failing(let error, let isNews):
-      metrics.acceptFailed()
-      guard isNews else { return }
-      logger.error("accepting connections fails, and is tried again", metadata: ["error": "\(error)"])
+    case .failing(let error, let isNews): acceptFailed(error, isNews: isNews)
+    case .interrupted(let error, let failures, let socket):
+      acceptFailed(error, isNews: failures == 0)
+      Task { await listenAgain(index, failures: failures + 1, socket, after: error) }
     case .recovered(let failures):
       logger.notice("connections are accepted again", metadata: ["failures": "\(failures)"])
-    case .failed(let error):
-      logger.critical("a listener has failed", metadata: ["error": "\(error)"])
+    case .failed(let error): fail(WebSocketListenError(listener: listeners[index], cause: error))
     }
+  }
+
+  private func acceptFailed(_ error: IOError, isNews: Bool) {
+    metrics.acceptFailed()
+    guard isNews else { return }
+    logger.error("accepting connections fails, and is tried again", metadata: ["error": "\(error)"])
+  }
+
+  /// Replaces a listener that NIO closed because of a connection, after a pause. It uses the same socket, so that the
+  /// connections in the backlog are served.
+  private func listenAgain(_ index: Int, failures: Int, _ socket: CInt?, after error: IOError) async {
+    var place = listeners[index]
+    switch (place, socket) {
+    // NIO has removed the path with the channel.
+    case (.unix, let socket?): Descriptors.closeDuplicate(socket)
+    case (.unix, nil): break
+    case (_, let socket?): place = .inherited(descriptor: socket)
+    case (_, nil): return fail(WebSocketListenError(listener: place, cause: error))
+    }
+    try? await Task.sleep(for: .nanoseconds(AcceptGate.pause.nanoseconds))
+    guard !isShuttingDown else {
+      if case .inherited(let socket) = place { Descriptors.closeDuplicate(socket) }
+      return
+    }
+    do {
+      let channel = try await Self.bind(place, bootstrap(index, failures: failures))
+      let isShuttingDown = state.withLock { state in
+        state.listeners[index] = channel
+        return state.isShuttingDown
+      }
+      if isShuttingDown { channel.close(promise: nil) }
+    } catch {
+      fail(WebSocketListenError(listener: listeners[index], cause: error))
+    }
+  }
+
+  /// Shuts the server down because one of its listeners is lost.
+  private func fail(_ error: WebSocketListenError) {
+    let isNews = state.withLock { state in
+      guard !state.isShuttingDown, state.failure == nil else { return false }
+      state.failure = error
+      return true
+    }
+    guard isNews else { return }
+    logger.critical("a listener has failed", metadata: ["error": "\(error)"])
+    beginShutdown()
   }
 
   // MARK: Connections

@@ -28,6 +28,8 @@ final class ServerCore: Sendable {
   struct State {
     var hasRun = false
     var isShuttingDown = false
+    /// Why the server shuts down, if nobody asked for it.
+    var failure: WebSocketListenError?
     var listeners: [any Channel] = []
     var channels: [ObjectIdentifier: any Channel] = [:]
     /// Sockets whose closure runs or is about to run.
@@ -103,6 +105,7 @@ final class ServerCore: Sendable {
     await dropAll()
     await endLoops()
     logger.info("the server has shut down")
+    if let failure = state.withLock({ $0.failure }) { throw failure }
   }
 
   /// Runs a closure for each socket until the shutdown begins, then waits for the closures.

@@ -71,8 +71,9 @@ public final class WebSocketServer: Service {
 
   /// Runs the server until it has shut down.
   ///
-  /// - Throws: ``WebSocketListenError`` if one of the listeners fails; the server then listens on none of them.
-  ///   ``WebSocketServerAlreadyRun`` on a second call: a server runs once.
+  /// - Throws: ``WebSocketListenError`` if one of the listeners fails; the server then listens on none of them. If a
+  ///   listener is lost later, the server shuts down before it throws that. Shortages, and errors of single connections,
+  ///   are logged and waited out. ``WebSocketServerAlreadyRun`` on a second call: a server runs once.
   public func run() async throws { try await core.run() }
 
   /// Replaces the certificate, the key and the other TLS settings for new connections of a server with

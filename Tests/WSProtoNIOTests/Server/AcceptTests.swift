@@ -4,6 +4,7 @@
 import Logging
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 import WSProto
 
@@ -83,6 +84,67 @@ struct AcceptTests {
     bench.channel.pipeline.fireErrorCaught(IOError(errnoCode: EINVAL, reason: "accept"))
     #expect(bench.events == ["failed"])
   }
+
+  @Test("is interrupted by errors of the connection that it accepts, for which NIO closes the listener")
+  func interrupted() {
+    let bench = GateBench()
+    for errno in [EPROTO, EPERM, ENETDOWN, EHOSTUNREACH] {
+      bench.channel.pipeline.fireErrorCaught(IOError(errnoCode: errno, reason: "accept"))
+    }
+    #expect(bench.events == Array(repeating: "interrupted 0", count: 4))
+    let next = GateBench(failures: 7)
+    next.accept()
+    #expect(next.events == ["recovered 7"])
+  }
+
+  @Test(
+    "goes on behind an error of a connection: who waited meanwhile is served, and it was said once",
+    arguments: [EPROTO, EPERM]
+  )
+  func goesOn(errno: CInt) async throws {
+    let log = TestLog()
+    try await withServer(log: log) { address, server in
+      for _ in 0..<2 {
+        let listener = server.core.state.withLock { $0.listeners[0] }
+        // As NIO does it.
+        listener.pipeline.fireErrorCaught(IOError(errnoCode: errno, reason: "accept"))
+        try await listener.close()
+        try await TestClient.open(to: address) { client async throws in
+          try await client.send(TextMessage(data: "still here"))
+          #expect(try await client.nextText() == "still here")
+        }
+      }
+      #expect(
+        log.lines(from: .error)
+          == Array(repeating: "accepting connections fails, and is tried again", count: 2)
+      )
+      #expect(log.line("connections are accepted again")?.metadata["failures"] == "1")
+    }
+  }
+
+  #if os(Linux)
+  @Test("ends the server where the listener itself is lost: it closes what is open, and throws")
+  func lost() async throws {
+    var options = WebSocketServerOptions()
+    options.logger = TestLog().logger()
+    let server = WebSocketServer(port: 0, options: options, handler: echo)
+    let running = Task { try await server.run() }
+    let address = try await server.addresses[0]
+    try await TestClient.open(to: address) { client async throws in
+      let listener = server.core.state.withLock { $0.listeners[0] }
+      try await listener.eventLoop.submit {
+        // Nobody can listen with it any more.
+        _ = try listener.pipeline.syncOperations.withUnsafeTransportIfAvailable {
+          (socket: NIOBSDSocket.Handle) in shutdown(socket, CInt(SHUT_RDWR))
+        }
+      }.get()
+      #expect(try await client.nextClose().code == .goingAway)
+    }
+    let error = await #expect(throws: WebSocketListenError.self) { try await running.value }
+    #expect(error?.listener == .host("127.0.0.1", port: 0))
+    #expect((error?.cause as? IOError)?.errnoCode == EINVAL)
+  }
+  #endif
 
   @Test("says that the limit is reached once, until a tenth of the places were free")
   func saidOnce() {
@@ -179,21 +241,28 @@ private final class GateBench {
     var isShort = false
   }
 
-  init(maxOpen: Int = 100) {
+  init(maxOpen: Int = 100, failures: Int = 0) {
     let said = said
     limits = ConnectionLimits(maxOpen: maxOpen, maxPending: 100) { _, _ in said.add(1) }
     channel = EmbeddedChannel(loop: loop)
-    let gate = AcceptGate(limits, isShort: { [kept] in kept.isShort }) { [kept] event in
+    let gate = AcceptGate(limits, failures: failures, isShort: { [kept] in kept.isShort }) { [kept] event in
       switch event {
       case .failing(_, let isNews): if isNews { kept.events.append("failing") }
       case .recovered(let failures): kept.events.append("recovered \(failures)")
+      case .interrupted(_, let failures, _): kept.events.append("interrupted \(failures)")
       case .failed: kept.events.append("failed")
       }
     }
     try? channel.pipeline.syncOperations.addHandlers([probe, gate])
   }
 
-  func accept() { channel.pipeline.fireChannelRead(EmbeddedChannel(loop: loop)) }
+  deinit { channel.end() }
+
+  func accept() {
+    let accepted = EmbeddedChannel(loop: loop)
+    channel.pipeline.fireChannelRead(accepted)
+    accepted.end()
+  }
 
   /// Between the gate and the socket.
   private final class ReadProbe: ChannelOutboundHandler {
