@@ -2,6 +2,7 @@
 
 #if NIO
 import NIOCore
+import WSProto
 
 /// A message or a part of one. A part of a text message holds whole characters.
 struct MessagePart: Sendable {
@@ -18,21 +19,25 @@ struct MessageAssembly: ~Copyable {
   private let kind: WebSocketMessage.Kind
   private var bytes = ByteBuffer()
   private let budget: MemoryBudget?
+  /// The message in the budget.
+  let id: MessagesUnderWay.ID?
 
   /// The maximum size of a message, whatever the options say: `ByteBuffer` has 32-bit sizes, and growing it further
   /// traps.
   static let maxBytes = 1 << 31
 
-  init(_ kind: WebSocketMessage.Kind, budget: MemoryBudget?) {
+  /// - Parameter id: the message in `budget`.
+  init(_ kind: WebSocketMessage.Kind, budget: MemoryBudget?, _ id: MessagesUnderWay.ID?) {
     self.kind = kind
     self.budget = budget
+    self.id = id
   }
 
   /// Appends a part. Returns false if there is no memory for it. The core has already checked the limit on one message.
-  mutating func append(_ part: RawSpan) -> Bool {
-    guard part.byteCount <= Self.maxBytes - bytes.readableBytes, budget?.take(part.byteCount) ?? true else {
-      return false
-    }
+  mutating func append(_ part: RawSpan, at now: Duration) -> Bool {
+    guard part.byteCount <= Self.maxBytes - bytes.readableBytes,
+      budget?.take(part.byteCount, for: id, at: now) ?? true
+    else { return false }
     part.withUnsafeBytes { _ = bytes.writeBytes($0) }
     return true
   }
@@ -40,6 +45,6 @@ struct MessageAssembly: ~Copyable {
   /// Returns the complete message, after its last part was appended.
   consuming func finish() -> WebSocketMessage { WebSocketMessage(kind, unchecked: bytes) }
 
-  deinit { budget?.give(bytes.readableBytes) }
+  deinit { if let id { budget?.endMessage(id) } }
 }
 #endif

@@ -122,19 +122,48 @@ extension WebSocketChannelHandler {
         let message = WebSocketMessage(kind, unchecked: slice ?? ByteBuffer(copying: part))
         return append(MessagePart(message: message, isLast: isLast))
       }
-      assembly = MessageAssembly(kind, budget: budget)
+      assembly = MessageAssembly(kind, budget: budget, beginMessage())
     }
-    guard assembly?.append(part) == true else {
-      assembly = nil
-      dropsMessages = true
-      let limit = min(budget?.limit ?? .max, MessageAssembly.maxBytes)
-      let close = CloseConnection(code: .tryAgainLater, reason: "no memory for this message now")
-      return self.close(close, cause: .outOfMemory(limit: limit))
-    }
+    guard assembly?.append(part, at: now) == true else { return refuseMessage() }
     if isLast, let message = assembly.take()?.finish() {
       guard let receiver else { return append(MessagePart(message: message, isLast: true)) }
       message.bytes.withUnsafeReadableBytes { handOver(message.kind, $0.bytes, to: receiver) }
     }
+  }
+
+  /// Registers a message with the budget.
+  private func beginMessage() -> MessagesUnderWay.ID? {
+    guard let budget, let eventLoop = context?.eventLoop else { return nil }
+    let giveUp: @Sendable (MessagesUnderWay.ID) -> Void
+    if let made = giveUpMessage {
+      giveUp = made
+    } else {
+      // Made once per connection, and only where a message doesn't come whole. The budget must not keep the handler alive.
+      let handler = NIOLoopBound(Weak(self), eventLoop: eventLoop)
+      giveUp = { message in
+        eventLoop.execute {
+          guard let handler = handler.value.handler, handler.assembly?.id == message else { return }
+          handler.refuseMessage()
+        }
+      }
+      giveUpMessage = giveUp
+    }
+    return budget.beginMessage(at: now, giveUp: giveUp)
+  }
+
+  private struct Weak {
+    weak var handler: WebSocketChannelHandler?
+
+    init(_ handler: WebSocketChannelHandler) { self.handler = handler }
+  }
+
+  /// Closes the connection because there is no memory for the incomplete message.
+  private func refuseMessage() {
+    assembly = nil
+    dropsMessages = true
+    let limit = min(budget?.limit ?? .max, MessageAssembly.maxBytes)
+    let close = CloseConnection(code: .tryAgainLater, reason: "no memory for this message now")
+    self.close(close, cause: .outOfMemory(limit: limit))
   }
 
   private func append(_ part: MessagePart) {

@@ -52,6 +52,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   /// Whether the delegate receives parts of messages as they come.
   let deliversParts: Bool
   var assembly: MessageAssembly?
+  /// Called by the budget when it gives up the incomplete message.
+  var giveUpMessage: (@Sendable (MessagesUnderWay.ID) -> Void)?
   /// Whether a message was refused before its end, so that the rest must not be taken for a message.
   var dropsMessages = false
   /// Input that waits until the delegate has room; only with compression.

@@ -61,7 +61,8 @@ final class RequestBody {
     guard part.count <= limit - count else { return .contentTooLarge }
     count += part.count
     guard isKept else { return nil }
-    guard budget?.take(part.count) ?? true else { return .serviceUnavailable }
+    let now = Duration.nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+    guard budget?.take(part.count, at: now) ?? true else { return .serviceUnavailable }
     bytes.writeBytes(part)
     return nil
   }

@@ -57,7 +57,9 @@ final class ServerCore: Sendable {
     self.handler = handler
     logger = options.logger
     metrics = ServerMetrics(options.metrics ?? MetricsSystem.factory)
-    budget = options.limits.maxMessageMemory.map { MemoryBudget(limit: $0) }
+    budget = options.limits.maxMessageMemory.map {
+      MemoryBudget(limit: $0, messageTime: options.limits.messageMemoryTime)
+    }
     clients = ClientLimits(options.limits)
     let logger = options.logger
     limits = ConnectionLimits(

@@ -91,6 +91,11 @@ public struct WebSocketServerLimits: Sendable, Hashable {
   /// The memory for incomplete messages of all connections together, in bytes. Default 256 MiB; `nil`: no limit. See
   /// ``MemoryBudget``.
   public var maxMessageMemory: Int? = 256 << 20
+  /// How long an incomplete message keeps its part of ``maxMessageMemory`` when other messages need the memory. Default
+  /// 10 s. After that the oldest message is given up, and its connection is closed with 1013. With `nil`, messages are
+  /// never given up. A higher value lets peers that don't complete their messages keep others from sending for longer. A
+  /// lower one costs clients on slow lines their messages when memory is short.
+  public var messageMemoryTime: Duration? = .seconds(10)
 
   // MARK: Each client
 

@@ -132,6 +132,95 @@ struct HostilePeerTests {
     #expect(budget.usedBytes == 0)
   }
 
+  @Test(
+    "lets messages that began long ago make room: peers that end none, or drip bytes, keep nobody out",
+    .threat(26)
+  )
+  func endlessMessages() throws {
+    var options = WebSocketOptions()
+    options.maxMessageBytes = 4 << 10
+    let budget = MemoryBudget(limit: 1 << 20, messageTime: .seconds(10))
+    func held(_ byte: UInt8) throws -> Bench {
+      let bench = try Bench(.server, options, budget: budget)
+      try bench.receive(
+        bench.peer.sendBytes([UInt8](repeating: byte, count: 4095 - 10), messageFinished: false)
+      )
+      return bench
+    }
+    let holders = try (0..<256).map { try held(UInt8(truncatingIfNeeded: $0)) }
+    #expect(budget.usedBytes > budget.limit - 4096)
+    let whole = [UInt8](repeating: 1, count: 4 << 10)
+
+    /// Whether a peer that comes at `time` is served with a message in two parts.
+    func isServed(at time: TimeAmount) throws -> Bool {
+      let bench = try Bench(.server, options, budget: budget)
+      bench.loop.advanceTime(by: time)
+      try bench.receive(bench.peer.sendBytes(Array(whole[..<2048]), messageFinished: false))
+      #expect(budget.usedBytes <= budget.limit)
+      try bench.receive(bench.peer.sendBytes(Array(whole[2048...]), messageFinished: true))
+      let events = try bench.sentEvents()
+      defer { _ = try? bench.channel.finish() }
+      if bench.recorder.messages.map(\.bytes.readableBytes) == [4096] { return events == [] }
+      guard case .closeConnection(let close) = events.first else { return false }
+      #expect(close.code == .tryAgainLater)
+      return false
+    }
+
+    // What has begun lately keeps its memory.
+    #expect(try !isServed(at: .milliseconds(9_999)))
+    // The first one drips.
+    holders[0].loop.advanceTime(by: .seconds(10))
+    try holders[0].receive(holders[0].peer.sendBytes([7], messageFinished: false))
+    for _ in 0..<3 { #expect(try isServed(at: .seconds(10))) }
+    // The memory that was made free once does for all of them: those who came have gone.
+    for (number, holder) in holders.enumerated() {
+      holder.loop.run()
+      let events = try holder.sentEvents()
+      if number > 0 {
+        #expect(events == [])
+      } else {
+        #expect(
+          events == [
+            .closeConnection(CloseConnection(code: .tryAgainLater, reason: "no memory for this message now"))
+          ]
+        )
+        #expect(holder.recorder.messages == [])
+      }
+      _ = try? holder.channel.finish()
+    }
+    #expect(budget.usedBytes == 0)
+  }
+
+  @Test("makes no room where nothing would be won, and none of the message that needs it", .threat(26))
+  func noRoom() throws {
+    let budget = MemoryBudget(limit: 1000, messageTime: .seconds(1))
+    let given = Counter()
+    let old = budget.beginMessage(at: .zero) { _ in given.add(1) }
+    let young = budget.beginMessage(at: .seconds(5)) { _ in given.add(1) }
+    #expect(budget.take(300, for: old, at: .zero))
+    #expect(budget.take(600, for: young, at: .seconds(5)))
+    // Of the old one's 300 bytes and the 100 that are left, 401 can't be taken.
+    #expect(!budget.take(401, for: young, at: .seconds(5.5)))
+    #expect(!budget.take(101, for: old, at: .seconds(5.5)))
+    #expect(given.count == 0 && budget.usedBytes == 900)
+    #expect(budget.take(400, for: young, at: .seconds(5.5)))
+    #expect(given.count == 1 && budget.usedBytes == 1000)
+    // It has made room, and is none any more.
+    #expect(!budget.take(0, for: old, at: .seconds(5.5)))
+    budget.endMessage(old)
+    #expect(budget.usedBytes == 1000)
+    #expect(budget.take(1, at: .seconds(6)))
+    #expect(given.count == 2 && budget.usedBytes == 1)
+    budget.endMessage(young)
+    budget.give(1)
+    #expect(budget.usedBytes == 0)
+
+    let patient = MemoryBudget(limit: 10, messageTime: nil)
+    let held = patient.beginMessage(at: .zero) { _ in given.add(1) }
+    #expect(patient.take(10, for: held, at: .zero))
+    #expect(!patient.take(1, at: .seconds(1_000_000)))
+  }
+
   @Test("takes messages of 2 GiB at most, which a buffer can hold, whatever the limit")
   func largestMessage() throws {
     var options = WebSocketOptions()
@@ -241,6 +330,8 @@ private final class CompressedBench {
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     try channel.pipeline.syncOperations.addHandler(handler)
   }
+
+  deinit { channel.end() }
 }
 
 private final class Taker: WebSocketChannelDelegate {

@@ -160,7 +160,8 @@ struct DefaultsTests {
   func places() throws {
     let server = server()
     let limits = server.core.limits
-    let gate = NIOLoopBound(AcceptGate(limits) { _ in }, eventLoop: EmbeddedEventLoop())
+    let loop = EmbeddedEventLoop()
+    let gate = NIOLoopBound(AcceptGate(limits) { _ in }, eventLoop: loop)
     for _ in 0..<999 { limits.accepted() }
     #expect(limits.mayAccept(gate))
     limits.accepted()
@@ -168,7 +169,12 @@ struct DefaultsTests {
     for _ in 1000..<10_000 { #expect(limits.admitStream()) }
     #expect(!limits.admitStream())
     #expect(server.core.budget?.limit == 256 << 20)
+    #expect(server.core.budget?.messageTime == .seconds(10))
     #expect(server.core.clients == nil)
+    // The gate waits no longer.
+    limits.pendingEnded()
+    limits.ended()
+    loop.run()
   }
 
   @Test("has 30 s for its shutdown, 100 connections every 100 ms, and no lifetime of connections")
