@@ -62,6 +62,8 @@ extension WebSocketChannelHandler {
   ///
   /// - Throws: `LocalProtocolError` if the Close is invalid, or if one was sent before.
   func beginClose(_ close: CloseConnection, cause: WebSocketClosed.Cause) throws(LocalProtocolError) {
+    // The peer's Close or violation came first, and decides what is sent.
+    if pendingEnd != nil { return sendPendingClose() }
     try send(.closeConnection(close))
     localCause = localCause ?? cause
     // Reading must continue to the peer's Close, whether or not anyone takes the messages before it.
@@ -99,28 +101,41 @@ extension WebSocketChannelHandler {
     } else {
       cause = code == .abnormalClosure ? .transport(transportError) : .peer
     }
-    // What came in the same read is answered before the Close, if it can be answered immediately.
-    if connection.state == .remoteClosing {
-      deliver()
-      delegate?.willClose()
-    }
-    if connection.state == .remoteClosing {
-      // Always legal in this state, with a code that the core has read or chosen.
-      try? send(.closeConnection(CloseConnection(code: code, reason: reason).response()))
-    }
-    finish(WebSocketClosed(code: code, reason: reason, cause: cause))
+    let end = WebSocketClosed(code: code, reason: reason, cause: cause)
+    guard connection.state == .remoteClosing else { return finish(end) }
+    pendingEnd = end
+    dropInput()
+    // What came before is answered before the Close (RFC 6455 §5.5.1).
+    deliver()
+    if delegate?.willClose() ?? true { sendPendingClose() }
   }
 
-  /// Ends the connection, once.
+  /// Sends the Close that answers the peer's Close or violation, if it is still due, and ends the connection.
+  func sendPendingClose() {
+    guard let end = pendingEnd, closed == nil else { return }
+    if connection.state == .remoteClosing {
+      // Always legal in this state, with a code that the core has read or chosen.
+      try? send(.closeConnection(CloseConnection(code: end.code, reason: end.reason).response()))
+    }
+    finish(end)
+  }
+
+  /// Drops the input that can't become a message any more, and frees its memory for other connections.
+  private func dropInput() {
+    assembly = nil
+    held.drop()
+  }
+
+  /// Ends the connection, once. If the peer closed or failed before, that is how it ended.
   func finish(_ end: WebSocketClosed) {
     guard closed == nil else { return }
+    let end = pendingEnd ?? end
+    pendingEnd = nil
     // Deliver the messages that came before the end first.
     deliver()
     closed = end
     latePong = nil
-    held.drop()
-    // Frees the memory of an incomplete message for other connections.
-    assembly = nil
+    dropInput()
     // Reading must continue to the end of the transport.
     resumeReading()
     pings.end(end)
@@ -134,9 +149,9 @@ extension WebSocketChannelHandler {
   /// Ends the transport from the server's side after everything that was sent (RFC 6455 §7.1.1). The client waits for
   /// that, up to a deadline.
   func endOutputIfClosed() {
-    guard connection.state == .closed, connection.type == .server, !hasEndedOutput, let context else {
-      return
-    }
+    guard connection.state == .closed, connection.type == .server || hasInputEnded, !hasEndedOutput,
+      let context
+    else { return }
     hasEndedOutput = true
     let promise = context.eventLoop.makePromise(of: Void.self)
     // The transport can't be half-closed, or has ended already.

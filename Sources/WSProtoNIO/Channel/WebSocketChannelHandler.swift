@@ -87,8 +87,12 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   var localCause: WebSocketClosed.Cause?
   var transportError: String?
   var closed: WebSocketClosed?
+  /// How the connection will end, while this end's Close waits for the delegate's answers to earlier messages.
+  var pendingEnd: WebSocketClosed?
   var closeCallbacks: [(CloseConnection?) -> Void] = []
   var hasEndedOutput = false
+  /// Whether the peer has ended its direction of the transport.
+  var hasInputEnded = false
 
   /// Observes pings and pongs.
   var observer: ControlFrameObserver?
@@ -190,9 +194,10 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 
   public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .some(.inputClosed) = event as? ChannelEvent {
+      hasInputEnded = true
       // The end of the peer's direction ends the transport, but what came before it is answered.
       endReadLoop()
-      if !hasEndedOutput { context.close(promise: nil) }
+      if pendingEnd == nil, !hasEndedOutput { context.close(promise: nil) }
     }
     context.fireUserInboundEventTriggered(event)
   }
@@ -209,7 +214,10 @@ protocol WebSocketChannelDelegate: AnyObject {
   /// Called after all messages of a read loop were delivered. What is sent now goes out in one flush.
   func endReadLoop()
   /// Called when the peer has closed or failed, before this end's Close goes out: the last chance to send something.
-  func willClose()
+  ///
+  /// - Returns: false if there will be more to send soon. The Close then waits for
+  ///   ``WebSocketChannelHandler/sendPendingClose()``.
+  func willClose() -> Bool
   /// Called when a keepalive ping is answered, with the round-trip time.
   func roundTrip(_ time: Duration)
   /// Called before bytes are written to the transport.

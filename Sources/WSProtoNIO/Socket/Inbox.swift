@@ -61,8 +61,13 @@ final class Inbox: Sendable {
     reader?.resume()
   }
 
-  /// Whether a task is waiting for messages.
-  var isWaitedFor: Bool { state.withLockedValue { $0.reader != nil } }
+  /// How far the reader has come.
+  var reading: InboxState.Reading { state.withLockedValue { $0.reading } }
+
+  /// Sets the callback for when the reader has taken everything and asks for more. It is called once, on any thread.
+  func whenNothingIsLeft(_ callback: (@Sendable () -> Void)?) {
+    state.withLockedValue { $0.onNothing = callback }
+  }
 
   /// How the connection ended; `nil` if it hasn't.
   var closed: WebSocketClosed? { state.withLockedValue { $0.closed } }
@@ -100,11 +105,12 @@ final class Inbox: Sendable {
     _ take: (inout InboxState) -> InboxState.Step<Value>
   ) async throws -> Value? {
     while true {
-      let (step, hasRoom) = state.withLockedValue { state in
+      let (step, hasRoom, onNothing) = state.withLockedValue { state in
         let step = take(&state)
-        return (step, state.takeRoom())
+        return (step, state.takeRoom(), step.isEnd ? state.onNothing.take() : nil)
       }
       if hasRoom { onRoom() }
+      onNothing?()
       switch step {
       case .value(let value): return value
       case .ended(.finished): return nil
@@ -136,6 +142,7 @@ final class Inbox: Sendable {
 
   /// Stores the reader until there is something to take, or resumes it right away.
   private func wait(_ reader: UnsafeContinuation<Void, any Error>, _ number: UInt64) {
+    var onNothing: (@Sendable () -> Void)?
     let result: Result<Void, any Error>? = state.withLockedValue { state in
       if state.reader != nil { return .failure(MessagesInUse()) }
       if state.hasNews { return .success(()) }
@@ -143,9 +150,11 @@ final class Inbox: Sendable {
       if Task.isCancelled { return .failure(CancellationError()) }
       state.reader = reader
       state.readerNumber = number
+      onNothing = state.onNothing.take()
       return nil
     }
     if let result { reader.resume(with: result) }
+    onNothing?()
   }
 }
 #endif

@@ -21,6 +21,21 @@ struct InboxState {
     /// A message is too large, so the connection must be closed.
     case oversize
     case wait
+
+    /// Whether this is the end of the messages.
+    var isEnd: Bool { if case .ended = self { true } else { false } }
+  }
+
+  /// How far the reader has come.
+  struct Reading {
+    /// Whether it has taken everything and waits for more.
+    let isWaiting: Bool
+    /// Whether something that was delivered is not taken yet.
+    let hasUnread: Bool
+    /// The number of messages and parts that were taken.
+    let taken: Int
+    /// Whether one was taken since the last batch was delivered.
+    let hasTakenLately: Bool
   }
 
   /// The position of the reader.
@@ -38,6 +53,11 @@ struct InboxState {
   private let maxMessageBytes: Int
   private var parts = CircularBuffer<MessagePart>(initialCapacity: 2)
   private var bytes = 0
+  /// The number of parts taken so far, and the number at the last delivery.
+  private var taken = 0
+  private var takenBefore = 0
+  /// Called once, when a reader has taken everything and asks for more.
+  var onNothing: (@Sendable () -> Void)?
   private var position = Position.betweenMessages
   /// The number of the last message whose parts were requested.
   private var lastStream: UInt64 = 0
@@ -80,8 +100,18 @@ struct InboxState {
       parts.append(part)
       bytes += part.cost
     }
+    takenBefore = taken
     isFull = bytes >= maxBytes
     return !isFull
+  }
+
+  var reading: Reading {
+    Reading(
+      isWaiting: reader != nil,
+      hasUnread: !parts.isEmpty,
+      taken: taken,
+      hasTakenLately: taken != takenBefore
+    )
   }
 
   // MARK: The reader's side
@@ -98,6 +128,7 @@ struct InboxState {
   private mutating func pop() -> MessagePart? {
     guard let part = parts.popFirst() else { return nil }
     bytes -= part.cost
+    taken &+= 1
     if isFull, bytes <= maxBytes / 2 {
       isFull = false
       hasRoom = true

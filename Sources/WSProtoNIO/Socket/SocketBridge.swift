@@ -26,6 +26,7 @@ final class SocketBridge: WebSocketChannelDelegate {
   /// Counts what this connection carries.
   private let traffic: Traffic?
   private let isCompressing: Bool
+  private let answers: AnswersBeforeClose
   /// Limits what the peer may send.
   private let rate: InboundRate?
   /// Called once, when the connection ends.
@@ -46,6 +47,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     self.traffic = traffic
     self.isCompressing = isCompressing
     rate = options.rateLimit.map { InboundRate($0) }
+    answers = AnswersBeforeClose(inbox, options.timeouts)
   }
 
   /// Creates the handler that reports to this bridge.
@@ -71,7 +73,9 @@ final class SocketBridge: WebSocketChannelDelegate {
       executor?.hold()
     }
     if let traffic { count(messages, traffic) }
-    guard let rate, let handler else { return inbox.deliver(messages, isBounded: isClosing) }
+    guard let handler else { return true }
+    answers.delivered(at: handler.now)
+    guard let rate else { return inbox.deliver(messages, isBounded: isClosing) }
     let legal = rate.take(messages, at: handler.now)
     let hasRoom = legal.isEmpty || inbox.deliver(Array(legal), isBounded: isClosing)
     guard legal.count < messages.count else { return hasRoom }
@@ -88,10 +92,26 @@ final class SocketBridge: WebSocketChannelDelegate {
     resolveCrossing()
   }
 
-  func willClose() {
+  func willClose() -> Bool {
     if isInReadLoop { executor?.runAll() }
     isInReadLoop = false
+    if let handler, let eventLoop = handler.context?.eventLoop,
+      answers.wait(on: eventLoop, at: handler.now, { self.sendPendingClose() })
+    {
+      encode(outbox.take())
+      return false
+    }
     encode(outbox.take(all: true))
+    return true
+  }
+
+  /// Called when the closure has answered what came before the peer's Close, or when its time is over.
+  private func sendPendingClose() {
+    drain(all: true)
+    guard let handler else { return }
+    handler.sendPendingClose()
+    handler.advance()
+    handler.flushOutput()
   }
 
   func roundTrip(_ time: Duration) { traffic?.roundTrip(time) }
@@ -110,6 +130,7 @@ final class SocketBridge: WebSocketChannelDelegate {
     self.closed = closed
     handler = nil
     stallTimer?.cancel()
+    answers.end()
     setAllowance(0)
     outbox.close(closed)
     inbox.end(closed)
@@ -217,7 +238,8 @@ final class SocketBridge: WebSocketChannelDelegate {
       try handler.ping { completion($0.mapError { $0 }) }
       handler.flushOutput()
     } catch {
-      completion(.failure(isClosing ? WebSocketClosed(code: .abnormalClosure, cause: .local) : error))
+      let closing = isClosing ? WebSocketClosed(code: .abnormalClosure, cause: .local) : handler.pendingEnd
+      completion(.failure(closing ?? error))
     }
   }
 

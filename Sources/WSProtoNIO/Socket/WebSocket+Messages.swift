@@ -11,6 +11,10 @@ extension WebSocket {
   /// a server shuts down, the sequence ends after the messages received so far. After any other end, it throws
   /// ``WebSocketClosed`` once the messages before it are taken. You can leave a loop and begin another one without
   /// losing messages.
+  ///
+  /// After the peer's Close, or its violation of the protocol, the messages before it can still be answered: this end's
+  /// Close waits until they are all taken and the next one is asked for (RFC 6455 §5.5.1). It stops waiting when none is
+  /// taken for 100 ms, and after half of the closing handshake's deadline, 5 s at most.
   public var messages: Messages { Messages(inbox: inbox) }
 
   /// The messages of a connection.

@@ -347,7 +347,7 @@ private final class Taker: WebSocketChannelDelegate {
   }
 
   func endReadLoop() {}
-  func willClose() {}
+  func willClose() -> Bool { true }
   func roundTrip(_ time: Duration) {}
   func willWrite(_ count: Int) {}
   func sent(_ count: Int) {}

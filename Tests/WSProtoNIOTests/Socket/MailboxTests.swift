@@ -99,7 +99,7 @@ struct MailboxTests {
   func cancelledSecondConsumer() async throws {
     let inbox = makeInbox()
     let first = Task { try await inbox.next() }
-    while !inbox.isWaitedFor { await Task.yield() }
+    while !inbox.reading.isWaiting { await Task.yield() }
     let second = Task {
       // Cancelled before it asks.
       while !Task.isCancelled { await Task.yield() }
@@ -177,7 +177,7 @@ struct MailboxTests {
     let inbox = makeInbox()
     _ = inbox.deliver([part("a")], isBounded: false)
     let waiting = Task { try await inbox.next() }
-    while !inbox.isWaitedFor { await Task.yield() }
+    while !inbox.reading.isWaiting { await Task.yield() }
     waiting.cancel()
     await #expect(throws: CancellationError.self) { try await waiting.value }
     _ = inbox.deliver([part("b", isLast: true)], isBounded: false)
