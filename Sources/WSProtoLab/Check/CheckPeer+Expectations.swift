@@ -75,6 +75,9 @@ extension CheckPeer {
         throw failure(expected: expected, seen: "it was taken: \(Self.describe(message))")
       case .message: continue
       case .frame(let frame) where frame.head.meaning == .close:
+        if let delivered, delivered.count >= 2, frame.payload.prefix(2) == delivered.prefix(2) {
+          throw failure(expected: expected, seen: "it was taken: answered with \(Self.describe(frame))")
+        }
         if let seen = frame.closeCode, seen != code {
           note("closed with \(seen.rawValue), where \(code.rawValue) says what was wrong")
         }
@@ -112,6 +115,20 @@ extension CheckPeer {
       }
     }
     throw failure(expected: expected, seen: "the connection goes on")
+  }
+
+  /// Expects the answer to our Close. Its code is the same as a rule (§5.5.1); one that says that ours was wrong is not.
+  func expectAnswer(to close: WireFrame) async throws {
+    guard let answer = try await expectClose("a Close in answer") else { return }
+    if answer.payload.prefix(2) == close.payload.prefix(2) { return }
+    if answer.closeCode == .protocolError || answer.closeCode == .invalidFramePayloadData {
+      throw failure(
+        expected: "a Close in answer, as a rule with the same code",
+        seen: "\(Self.describe(answer)), as if it were not legal",
+        severity: .should
+      )
+    }
+    note("answered with \(Self.describe(answer))")
   }
 
   /// Expects the end of TCP, behind the Close frames (§7.1.1).
@@ -180,6 +197,9 @@ extension CheckPeer {
         if message.content == payload { return }
         throw failure(expected: "the same bytes", seen: "others: \(Self.describe(message))")
       case .frame(let frame) where frame.head.meaning == .close:
+        if frame.closeCode == .protocolError || frame.closeCode == .invalidFramePayloadData {
+          throw failure(expected: "the echo, or Close 1009", seen: Self.describe(frame))
+        }
         return note("too large for the peer: \(Self.describe(frame))")
       case .message, .frame: continue
       case .end: return note("too large for the peer, which ended TCP")

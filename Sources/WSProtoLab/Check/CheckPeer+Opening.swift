@@ -108,6 +108,7 @@ extension CheckPeer {
         severity: .must
       )
     }
+    hasNewKey = settings.keys.insert(head.value("Sec-WebSocket-Key").map(Array.init) ?? [])
     return (head, judge)
   }
 

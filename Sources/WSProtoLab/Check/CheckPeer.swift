@@ -38,6 +38,8 @@ final class CheckPeer {
   /// What has come before the frames.
   private var unread: [UInt8] = []
   private var hasEnded = false
+  /// Whether a client's key is one that it has not sent before.
+  var hasNewKey = true
   /// What the handshake has led to.
   var coding = PayloadCoding.plain
   var subprotocol: String?
@@ -185,6 +187,11 @@ final class CheckPeer {
     }
     self.walker = walker
     arrived += events
+    // A frame may be told before what is wrong with it.
+    let violation = events.first { event in
+      if case .finding(let finding) = event { finding.severity == .violation } else { false }
+    }
+    if let violation { arrived.insert(violation, at: next) }
   }
 
   /// The next frame of control, or message, of the peer's. Frames of messages are not told. Its pings are answered.
