@@ -21,21 +21,26 @@ def main(url):
     def open_next():
         socket = QWebSocket()
         sockets[:] = [socket]
-        state = {"over": False}
+        # A handshake that has failed has no signal of its own for each cause.
+        timer = QTimer(socket)
+        state = {"idle": 0}
 
-        def over():
-            if state["over"]:
+        def look():
+            is_idle = socket.state() == QAbstractSocket.SocketState.UnconnectedState
+            state["idle"] = state["idle"] + 1 if is_idle else 0
+            if state["idle"] < 3:
                 return
-            state["over"] = True
+            timer.stop()
             if socket.error() == QAbstractSocket.SocketError.ConnectionRefusedError:
                 application.quit()
             else:
                 QTimer.singleShot(0, open_next)
 
+        timer.timeout.connect(look)
+        timer.start(20)
+
         socket.textMessageReceived.connect(socket.sendTextMessage)
         socket.binaryMessageReceived.connect(socket.sendBinaryMessage)
-        socket.disconnected.connect(over)
-        socket.errorOccurred.connect(lambda _: QTimer.singleShot(50, over))
         socket.open(QUrl(url))
 
     open_next()

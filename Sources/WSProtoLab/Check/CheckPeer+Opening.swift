@@ -38,7 +38,7 @@ extension CheckPeer {
         continue
       }
       guard status == 101 else {
-        throw failure(expected: expected, seen: shownStart(response))
+        throw failure(expected: expected, seen: shownStart(response), severity: refusalSeverity)
       }
       try judge(request.bytes, response)
       beginFrames()

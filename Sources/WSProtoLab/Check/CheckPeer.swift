@@ -24,6 +24,8 @@ final class CheckPeer {
   private(set) var notes: [String] = []
   /// How bad a violation of the peer's is that the case is not about.
   var violationSeverity = CheckCase.Severity.must
+  /// How bad it is to refuse a request that is legal; `nil` for as bad as the rule says.
+  var refusalSeverity: CheckCase.Severity?
   /// Whether a Close has gone out, or writing has failed.
   private(set) var isWritingOver = false
 

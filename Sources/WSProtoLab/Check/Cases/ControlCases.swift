@@ -107,10 +107,13 @@ extension CheckCase {
   // MARK: The end of a connection
 
   /// A Close that is legal is answered, with its code as a rule (§5.5.1).
-  private static func answered(_ id: String, _ title: String, _ frame: @escaping @Sendable () -> WireFrame)
-    -> CheckCase
-  {
-    CheckCase("close/\(id)", "RFC 6455 §5.5.1", title) { peer in
+  private static func answered(
+    _ id: String,
+    _ title: String,
+    _ severity: Severity = .must,
+    _ frame: @escaping @Sendable () -> WireFrame
+  ) -> CheckCase {
+    CheckCase("close/\(id)", "RFC 6455 §5.5.1", title, severity) { peer in
       try await peer.open()
       let frame = frame()
       await peer.send(frame)
@@ -147,7 +150,12 @@ extension CheckCase {
     ]
     + ([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
     as [UInt16]).map { code in
-      answered("code-\(code)", "A Close with the legal code \(code) is answered.") { .close(code) }
+      // Those from 1012 on were registered after the RFC.
+      answered(
+        "code-\(code)",
+        "A Close with the legal code \(code) is answered.",
+        1012...1014 ~= code ? .should : .must
+      ) { .close(code) }
     }
     + ([0, 999, 1004, 1005, 1006, 1015] as [UInt16]).map { code in
       refusedClose("code-\(code)", "A Close with \(code), which no Close may have, is not sent back.") {

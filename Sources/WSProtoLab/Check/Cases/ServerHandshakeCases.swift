@@ -124,13 +124,27 @@ extension CheckCase {
     refused("no-version", "A request without Sec-WebSocket-Version is refused.") {
       $0.remove("Sec-WebSocket-Version")
     },
+    refused("version-malformed", "A Sec-WebSocket-Version that is no number is refused.") {
+      $0.set("Sec-WebSocket-Version", "13x")
+    },
+    ofServer(
+      "version-8",
+      "RFC 6455 §4.4",
+      "Whether the server speaks version 8, that of a draft, too.",
+      .may
+    ) { peer in
+      var head = WireHead.request(peer.settings)
+      head.set("Sec-WebSocket-Version", "8")
+      await peer.send(head.bytes)
+      try await peer.expectRefusal("a refusal, or not")
+    },
     refused(
       "version-twice",
       "A request with two Sec-WebSocket-Version fields, which must not be, is refused.",
       .should,
       section: "RFC 6455 §11.3.5"
     ) { $0.append("Sec-WebSocket-Version", "13") },
-    otherVersion("8"), otherVersion("0"), otherVersion("14"), otherVersion("13x"),
+    otherVersion("0"), otherVersion("14"), otherVersion("255"),
     ofServer(
       "extensions-malformed",
       "RFC 6455 §9.1",
