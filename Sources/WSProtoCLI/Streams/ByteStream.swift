@@ -66,6 +66,8 @@ final class ByteStream: Sendable {
     var end: Result<Void, Failure>?
     var waiting: (id: Int, continuation: CheckedContinuation<Reading, any Error>)?
     var lastID = 0
+    /// Ends the read that waits.
+    var timer: Scheduled<Void>?
     /// The channel wanted to read, and there was no room.
     var isHolding = false
 
@@ -94,13 +96,8 @@ final class ByteStream: Sendable {
       state.lastID += 1
       return state.lastID
     }
-    let timer = limit.map { limit in
-      channel.eventLoop.scheduleTask(in: TimeAmount(clamped: limit)) {
-        self.resume(id, .success(.timedOut))
-      }
-    }
     defer {
-      timer?.cancel()
+      stopTimer()
       readOn()
     }
     return try await withTaskCancellationHandler {
@@ -112,13 +109,29 @@ final class ByteStream: Sendable {
           return result
         }
         if let result { continuation.resume(with: result) }
-        // Otherwise a limit or a cancellation that came before would not be noticed.
+        // Otherwise a cancellation that came before would not be noticed.
         if Task.isCancelled { resume(id, .failure(CancellationError())) }
-        if let limit, limit <= .zero { resume(id, .success(.timedOut)) }
+        if result == nil, let limit { startTimer(limit, id) }
       }
     } onCancel: {
       resume(id, .failure(CancellationError()))
     }
+  }
+
+  /// Once the read waits: a limit that passed before would not be noticed.
+  private func startTimer(_ limit: Duration, _ id: Int) {
+    let timer = channel.eventLoop.scheduleTask(in: TimeAmount(clamped: max(limit, .zero))) {
+      self.resume(id, .success(.timedOut))
+    }
+    state.withLock { $0.timer = timer }
+  }
+
+  private func stopTimer() {
+    let timer = state.withLock { state in
+      defer { state.timer = nil }
+      return state.timer
+    }
+    timer?.cancel()
   }
 
   /// Resumes the read with that number, if it waits.
