@@ -111,6 +111,32 @@ struct CheckTests {
     #expect(cases.map(\.id).filter { !first.contains($0) } == [])
   }
 
+  @Test("A client gets the next case with each connection, behind the probe, and the end after the last")
+  func service() async throws {
+    let cases = CheckCase.all(for: .client).filter { $0.matches("control") }
+    let service = CheckService(Self.settings(), cases)
+    for number in 0...cases.count {
+      let isOver = await service.serve(try CorePeer(.client))
+      #expect(isOver == (number == cases.count))
+    }
+    #expect(service.results.map(\.id) == cases.map(\.id))
+    #expect(service.results.allSatisfy { $0.verdict == .passed })
+  }
+
+  @Test("A client that asks as Autobahn's fuzzing server is asked gets the cases that it asks for")
+  func autobahn() async throws {
+    let cases = CheckCase.all(for: .client).filter { $0.matches("fragmentation") }
+    let service = CheckService(Self.settings(), cases)
+    let asking = try CorePeer(.client, target: "/getCaseCount")
+    #expect(await service.serve(asking) == false)
+    #expect(asking.lastText == "\(cases.count)")
+    for number in [2, 1, 0, cases.count + 1] {
+      #expect(await service.serve(try CorePeer(.client, target: "/runCase?case=\(number)&agent=a")) == false)
+    }
+    #expect(service.results.map(\.id) == cases.prefix(2).map(\.id))
+    #expect(await service.serve(try CorePeer(.client, target: "/updateReports?agent=a")))
+  }
+
   @Test("Ids are unique, and named after their group")
   func ids() {
     for testee in [ConnectionType.server, .client] {

@@ -12,14 +12,16 @@ final class CorePeer: CheckPipe, @unchecked Sendable {
   private var output: [UInt8] = []
   private var isOver = false
   private let echoes: Bool
+  /// The last whole text that came.
+  private(set) var lastText = ""
 
-  init(_ role: ConnectionType, echoes: Bool = true) throws {
+  init(_ role: ConnectionType, echoes: Bool = true, target: String = "/") throws {
     self.echoes = echoes
     connection = WSConnection(role)
     guard role == .client else { return }
     let request = Request(
       host: "example.com",
-      target: "/",
+      target: target,
       extensions: [PerMessageDeflate()],
       subprotocols: ["chat"]
     )
@@ -64,7 +66,9 @@ final class CorePeer: CheckPipe, @unchecked Sendable {
     switch event {
     case .request:
       try connection.send(AcceptConnection(extensions: [PerMessageDeflate()]), into: &output)
-    case .textMessage(let message): try echo(message)
+    case .textMessage(let message):
+      lastText = message.data
+      try echo(message)
     case .bytesMessage(let message): try echo(message)
     case .ping(let ping): try connection.send(ping.response(), into: &output)
     case .closeConnection(let close):
