@@ -144,7 +144,7 @@ let package = Package(
         "WSProto", "WSProtoFoundation", .product(name: "HTTPTypes", package: "swift-http-types"),
       ]
     ),
-    .testTarget(name: "WSProtoToolTests", dependencies: ["WSProtoTool"]),
+    .testTarget(name: "WSProtoToolTests", dependencies: ["WSProtoLab", "WSProtoTool"]),
     .testTarget(
       name: "WSProtoLabTests",
       dependencies: [

@@ -2,6 +2,7 @@
 
 #if Tool
 import Testing
+import WSProtoLab
 import WSProtoTool
 
 @Suite("What the command line and the input mean")

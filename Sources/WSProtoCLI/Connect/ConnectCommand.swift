@@ -5,6 +5,7 @@ import ArgumentParser
 import Dispatch
 import Foundation
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

@@ -4,6 +4,7 @@
 import Foundation
 import HTTPTypes
 import NIOCore
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 

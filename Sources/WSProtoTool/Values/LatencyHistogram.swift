@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool
+import WSProtoLab
+
 /// Durations counted in buckets that grow with them, as HdrHistogram does: a percentile is at most 1 % too long, and the
 /// memory doesn't depend on how many durations there are.
 package struct LatencyHistogram: Sendable {

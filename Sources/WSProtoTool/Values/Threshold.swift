@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool
+import WSProtoLab
+
 /// A bound on a result of `bench`, such as `p99<10ms` or `rate>5000`.
 package struct Threshold: Equatable, Sendable, CustomStringConvertible {
   /// What is measured.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#if Tool
 /// The bytes that hexadecimal digits stand for, spaces between them aside; `nil` if it isn't that.
 package func bytes(hex text: some StringProtocol) -> [UInt8]? {
   var result: [UInt8] = []
@@ -17,4 +16,3 @@ package func bytes(hex text: some StringProtocol) -> [UInt8]? {
   }
   return high == nil ? result : nil
 }
-#endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#if Tool
 /// Durations as people write them.
 package enum DurationText {
   /// `250ms`, `1.5s`, `2m`, `1h`, `80us`; a bare number means seconds. `nil` if it isn't that, or negative.
@@ -70,4 +69,3 @@ package enum SizeText {
     }
   }
 }
-#endif
