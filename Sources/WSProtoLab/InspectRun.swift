@@ -29,6 +29,16 @@ public final class InspectRun {
 
     /// The defaults.
     public init() {}
+
+    /// What is kept, with as much of the payloads as is shown.
+    var inspectionOptions: InspectionOptions {
+      var options = options
+      if let previewBytes {
+        options.framePreviewBytes = max(0, previewBytes)
+        options.messageBytes = max(options.messageBytes, previewBytes)
+      }
+      return options
+    }
   }
 
   /// How a run has ended.
@@ -41,7 +51,7 @@ public final class InspectRun {
     case unreadable(CaptureError)
   }
 
-  private let printer: Printer
+  private let printer: ObservationPrinter
   private let inspection: Inspection
   private var failure: CaptureError?
 
@@ -51,14 +61,9 @@ public final class InspectRun {
   ///   - arguments: what the command is told.
   ///   - output: called with each line to write, without its end.
   public init(_ arguments: Arguments = Arguments(), output: @escaping (String) -> Void) {
-    let printer = Printer(arguments, output)
-    var options = arguments.options
-    if let shown = arguments.previewBytes {
-      options.framePreviewBytes = max(0, shown)
-      options.messageBytes = max(options.messageBytes, shown)
-    }
+    let printer = ObservationPrinter(arguments, output)
     self.printer = printer
-    inspection = Inspection(options: options) { printer.take($0) }
+    inspection = Inspection(options: arguments.inspectionOptions) { printer.take($0) }
   }
 
   /// Takes the next bytes of the file. Returns whether it makes sense to pass more: `false` after an error.
@@ -83,46 +88,5 @@ public final class InspectRun {
     printer.finish()
     if let failure { return .unreadable(failure) }
     return printer.hasViolation ? .violations : .legal
-  }
-
-  private final class Printer {
-    private let arguments: Arguments
-    private let output: (String) -> Void
-    private var text = TextRenderer()
-    private var json = JSONRenderer()
-    private var statistics = Statistics()
-    private(set) var hasViolation = false
-
-    init(_ arguments: Arguments, _ output: @escaping (String) -> Void) {
-      self.arguments = arguments
-      self.output = output
-      text.showsFrames = arguments.frames
-      text.decoder = arguments.decoder
-      json.decoder = arguments.decoder
-      if let shown = arguments.previewBytes {
-        text.previewBytes = max(0, shown)
-        json.previewBytes = max(0, shown)
-      }
-    }
-
-    func take(_ observation: Observation) {
-      if case .finding(let finding) = observation.content, finding.severity == .violation {
-        hasViolation = true
-      }
-      if arguments.stats { return statistics.add(observation) }
-      switch observation.content {
-      case .frame where arguments.verdictOnly || !arguments.frames: return
-      case .message where arguments.verdictOnly: return
-      default: break
-      }
-      if arguments.json { return output(json.line(observation)) }
-      for line in text.lines(observation) { output(line) }
-    }
-
-    func finish() {
-      guard arguments.stats else { return }
-      if arguments.json { return output(statistics.json) }
-      for line in statistics.lines { output(line) }
-    }
   }
 }

@@ -43,11 +43,7 @@ struct ClientArguments: ParsableArguments {
   )
   var bearer: String?
 
-  @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of the server's.")
-  var insecure = false
-
-  @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
-  var ca: String?
+  @OptionGroup var trust: TrustArguments
 
   @Option(help: ArgumentHelp("The client's certificate and those that vouch for it.", valueName: "file"))
   var cert: String?
@@ -175,13 +171,9 @@ struct ClientArguments: ParsableArguments {
   }
 
   private func setTLS(_ options: inout WebSocketClientOptions) throws {
-    if insecure { options.tls = .insecure }
-    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty { options.tls.roots = .file(file) }
+    options.tls = try trust.tls()
     options.tls.serverName = serverName
     do {
-      if let ca {
-        options.tls.additionalRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(ca))]
-      }
       if let cert {
         options.tls.certificateChain = try NIOSSLCertificate.fromPEMFile(cert).map { .certificate($0) }
         options.tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key ?? cert, format: .pem))
@@ -191,7 +183,7 @@ struct ClientArguments: ParsableArguments {
     } catch let error as ValidationError {
       throw error
     } catch {
-      throw ValidationError("--ca, --cert or --key cannot be read: \(error)")
+      throw ValidationError("--cert or --key cannot be read: \(error)")
     }
     options.proxyTLS = options.tls
     options.proxyTLS.serverName = nil

@@ -29,34 +29,13 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The file; - for standard input.", valueName: "file"))
   var path: String
 
-  @Flag(help: "JSON objects, one a line.")
-  var json = false
+  @OptionGroup var shown: ShownArguments
 
   @Flag(help: "Sizes, ratios and round trips of all connections, in place of what was sent.")
   var stats = false
 
   @Option(help: ArgumentHelp("Only this connection, as numbered in the output.", valueName: "n"))
   var connection: Int?
-
-  @Flag(help: "Messages without their frames.")
-  var noFrames = false
-
-  @Flag(help: "Only handshakes and what is wrong or odd.")
-  var verdict = false
-
-  @Option(
-    help: ArgumentHelp("Bytes shown of a payload. (default: 64, or 4096 with --json)", valueName: "n")
-  )
-  var bytes: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "What the messages are: auto (by the subprotocol), none, \(Self.decoders.joined(separator: ", ")).",
-      valueName: "name"
-    ),
-    completion: .list(["auto", "none"] + Self.decoders)
-  )
-  var decode = "auto"
 
   @Option(
     help: ArgumentHelp(
@@ -76,38 +55,16 @@ struct InspectCommand: ParsableCommand {
   )
   var sender: String?
 
-  private static var decoders: [String] { MessageDecoderChoice.all.map { $0.name } }
-
   private static var formats: [String] { CaptureFormat.allCases.map(\.rawValue) }
-
-  /// The most of a payload that can be asked for.
-  private static let maxBytes = 16 << 20
 
   func validate() throws { _ = try arguments() }
 
   private func arguments() throws -> InspectRun.Arguments {
-    var arguments = InspectRun.Arguments()
-    arguments.json = json
+    var arguments = try shown.arguments()
     arguments.stats = stats
-    arguments.frames = !noFrames
-    arguments.verdictOnly = verdict
     if let connection {
       guard connection > 0 else { throw ValidationError("--connection must be at least 1") }
       arguments.options.connection = connection
-    }
-    if let bytes {
-      guard 0...Self.maxBytes ~= bytes else {
-        throw ValidationError("--bytes must be in 0...\(Self.maxBytes)")
-      }
-      arguments.previewBytes = bytes
-    }
-    if decode == "none" {
-      arguments.decoder = nil
-    } else if let decoder = MessageDecoderChoice(named: decode) {
-      arguments.decoder = decoder
-    } else {
-      let names = (["auto", "none"] + Self.decoders).joined(separator: ", ")
-      throw ValidationError("--decode needs one of \(names), not \(shownInQuotes(decode))")
     }
     if let format {
       guard let known = CaptureFormat(rawValue: format) else {

@@ -58,14 +58,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A folder whose files are served, in place of the page.", valueName: "folder"))
   var directory: String?
 
-  @Flag(help: "TLS with a certificate that the command openssl makes, for tests.")
-  var tls = false
-
-  @Option(help: ArgumentHelp("The certificate for TLS, with those that vouch for it.", valueName: "file"))
-  var tlsCert: String?
-
-  @Option(help: ArgumentHelp("Its key. (default: the file of --tls-cert)", valueName: "file"))
-  var tlsKey: String?
+  @OptionGroup var certificate: ServerCertificateArguments
 
   @Option(
     name: [.customShort("s"), .customLong("subprotocol")],
@@ -138,8 +131,6 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("--broadcast, --exec, --interactive and --tcp exclude each other")
     }
     if let tcp, HostAndPort(tcp) == nil { throw ValidationError("--tcp needs HOST:PORT") }
-    if tls, tlsCert != nil { throw ValidationError("--tls and --tls-cert exclude each other") }
-    if tlsKey != nil, tlsCert == nil { throw ValidationError("--tls-key needs --tls-cert") }
     _ = try socketOptions()
     _ = try originPolicy()
   }
@@ -190,29 +181,8 @@ struct ServeCommand: AsyncParsableCommand {
     options.limits.maxMessageMemory = 1 << 30
     let site = Site(directory: directory)
     options.answer = { request in await site.answer(request) }
-    if tls || tlsCert != nil { options.tls = try tlsConfiguration() }
+    options.tls = try certificate.configuration(host: host)
     return options
-  }
-
-  private func tlsConfiguration() throws -> TLSConfiguration {
-    var files = (cert: tlsCert ?? "", key: tlsKey ?? tlsCert ?? "")
-    var selfSigned: SelfSignedCertificate?
-    if tls {
-      let made = try SelfSignedCertificate.make(host: host)
-      selfSigned = made
-      files = (made.certificate, made.key)
-    }
-    defer { selfSigned?.remove() }
-    do {
-      var configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: try NIOSSLCertificate.fromPEMFile(files.cert).map { .certificate($0) },
-        privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem))
-      )
-      configuration.keyLogCallback = try KeyLog.callback(file: nil)
-      return configuration
-    } catch {
-      throw ToolFailure(.usage, "the certificate or its key cannot be read: \(error)")
-    }
   }
 
   // MARK: Running

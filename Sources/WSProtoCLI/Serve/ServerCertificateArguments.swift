@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#if Tool && NIO
+import ArgumentParser
+import NIOSSL
+import WSProtoTool
+
+/// The certificate that is shown to clients, for `serve` and `proxy`.
+struct ServerCertificateArguments: ParsableArguments {
+  @Flag(help: "TLS with a certificate that the command openssl makes, for tests.")
+  var tls = false
+
+  @Option(help: ArgumentHelp("The certificate for TLS, with those that vouch for it.", valueName: "file"))
+  var tlsCert: String?
+
+  @Option(help: ArgumentHelp("Its key. (default: the file of --tls-cert)", valueName: "file"))
+  var tlsKey: String?
+
+  func validate() throws {
+    if tls, tlsCert != nil { throw ValidationError("--tls and --tls-cert exclude each other") }
+    if tlsKey != nil, tlsCert == nil { throw ValidationError("--tls-key needs --tls-cert") }
+  }
+
+  /// `nil` for no TLS.
+  ///
+  /// - Parameter host: where the server listens: a certificate that is made is for this name or address, too.
+  func configuration(host: String) throws -> TLSConfiguration? {
+    guard tls || tlsCert != nil else { return nil }
+    var files = (cert: tlsCert ?? "", key: tlsKey ?? tlsCert ?? "")
+    var selfSigned: SelfSignedCertificate?
+    if tls {
+      let made = try SelfSignedCertificate.make(host: host)
+      selfSigned = made
+      files = (made.certificate, made.key)
+    }
+    defer { selfSigned?.remove() }
+    do {
+      var configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: try NIOSSLCertificate.fromPEMFile(files.cert).map { .certificate($0) },
+        privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem))
+      )
+      configuration.keyLogCallback = try KeyLog.callback(file: nil)
+      return configuration
+    } catch {
+      throw ToolFailure(.usage, "the certificate or its key cannot be read: \(error)")
+    }
+  }
+}
+#endif
