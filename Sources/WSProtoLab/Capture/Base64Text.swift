@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Decodes Base64 (RFC 4648 §4): keys of handshakes, and binary messages in a HAR.
+/// Base64 (RFC 4648 §4): keys of handshakes, and binary messages in a HAR.
 enum Base64Text {
   /// The bytes; `nil` if a character is not in the alphabet. Padding, and what a cut at the end leaves over, is ignored.
   static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
@@ -19,6 +19,21 @@ enum Base64Text {
       }
     }
     return bytes
+  }
+
+  /// The text of bytes, padded.
+  static func encode(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let count = min(3, bytes.count - start)
+      let group = (0..<3).reduce(UInt32(0)) { $0 << 8 | ($1 < count ? UInt32(bytes[start + $1]) : 0) }
+      for place in 0..<4 {
+        text.append(place <= count ? alphabet[Int(group >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
   }
 
   private static func value(_ character: UInt8) -> UInt8? {

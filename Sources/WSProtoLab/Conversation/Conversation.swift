@@ -109,6 +109,12 @@ final class Conversation {
     if case .frames = phase { walk(index) { walker, each in walker.finish(each) } }
   }
 
+  /// Something that was done to a stream, behind what has been seen of it.
+  func note(_ rule: String, _ words: String, from index: Int, at time: CaptureTime) {
+    now = time
+    report(.note(rule, at: received[index], words), index)
+  }
+
   /// Nothing more will come.
   func close(_ end: ConnectionEnd, _ transport: TransportSummary, at time: CaptureTime?) {
     now = time ?? now

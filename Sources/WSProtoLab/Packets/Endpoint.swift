@@ -9,7 +9,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
   public let port: UInt16
 
   /// The address in `bytes`: 4 of them for IPv4, 16 for IPv6.
-  init?(address bytes: ArraySlice<UInt8>, port: UInt16) {
+  package init?(address bytes: ArraySlice<UInt8>, port: UInt16) {
     self.port = port
     if bytes.count == 4, let number = bytes.number32(0) {
       isIPv6 = false
@@ -23,6 +23,19 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
       return nil
     }
   }
+
+  private init(ipv4 number: UInt32, port: UInt16) {
+    isIPv6 = false
+    high = 0
+    low = UInt64(number)
+    self.port = port
+  }
+
+  /// An end without an IP address, such as a Unix socket: 0.0.0.0:0.
+  package static let unknown = Endpoint(ipv4: 0, port: 0)
+
+  /// The number of an IPv4 address; `nil` for IPv6.
+  var ipv4: UInt32? { isIPv6 ? nil : UInt32(truncatingIfNeeded: low) }
 
   /// Any order, the same each time.
   func precedes(_ other: Endpoint) -> Bool {

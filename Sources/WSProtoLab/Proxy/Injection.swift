@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WSProto
+
+/// A frame of the proxy's own, to be sent between those that pass.
+package struct Injection: Sendable, Equatable {
+  /// What it is.
+  package enum Kind: String, Sendable, CaseIterable {
+    case text, binary, ping, pong, close
+
+    var opcode: Opcode {
+      switch self {
+      case .text: .text
+      case .binary: .binary
+      case .ping: .ping
+      case .pong: .pong
+      case .close: .close
+      }
+    }
+  }
+
+  package var kind: Kind
+  package var payload: [UInt8]
+  /// Whether nothing passes behind it in its direction.
+  var endsStream = false
+
+  package init(_ kind: Kind, _ payload: [UInt8]) {
+    self.kind = kind
+    self.payload = payload
+  }
+
+  /// The Close after which nothing passes.
+  init(closing code: CloseReason, _ reason: String) {
+    self.init(.close, [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)] + Array(reason.utf8))
+    endsStream = true
+  }
+}
+
+extension FrameRelay {
+  /// How many frames of our own may wait for their turn.
+  static let maxInjections = 64
+
+  /// Sends a frame between those that pass, as soon as that is legal. Returns `false` if too many wait already, or if
+  /// nothing passes any more.
+  mutating func inject(_ injection: Injection, _ out: inout RelayOutput) -> Bool {
+    guard !isClosed, injection.endsStream || injections.count < Self.maxInjections else { return false }
+    if injection.endsStream { injections = [] }
+    injections.append(injection)
+    inject(&out)
+    return true
+  }
+
+  /// Sends what waits, as far as it may be sent here.
+  mutating func inject(_ out: inout RelayOutput) {
+    while let next = injections.first, !isClosed, isOutputBetweenFrames,
+      next.kind.opcode.isControl || !isOutputInsideMessage
+    {
+      injections.removeFirst()
+      let frame = WireFrame(opcode: next.kind.opcode.rawValue, plain: next.payload, key: maskingKey())
+      out.add(frame.bytes)
+      if next.endsStream { isClosed = true }
+    }
+  }
+
+  /// Whether what has been sent ends with a frame.
+  private var isOutputBetweenFrames: Bool {
+    guard let current else { return true }
+    let route = current.head.isControl ? control?.route : message?.route
+    if case .passing = route { return false }
+    return true
+  }
+
+  /// Whether what has been sent ends inside a message (RFC 6455 §5.4).
+  private var isOutputInsideMessage: Bool {
+    switch message?.route {
+    case .passing, .inflating(hasBegun: true): true
+    case nil, .dropping, .collecting, .inflating(hasBegun: false): false
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a payload must be like, byte by byte.
+package enum PayloadPattern: Sendable, Equatable {
+  /// A part of a payload that is to be compared with a glob.
+  package enum Part: Sendable, Equatable {
+    case byte(UInt8)
+    /// `?`
+    case anyByte
+    /// `*`
+    case anyBytes
+  }
+
+  /// The bytes occur in it.
+  case containing([UInt8])
+  /// The whole of it is like this.
+  case glob([Part])
+
+  /// Whether a payload is like that.
+  package func matches(_ payload: [UInt8]) -> Bool {
+    switch self {
+    case .containing(let wanted): payload.span.firstIndex(of: wanted.span, from: 0) != nil
+    case .glob(let parts): Self.matches(payload.span, parts.span)
+    }
+  }
+
+  /// Takes at most the product of the two lengths: what follows the last `*` is tried at each place.
+  private static func matches(_ payload: Span<UInt8>, _ parts: Span<Part>) -> Bool {
+    var (byte, part) = (0, 0)
+    /// Where to go on if the parts behind the last `*` do not fit here.
+    var retry: (byte: Int, part: Int)?
+    while byte < payload.count {
+      let isFitting =
+        if part < parts.count {
+          switch parts[part] {
+          case .byte(let wanted): payload[byte] == wanted
+          case .anyByte: true
+          case .anyBytes: false
+          }
+        } else {
+          false
+        }
+      if part < parts.count, parts[part] == .anyBytes {
+        part += 1
+        retry = (byte, part)
+      } else if isFitting {
+        byte += 1
+        part += 1
+      } else if let last = retry {
+        retry = (last.byte + 1, last.part)
+        (byte, part) = (last.byte + 1, last.part)
+      } else {
+        return false
+      }
+    }
+    while part < parts.count, parts[part] == .anyBytes { part += 1 }
+    return part == parts.count
+  }
+}
+
+extension Span<UInt8> {
+  /// The first place at or behind `start` where `wanted` stands.
+  func firstIndex(of wanted: Span<UInt8>, from start: Int) -> Int? {
+    guard !wanted.isEmpty, wanted.count <= count, start >= 0 else { return nil }
+    let first = wanted[0]
+    var place = start
+    while place <= count - wanted.count {
+      if self[place] == first {
+        var length = 1
+        while length < wanted.count, self[place + length] == wanted[length] { length += 1 }
+        if length == wanted.count { return place }
+      }
+      place += 1
+    }
+    return nil
+  }
+}
+
+extension [UInt8] {
+  /// The bytes with each `old` replaced by `new`, from the left; `nil` if there is none.
+  func replacing(each old: [UInt8], with new: [UInt8]) -> [UInt8]? {
+    var result: [UInt8] = []
+    var rest = 0
+    while let place = span.firstIndex(of: old.span, from: rest) {
+      result += self[rest..<place]
+      result += new
+      rest = place + old.count
+    }
+    guard rest > 0 else { return nil }
+    return result + self[rest...]
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a proxy forwards to, and how requests are changed for it.
+package struct ProxyTarget: Sendable {
+  /// Its host, and its port where that isn't the scheme's, as in the field `Host`.
+  package var authority: String
+  /// Whether it is reached by TLS.
+  package var isSecure: Bool
+  /// What a request for `/` asks it for.
+  package var path: String
+  /// Whether `Host` and `Origin` pass as they came.
+  package var keepsHost = false
+
+  package init(authority: String, isSecure: Bool, path: String) {
+    self.authority = authority
+    self.isSecure = isSecure
+    self.path = path
+  }
+
+  /// The origin of its pages (RFC 6454 §6.2).
+  private var origin: String { (isSecure ? "https://" : "http://") + authority }
+
+  /// The URL of a WebSocket there.
+  func url(of target: String) -> String { (isSecure ? "wss://" : "ws://") + authority + target }
+
+  /// A request's head, changed for the target: `Host` is its host; an `Origin` that was this `Host` is its origin, so that
+  /// pages that came through the proxy are still from the same origin, and no others. A request for `/` is one for the
+  /// target's path. Every other byte stays.
+  func rewrite(_ head: [UInt8]) -> [UInt8] {
+    var lines = Self.lines(of: head)
+    if path != "/", let first = lines.first {
+      let parts = first.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+      if parts.count == 3, parts[1].elementsEqual("/".utf8) {
+        lines[0] = parts[0] + Array(" \(path) ".utf8) + parts[2]
+      }
+    }
+    guard !keepsHost else { return lines.flatMap { $0 } }
+    let host = HandshakeRecord(head[...]).value("Host").map {
+      String(decoding: $0, as: UTF8.self).lowercased()
+    }
+    for index in lines.indices.dropFirst() {
+      if Self.isField("host", lines[index]) {
+        lines[index] = Self.replacingValue(of: lines[index], with: authority)
+      } else if Self.isField("origin", lines[index]), let host, let origin = Self.value(of: lines[index]) {
+        let authority = origin.split(separator: "//", maxSplits: 1).last.map { $0.lowercased() }
+        if authority == host { lines[index] = Self.replacingValue(of: lines[index], with: self.origin) }
+      }
+    }
+    return lines.flatMap { $0 }
+  }
+
+  /// The lines with their ends.
+  private static func lines(of head: [UInt8]) -> [[UInt8]] {
+    var lines: [[UInt8]] = [[]]
+    for byte in head {
+      lines[lines.count - 1].append(byte)
+      if byte == 0x0A { lines.append([]) }
+    }
+    return lines
+  }
+
+  private static func isField(_ name: String, _ line: [UInt8]) -> Bool {
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return false }
+    return String(decoding: line[..<colon], as: UTF8.self).lowercased() == name
+  }
+
+  private static func value(of line: [UInt8]) -> String? {
+    guard let range = valueRange(of: line) else { return nil }
+    return String(decoding: line[range], as: UTF8.self)
+  }
+
+  private static func replacingValue(of line: [UInt8], with value: String) -> [UInt8] {
+    guard let range = valueRange(of: line) else { return line }
+    return line[..<range.lowerBound] + Array(value.utf8) + line[range.upperBound...]
+  }
+
+  /// Where a field's value is, without the spaces around it.
+  private static func valueRange(of line: [UInt8]) -> Range<Int>? {
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+    let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }
+    var start = colon + 1
+    while start < line.count, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+    var end = line.count
+    while end > start, isSpace(line[end - 1]) { end -= 1 }
+    return start..<end
+  }
+}

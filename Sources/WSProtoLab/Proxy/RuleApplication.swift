@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WSProto
+
+/// What the rules make of a message that has come as a whole: frames in, timed frames out.
+struct RuleApplication {
+  /// How it has ended.
+  enum Outcome: Equatable {
+    /// What is to be sent, nothing if it was dropped.
+    case send
+    /// Nothing yet: somebody decides.
+    case held
+    case close(CloseReason, String)
+    case reset
+  }
+
+  /// The message as the rules so far have made it.
+  var message: PassingMessage
+  /// Whether the receiver needs each compressed message of the sender's to inflate those behind it.
+  let hasHistory: Bool
+  /// Nanoseconds behind the arrival.
+  private(set) var delay: Int64 = 0
+  /// How many bytes are written at a time; `nil` for any.
+  private(set) var segmentBytes: Int?
+  /// How many times the message is sent.
+  private(set) var copies = 1
+  /// The receiver lacks a compressed message: later ones must not refer to it.
+  private(set) var breaksHistory = false
+  private(set) var notes: [String] = []
+  /// The rules that still have to be applied.
+  private var rest: ArraySlice<NumberedRule>
+
+  init(_ message: PassingMessage, _ rules: [NumberedRule], hasHistory: Bool) {
+    self.message = message
+    self.hasHistory = hasHistory
+    rest = rules[...]
+  }
+
+  /// Applies the rules up to the end, or to one that holds the message; then call it again, once the message is decided on.
+  mutating func run(_ random: inout SeededGenerator) -> Outcome {
+    while let one = rest.popFirst() {
+      guard let isMatching = matches(one.rule) else {
+        note(one, "\(message.name) cannot be compared with the pattern, and passes")
+        continue
+      }
+      guard isMatching else { continue }
+      if let outcome = apply(one, &random) { return outcome }
+    }
+    return .send
+  }
+
+  /// Forgets the first notes, which have been told.
+  mutating func forgetNotes(_ count: Int) { notes.removeFirst(count) }
+
+  /// Drops the message.
+  mutating func drop() {
+    copies = 0
+    loseCompressed()
+    rest = []
+  }
+
+  /// Gives the message another content. Returns whether that is possible.
+  mutating func change(to content: [UInt8], _ random: inout SeededGenerator) -> Bool {
+    guard message.content != nil else { return false }
+    loseCompressed()
+    message.setContent(content, key: UInt32.random(in: .min ... .max, using: &random))
+    return true
+  }
+
+  /// What is sent.
+  var bytes: [UInt8] {
+    guard copies > 0 else { return [] }
+    let one = message.bytes
+    return (1..<copies).reduce(into: one) { all, _ in all += repeated ?? one }
+  }
+
+  /// A further copy of a compressed message: the receiver would inflate the same bytes otherwise, with the first copy as
+  /// history.
+  private var repeated: [UInt8]? {
+    guard message.isCompressed, hasHistory, let content = message.content else { return nil }
+    var plain = message
+    let key = message.frames.first?.head.maskingKey ?? 0
+    plain.setContent(content, key: key)
+    return plain.bytes
+  }
+
+  private mutating func loseCompressed() {
+    if message.isCompressed, hasHistory { breaksHistory = true }
+  }
+
+  private mutating func note(_ one: NumberedRule, _ words: String) {
+    notes.append("rule \(one.number), \(one.rule.action.name): \(words)")
+  }
+
+  /// `nil` if the content isn't known.
+  private func matches(_ rule: ProxyRule) -> Bool? {
+    guard let pattern = rule.pattern else { return true }
+    return message.content.map { pattern.matches($0) }
+  }
+
+  // MARK: Actions
+
+  /// Returns how it has ended, if it has.
+  private mutating func apply(_ one: NumberedRule, _ random: inout SeededGenerator) -> Outcome? {
+    let name = message.name
+    switch one.rule.action {
+    case .delay(let time):
+      delay += time
+      note(one, "\(name), by \(TimeText.duration(time))")
+    case .drop:
+      note(one, name)
+      drop()
+      return .send
+    case .split(let size):
+      guard !message.isControl else { return cannot(one, "a control frame has no fragments (RFC 6455 §5.5)") }
+      message.reframe(size: size) { UInt32.random(in: .min ... .max, using: &random) }
+      note(one, "\(name), in \(message.frames.count) frames")
+    case .coalesce:
+      guard message.frames.count > 1 else { return nil }
+      note(one, "\(name), \(message.frames.count) frames in one")
+      message.reframe(size: .max) { UInt32.random(in: .min ... .max, using: &random) }
+    case .segments(let size):
+      segmentBytes = size
+      note(one, "\(name), \(size) bytes at a time")
+    case .corrupt(let corruption):
+      guard let place = message.corrupt(corruption, &random) else {
+        return cannot(one, "\(name) has no such byte")
+      }
+      note(one, "\(name), \(place)")
+    case .truncate(let size):
+      guard let content = message.content else { return cannotChange(one) }
+      guard content.count > size else { return nil }
+      _ = change(to: Array(content.prefix(size)), &random)
+      note(one, "\(name), to \(size) bytes")
+    case .duplicate:
+      copies += 1
+      note(one, name)
+    case .close(let code, let reason):
+      note(one, "\(name): both ends get a Close with \(code)")
+      return .close(code, reason)
+    case .reset:
+      note(one, "\(name): both connections are reset")
+      return .reset
+    case .replace(let old, let new):
+      guard let content = message.content else { return cannotChange(one) }
+      guard let changed = content.replacing(each: old, with: new) else { return nil }
+      _ = change(to: changed, &random)
+      note(one, "\(name), now \(message.name)")
+    case .hold: return .held
+    }
+    return nil
+  }
+
+  private mutating func cannot(_ one: NumberedRule, _ words: String) -> Outcome? {
+    note(one, "not done: \(words)")
+    return nil
+  }
+
+  private mutating func cannotChange(_ one: NumberedRule) -> Outcome? {
+    cannot(one, "\(message.name) cannot be inflated, or belongs to an extension that isn't known here")
+  }
+}

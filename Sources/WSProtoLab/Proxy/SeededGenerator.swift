@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// SplitMix64: the same numbers for the same seed, so that what a proxy draws can be drawn again.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  /// - Parameters:
+  ///   - seed: the command line's.
+  ///   - stream: which of the sequences of that seed.
+  init(seed: UInt64, stream: UInt64) {
+    state = seed
+    // Neighbouring streams begin far from each other.
+    state = next() ^ stream &* 0xD134_2543_DE82_EF95
+  }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ mixed >> 31
+  }
+
+  /// Whether something happens that has this probability. Draws in any case, so that rules don't shift each other's draws.
+  mutating func happens(_ probability: Double) -> Bool {
+    // 53 bits: all that a Double holds, from 0 up to but without 1.
+    Double(next() >> 11) / Double(1 << 53) < probability
+  }
+}
