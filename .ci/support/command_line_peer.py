@@ -69,13 +69,13 @@ class Stream:
             payload = (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
         return first & 0x0F, payload
 
-    def accept(self):
-        """Answers a client's request."""
+    def accept(self, fields=b""):
+        """Answers a client's request, with further fields, each behind a line end."""
         head = self.head()
         key = next(line.split(b":", 1)[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
         token = base64.b64encode(hashlib.sha1(key + GUID).digest())
         self.sock.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + token + b"\r\n\r\n"
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + token + fields + b"\r\n\r\n"
         )
         return head
 
@@ -89,13 +89,13 @@ class Stream:
             return frames
 
 
-def open_client(port):
-    """A client whose handshake is done."""
+def open_client(port, fields=b""):
+    """A client whose handshake is done, with further fields, each with its line end."""
     stream = Stream(socket.create_connection(("127.0.0.1", port), timeout=30))
     key = base64.b64encode(os.urandom(16)).decode()
     stream.sock.sendall(
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n".encode() + fields + b"\r\n"
     )
     assert stream.head().startswith(b"HTTP/1.1 101")
     return stream

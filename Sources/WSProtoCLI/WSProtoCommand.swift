@@ -23,6 +23,7 @@ struct WSProtoCommand: ParsableCommand {
         wsproto bench :9001 --connections 100    measure a server
         wsproto inspect capture.pcap             what was sent, and what was wrong
         wsproto check :9001                      what a server does wrong
+        wsproto proxy :9001                      what passes between two others
       """,
     version: "0.1.0",
     subcommands: subcommands
@@ -33,6 +34,7 @@ struct WSProtoCommand: ParsableCommand {
     [
       ConnectCommand.self, ServeCommand.self, BenchCommand.self, InspectCommand.self,
       CheckCommand.self,
+      ProxyCommand.self,
       DemoCommand.self, StatusesCommand.self, ManualCommand.self,
     ]
     #else

@@ -77,6 +77,14 @@ final class TerminalScreen: Sendable {
     }
   }
 
+  /// Puts a line at the prompt, to be changed there, in place of what is being typed.
+  func edit(_ line: String) {
+    state.withLock { state in
+      state.editor.begin(line)
+      show(state, before: "")
+    }
+  }
+
   // MARK: The prompt
 
   private func show(_ state: borrowing State, before: String) {

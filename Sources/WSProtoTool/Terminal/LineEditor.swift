@@ -93,6 +93,9 @@ package struct LineEditor {
     remove(range)
   }
 
+  /// Begins with a line that is to be changed, the cursor at its end.
+  package mutating func begin(_ line: String) { replace(line) }
+
   private mutating func replace(_ line: String) {
     characters = Array(line)
     cursor = characters.count

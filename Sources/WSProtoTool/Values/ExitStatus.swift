@@ -32,7 +32,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case .closedWithCode: "closed by the peer with another code"
     case .lost: "the connection ended without a Close (1006), or by a violation of the protocol"
     case .missedThreshold: "a threshold of bench was missed"
-    case .violation: "inspect or check has found a rule that is broken"
+    case .violation: "inspect, check or proxy has found a rule that is broken"
     case .unresolved: "the host name was not resolved"
     case .notConnected: "no connection to the host and port"
     case .refused: "the server refused with an HTTP status"
