@@ -24,6 +24,14 @@ struct LineEditorTests {
     #expect(editor(typing: "one two\u{1b}[1;5D\u{b}x").0.text == "one x")
   }
 
+  @Test("A line that is begun with takes the place of what was typed, the cursor at its end")
+  func beginning() {
+    var editor = editor(typing: "half").0
+    editor.begin("e text")
+    #expect(editor.text == "e text" && editor.cursor == 6)
+    #expect(editor.take(.enter) == .submit("e text"))
+  }
+
   @Test("A character is one, however many scalars and bytes it has")
   func graphemes() {
     #expect(editor(typing: "a👩‍👩‍👧\u{7f}b").0.text == "ab")

@@ -7,14 +7,6 @@ import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A client's connection, and the one to the target that belongs to it.
 struct ProxiedConnection: Sendable {
   /// How to reach the target.
@@ -69,7 +61,8 @@ struct ProxiedConnection: Sendable {
     _ = await write(number, from: .fromServer, to: client)
     await core.close(number)
     // Closing at once, with bytes of the client unread, would reset the connection, and the answer with it.
-    while case .bytes? = try? await client.read(within: .seconds(1)) {}
+    let deadline = ContinuousClock.now + Self.patience
+    while ContinuousClock.now < deadline, case .bytes? = try? await client.read(within: .seconds(1)) {}
     client.close()
   }
 
@@ -174,10 +167,10 @@ extension Endpoint {
   /// - Parameter address: ``unknown`` for what is not IP.
   init(_ address: SocketAddress?) {
     let bytes: [UInt8]
-    switch address {
-    case .v4(let one): bytes = withUnsafeBytes(of: one.address.sin_addr) { Array($0) }
-    case .v6(let one): bytes = withUnsafeBytes(of: one.address.sin6_addr) { Array($0) }
-    case .unixDomainSocket, nil: bytes = []
+    switch address.flatMap({ IPAddress($0) })?.unmapped {
+    case .v4(let number): bytes = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    case .v6(let number): bytes = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    case nil: bytes = []
     }
     let port = UInt16(truncatingIfNeeded: address?.port ?? 0)
     self = Endpoint(address: bytes[...], port: port) ?? .unknown

@@ -20,11 +20,11 @@ struct ProxyCommand: AsyncParsableCommand {
         wsproto proxy :9001 --rule 'to-client text /price/ 10% delay 2s'
       A rule is [to-server|to-client|both] [text|binary|close|ping|pong|any|control|
       data] [/PART/ or 'GLOB'] [N%] and an action: delay TIME, drop, split BYTES,
-      coalesce, segments BYTES, corrupt [payload|header] [BYTE[.BIT]], truncate BYTES,
-      duplicate, close CODE ['REASON'], reset, replace 'OLD' 'NEW', hold. At the
-      prompt, p passes what is held, e TEXT edits and d drops it; /help says more.
-      Host becomes the target's, and an Origin that was this Host; a request for /
-      asks for the path of <url>. What no rule changes passes byte for byte.
+      coalesce, segments BYTES, corrupt [payload|header] [BYTE[.BIT]], truncate
+      BYTES, duplicate, close CODE ['REASON'], reset, replace 'OLD' 'NEW', hold. At
+      the prompt, p passes what is held, e TEXT edits and d drops it; more: /help.
+      Host becomes the target's, and so does the Origin of pages that come through
+      the proxy; / becomes the path of <url>. What no rule changes passes byte for byte.
       The exit status is 5 if a rule of the protocol was broken.
       """
   )
@@ -105,6 +105,7 @@ struct ProxyCommand: AsyncParsableCommand {
       path: address.target
     )
     target.keepsHost = keepHost
+    target.ownName = HostAndPort(listen)?.host ?? ""
     var settings = ProxySettings(target: target)
     for rule in rules {
       do throws(ProxyRuleError) {

@@ -6,12 +6,12 @@ import WSProto
 extension FrameRelay {
   /// Takes a part of the current frame's payload.
   mutating func pass(_ bytes: [UInt8], of frame: Current, _ out: inout RelayOutput) {
-    guard var target = frame.head.isControl ? control : message else { return }
+    guard var target = takeUnderWay(isControl: frame.head.isControl) else { return }
     defer { if frame.head.isControl { control = target } else { message = target } }
     let plain = { WireFrame.masked(bytes, key: frame.head.maskingKey ?? 0, from: frame.done) }
     switch target.route {
-    case .passing(let delay):
-      out.add(bytes, delay: delay)
+    case .passing:
+      out.add(bytes, delay: target.delay)
       if target.isCompressed { history?.inflate(plain()) { _ in } }
     case .dropping:
       if target.isCompressed { history?.inflate(plain()) { _ in } }
@@ -31,10 +31,9 @@ extension FrameRelay {
       target.passing.content?.append(contentsOf: plain)
       return
     }
-    var content = target.passing.content ?? []
     // Beyond the bound by what one slice inflates to, at most.
-    history.inflate(plain) { content += $0 }
-    target.passing.content = history.hasFailed ? nil : content
+    history.inflate(plain) { target.passing.content?.append(contentsOf: $0) }
+    if history.hasFailed { target.passing.content = nil }
   }
 
   /// The current frame is over.
@@ -61,7 +60,7 @@ extension FrameRelay {
     switch ended.route {
     case .collecting: complete(ended, &out)
     case .inflating(let hasBegun):
-      out.add(fragment([], of: ended, isFirst: !hasBegun, isLast: true).bytes)
+      out.add(fragment([], of: ended, isFirst: !hasBegun, isLast: true).bytes, delay: ended.delay)
     case .passing, .dropping: break
     }
   }
@@ -132,7 +131,7 @@ extension FrameRelay {
     out.add(
       .note("a message larger than \(maxHeldBytes) bytes passes untouched by rule \(numbers)")
     )
-    target.route = .passing(delay: 0)
+    target.route = .passing
     guard target.isCompressed, isHistoryBroken, let content = target.passing.content else {
       out.add(target.passing.bytes)
       target.passing.frames = []
@@ -146,13 +145,14 @@ extension FrameRelay {
   }
 
   private mutating func inflate(_ plain: [UInt8], _ target: inout Message, _ out: inout RelayOutput) {
-    guard let history, case .inflating(var hasBegun) = target.route else { return }
+    guard let history, case .inflating(var hasBegun) = target.route, !history.hasFailed else { return }
     var pieces: [[UInt8]] = []
     history.inflate(plain) { pieces.append($0) }
     for piece in pieces {
-      out.add(fragment(piece, of: target, isFirst: !hasBegun, isLast: false).bytes)
+      out.add(fragment(piece, of: target, isFirst: !hasBegun, isLast: false).bytes, delay: target.delay)
       hasBegun = true
     }
+    if history.hasFailed { out.add(.note("a message cannot be inflated any further, and ends here")) }
     target.route = .inflating(hasBegun: hasBegun)
   }
 

@@ -7,9 +7,9 @@ import WSProto
 struct FrameRelay {
   /// How a message, or a control frame, passes.
   enum Route: Equatable {
-    case passing(delay: Int64)
+    case passing
     case dropping
-    /// Kept until it is complete, for these rules.
+    /// Kept until it is complete, for the rules that look at it.
     case collecting
     /// Inflated, and sent in fragments that aren't compressed: it may refer to a message that the receiver lacks.
     case inflating(hasBegun: Bool)
@@ -31,6 +31,8 @@ struct FrameRelay {
     var passing: PassingMessage
     var rules: [NumberedRule] = []
     var wireBytes = 0
+    /// Nanoseconds by which it passes later.
+    var delay: Int64 = 0
   }
 
   let sender: Direction
@@ -165,10 +167,10 @@ struct FrameRelay {
       if let unfinished = message, unfinished.route == .collecting { out.add(unfinished.passing.bytes) }
       message = open(head, &out)
     }
-    guard !isClosed, var target = head.isControl ? control : message else { return }
+    guard !isClosed, var target = takeUnderWay(isControl: head.isControl) else { return }
     defer { if head.isControl { control = target } else { message = target } }
     switch target.route {
-    case .passing(let delay): out.add(header, delay: delay)
+    case .passing: out.add(header, delay: target.delay)
     case .dropping, .inflating: break
     case .collecting:
       target.passing.frames.append(WireFrame(head, header: header))
@@ -178,13 +180,24 @@ struct FrameRelay {
     }
   }
 
+  /// The message, or the control frame, that is under way: out of its place while it changes, so that what was collected
+  /// of it is not copied.
+  mutating func takeUnderWay(isControl: Bool) -> Message? {
+    if isControl {
+      defer { control = nil }
+      return control
+    }
+    defer { message = nil }
+    return message
+  }
+
   /// Decides how a message, or a control frame, passes that begins with `head`.
   private mutating func open(_ head: FrameHead, _ out: inout RelayOutput) -> Message {
     let isCompressed = history != nil && head.rsv.rsv1 && !head.isControl
     var message = Message(
       opcode: head.opcode,
       isCompressed: isCompressed,
-      route: .passing(delay: 0),
+      route: .passing,
       passing: PassingMessage(
         opcode: head.opcode,
         frames: [],
@@ -216,9 +229,9 @@ struct FrameRelay {
     switch outcome {
     case .send where application.copies == 0: message.route = .dropping
     case .send, .held:
-      message.route =
-        message.isCompressed && isHistoryBroken
-        ? .inflating(hasBegun: false) : .passing(delay: application.delay)
+      let mustInflate = message.isCompressed && isHistoryBroken && history?.hasFailed == false
+      message.route = mustInflate ? .inflating(hasBegun: false) : .passing
+      message.delay = application.delay
     case .close(let code, let reason):
       message.route = .dropping
       close(code, reason, &out)

@@ -44,7 +44,10 @@ extension FrameRelay {
   /// nothing passes any more.
   mutating func inject(_ injection: Injection, _ out: inout RelayOutput) -> Bool {
     guard !isClosed, injection.endsStream || injections.count < Self.maxInjections else { return false }
-    if injection.endsStream { injections = [] }
+    if injection.endsStream {
+      injections = []
+      held = nil
+    }
     injections.append(injection)
     inject(&out)
     return true
@@ -66,8 +69,7 @@ extension FrameRelay {
   private var isOutputBetweenFrames: Bool {
     guard let current else { return true }
     let route = current.head.isControl ? control?.route : message?.route
-    if case .passing = route { return false }
-    return true
+    return route != .passing
   }
 
   /// Whether what has been sent ends inside a message (RFC 6455 §5.4).

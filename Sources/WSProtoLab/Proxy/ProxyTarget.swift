@@ -8,6 +8,8 @@ package struct ProxyTarget: Sendable {
   package var isSecure: Bool
   /// What a request for `/` asks it for.
   package var path: String
+  /// The name at which the proxy listens.
+  package var ownName = "localhost"
   /// Whether `Host` and `Origin` pass as they came.
   package var keepsHost = false
 
@@ -23,9 +25,8 @@ package struct ProxyTarget: Sendable {
   /// The URL of a WebSocket there.
   func url(of target: String) -> String { (isSecure ? "wss://" : "ws://") + authority + target }
 
-  /// A request's head, changed for the target: `Host` is its host; an `Origin` that was this `Host` is its origin, so that
-  /// pages that came through the proxy are still from the same origin, and no others. A request for `/` is one for the
-  /// target's path. Every other byte stays.
+  /// A request's head, changed for the target: `Host` is its host, and the `Origin` of a page that came through the proxy
+  /// is its origin. A request for `/` is one for the target's path. Every other byte stays.
   func rewrite(_ head: [UInt8]) -> [UInt8] {
     var lines = Self.lines(of: head)
     if path != "/", let first = lines.first {
@@ -38,15 +39,24 @@ package struct ProxyTarget: Sendable {
     let host = HandshakeRecord(head[...]).value("Host").map {
       String(decoding: $0, as: UTF8.self).lowercased()
     }
+    let isOwn = host.map(isOwnAddress) ?? false
     for index in lines.indices.dropFirst() {
       if Self.isField("host", lines[index]) {
         lines[index] = Self.replacingValue(of: lines[index], with: authority)
-      } else if Self.isField("origin", lines[index]), let host, let origin = Self.value(of: lines[index]) {
+      } else if Self.isField("origin", lines[index]), isOwn, let origin = Self.value(of: lines[index]) {
         let authority = origin.split(separator: "//", maxSplits: 1).last.map { $0.lowercased() }
         if authority == host { lines[index] = Self.replacingValue(of: lines[index], with: self.origin) }
       }
     }
     return lines.flatMap { $0 }
+  }
+
+  /// Whether a `Host` is the proxy's own address. Another name that leads to it may be an attacker's (DNS rebinding), whose
+  /// origin the target must see.
+  private func isOwnAddress(_ host: String) -> Bool {
+    if host.hasPrefix("[") { return true }
+    let name = host.prefix { $0 != ":" }
+    return name == "localhost" || name == ownName.lowercased() || name.allSatisfy { $0.isNumber || $0 == "." }
   }
 
   /// The lines with their ends.

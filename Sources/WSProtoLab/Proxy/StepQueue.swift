@@ -40,6 +40,7 @@ struct StepQueue {
       }
       if given > 0 { step.action = .bytes(Array(bytes[given...])) }
     }
+    waiting[first].step.action = .bytes([])
     first += 1
     // The used part is given up now and then, so that taking a step costs the same each time.
     if first == waiting.count {

@@ -190,6 +190,18 @@ struct ProxyActionTests {
     #expect(proxied.finished == [.fromClient])
   }
 
+  @Test("A Close of the proxy's gives up what is held")
+  func heldAtTheEnd() throws {
+    let proxied = try Proxied(["to-server hold"])
+    try proxied.open()
+    try proxied.send(TextMessage(data: "a"), from: .client)
+    proxied.connection.close(.goingAway, "", at: CaptureTime(nanoseconds: 0))
+    proxied.settle()
+    #expect(proxied.received[.server] == ["close 1001 "])
+    #expect(proxied.connection.wantsInput(from: .fromClient))
+    #expect(!proxied.connection.isHolding(from: .fromClient))
+  }
+
   @Test("Decisions may come before the messages; without anybody to decide, messages pass")
   func decisions() throws {
     let proxied = try Proxied(["to-server hold"])

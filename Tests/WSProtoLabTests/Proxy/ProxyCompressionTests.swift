@@ -77,6 +77,15 @@ struct ProxyCompressionTests {
     #expect(all?.joined() == texts[0] + large + texts[2])
   }
 
+  @Test("A delay holds for a message that is inflated on its way, too")
+  func delayed() throws {
+    let proxied = try open(["to-server binary drop", "to-server text delay 5ms"])
+    try proxied.send(BytesMessage(data: Array(texts[0].utf8)), from: .client)
+    try proxied.send(TextMessage(data: texts[1]), from: .client)
+    #expect(proxied.received[.server]?.joined().contains("dropped") == true)
+    #expect(Set(proxied.times[.fromClient] ?? []) == [5])
+  }
+
   @Test("duplicate: the second copy is not compressed, as the receiver would read it otherwise")
   func duplicate() throws {
     let proxied = try open(["to-server duplicate"])

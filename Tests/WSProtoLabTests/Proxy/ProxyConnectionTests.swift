@@ -45,20 +45,26 @@ struct ProxyConnectionTests {
   }
 
   @Test(
-    "Host becomes the target's, an Origin that was the same Host too, and / its path; nothing else changes"
+    "Host becomes the target's, the proxy's own Origin too, and / its path; nothing else changes"
   )
   func heads() {
     var target = ProxyTarget(authority: "target.example", isSecure: true, path: "/chat?x=1")
-    let head = "GET / HTTP/1.1\r\nX: a  b \r\nHOST:\tproxy:9002\r\norigin: http://proxy:9002 \r\nX:\r\n\r\n"
+    let head =
+      "GET / HTTP/1.1\r\nX: a  b \r\nHOST:\tlocalhost:9002\r\norigin: http://LOCALHOST:9002 \r\nX:\r\n\r\n"
     #expect(
       String(decoding: target.rewrite(Array(head.utf8)), as: UTF8.self)
         == "GET /chat?x=1 HTTP/1.1\r\nX: a  b \r\nHOST:\ttarget.example\r\norigin: https://target.example \r\nX:\r\n\r\n"
     )
-    let foreign = "GET /other HTTP/1.1\r\nHost: proxy:9002\r\nOrigin: https://evil.example\r\n\r\n"
-    #expect(
-      String(decoding: target.rewrite(Array(foreign.utf8)), as: UTF8.self)
-        == foreign.replacing("proxy:9002", with: "target.example")
-    )
+    // A foreign page; and one whose name leads to the proxy, for which it must not vouch.
+    for (host, origin) in [
+      ("127.0.0.1:9002", "https://evil.example"), ("evil.example:9002", "http://evil.example:9002"),
+    ] {
+      let foreign = "GET /other HTTP/1.1\r\nHost: \(host)\r\nOrigin: \(origin)\r\n\r\n"
+      #expect(
+        String(decoding: target.rewrite(Array(foreign.utf8)), as: UTF8.self)
+          == "GET /other HTTP/1.1\r\nHost: target.example\r\nOrigin: \(origin)\r\n\r\n"
+      )
+    }
     target.keepsHost = true
     target.path = "/"
     #expect(target.rewrite(Array(head.utf8)) == Array(head.utf8))

@@ -86,7 +86,7 @@ struct ProxyPropertyTests {
     try proxied.open()
     // The history is broken first, so that the large one is sent on inflated.
     try proxied.send(BytesMessage(data: [1, 2, 3]), from: .server)
-    let size = 20 << 20
+    let size = 12 << 20
     let bytes = try proxied.server.send(TextMessage(data: String(repeating: "a", count: size)))
     #expect(bytes.count < 30_000)
     proxied.connection.receive(bytes, from: .fromServer, at: CaptureTime(nanoseconds: 0))
