@@ -162,15 +162,17 @@ struct ProxyCommand: AsyncParsableCommand {
   private func announce(_ place: HostAndPort, _ port: Int, isSecure: Bool, seed: UInt64?) {
     let name = place.host.contains(":") ? "[\(place.host)]" : place.host
     let url = "\(isSecure ? "wss" : "ws")://\(name):\(port)/"
+    let typed = TypedAddress(self.url)
     guard shown.json else {
       let drawn = seed.map { ", with --seed \($0)" } ?? ""
-      let target = WSProtoLab.shown(TypedAddress(self.url).url)
+      let target = WSProtoLab.shown(typed.unixSocketPath.map { "unix:\($0)" } ?? typed.url)
       return Terminal.print("listening at \(url), forwarding to \(target)\(drawn)")
     }
     var line = JSONLine()
     line.add("type", "listening")
     line.add("url", url)
-    line.add("target", TypedAddress(self.url).url)
+    line.add("target", typed.url)
+    line.add("unixSocket", typed.unixSocketPath)
     line.add("seed", seed)
     Terminal.print(line.text)
   }

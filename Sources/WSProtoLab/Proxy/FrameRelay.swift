@@ -118,7 +118,7 @@ struct FrameRelay {
   mutating func close(_ code: CloseReason, _ reason: String, _ out: inout RelayOutput) {
     guard !isClosed else { return }
     let closing = Injection(closing: code, reason)
-    out.add(WireFrame(opcode: Opcode.close.rawValue, plain: closing.payload, key: maskingKey()).bytes)
+    out.add(PassingFrame(opcode: Opcode.close.rawValue, plain: closing.payload, key: maskingKey()).bytes)
     out.add(.close(code, reason))
     isClosed = true
   }
@@ -173,7 +173,7 @@ struct FrameRelay {
     case .passing: out.add(header, delay: target.delay)
     case .dropping, .inflating: break
     case .collecting:
-      target.passing.frames.append(WireFrame(head, header: header))
+      target.passing.frames.append(PassingFrame(head, header: header))
       target.wireBytes += header.count
       let total = UInt64(target.wireBytes).addingReportingOverflow(head.payloadLength)
       if total.overflow || total.partialValue > UInt64(maxHeldBytes) { letPass(&target, &out) }

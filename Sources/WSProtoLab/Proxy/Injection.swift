@@ -59,7 +59,7 @@ extension FrameRelay {
       next.kind.opcode.isControl || !isOutputInsideMessage
     {
       injections.removeFirst()
-      let frame = WireFrame(opcode: next.kind.opcode.rawValue, plain: next.payload, key: maskingKey())
+      let frame = PassingFrame(opcode: next.kind.opcode.rawValue, plain: next.payload, key: maskingKey())
       out.add(frame.bytes)
       if next.endsStream { isClosed = true }
     }

@@ -7,7 +7,7 @@ struct PassingMessage: Equatable {
   /// The opcode of its first frame.
   var opcode: UInt8
   /// Its frames, the first of which has the opcode.
-  var frames: [WireFrame]
+  var frames: [PassingFrame]
   /// What the receiver makes of its frames: unmasked, joined and inflated; `nil` if that isn't known, because it cannot be
   /// inflated or belongs to an extension that isn't known here.
   var content: [UInt8]?
@@ -46,7 +46,7 @@ struct PassingMessage: Equatable {
     content = new
     isCompressed = false
     let isMasked = frames.first?.head.maskingKey != nil
-    frames = [WireFrame(rsv: rsv, opcode: opcode, plain: new, key: isMasked ? key() : nil)]
+    frames = [PassingFrame(rsv: rsv, opcode: opcode, plain: new, key: isMasked ? key() : nil)]
   }
 
   /// Puts the payloads of its frames, compressed as they are, into frames of at most `size` bytes.
@@ -55,13 +55,13 @@ struct PassingMessage: Equatable {
     let isFinished = frames.last?.head.fin ?? true
     let isMasked = first.head.maskingKey != nil
     let payload = frames.flatMap(\.plain)
-    var made: [WireFrame] = []
+    var made: [PassingFrame] = []
     var rest = payload[...]
     repeat {
       let part = rest.prefix(size)
       rest = rest.dropFirst(part.count)
       made.append(
-        WireFrame(
+        PassingFrame(
           fin: rest.isEmpty && isFinished,
           rsv: made.isEmpty ? first.head.rsv : [],
           opcode: made.isEmpty ? opcode : Opcode.continuation.rawValue,
@@ -75,7 +75,7 @@ struct PassingMessage: Equatable {
 
   /// Turns a bit of its first frame that has such a byte. Returns where, in words; `nil` if there is none.
   mutating func corrupt(_ corruption: ProxyRule.Corruption, _ random: inout SeededGenerator) -> String? {
-    let part: WritableKeyPath<WireFrame, [UInt8]> = corruption.place == .header ? \.header : \.payload
+    let part: WritableKeyPath<PassingFrame, [UInt8]> = corruption.place == .header ? \.header : \.payload
     let least = corruption.byte ?? 0
     guard let index = frames.firstIndex(where: { $0[keyPath: part].count > least }) else { return nil }
     let count = frames[index][keyPath: part].count

@@ -3,7 +3,7 @@
 import WSProto
 
 /// A frame as it is on the wire, legal or not.
-struct WireFrame: Equatable {
+struct PassingFrame: Equatable {
   /// What the header says.
   private(set) var head: FrameHead
   /// The header's bytes, which ``head`` reads.
