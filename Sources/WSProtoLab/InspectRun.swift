@@ -30,7 +30,7 @@ public final class InspectRun {
     /// The defaults.
     public init() {}
 
-    /// What is kept, with as much of the payloads as is shown.
+    /// The options, extended to keep as much of each payload as is shown.
     var inspectionOptions: InspectionOptions {
       var options = options
       if let previewBytes {

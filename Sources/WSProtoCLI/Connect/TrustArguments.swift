@@ -5,7 +5,7 @@ import ArgumentParser
 import NIOSSL
 import WSProtoNIO
 
-/// Which certificates of a server are accepted, for all commands that connect to one.
+/// The options for trusting a server's certificate, for all commands that connect to one.
 struct TrustArguments: ParsableArguments {
   @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of the server's.")
   var insecure = false

@@ -5,7 +5,7 @@ import ArgumentParser
 import WSProtoLab
 import WSProtoTool
 
-/// How a conversation is shown, for `inspect` and `proxy`.
+/// The options of `inspect` and `proxy` for showing a conversation.
 struct ShownArguments: ParsableArguments {
   @Flag(help: "JSON objects, one a line.")
   var json = false

@@ -7,14 +7,14 @@ import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
-/// A client's connection, and the one to the target that belongs to it.
+/// A client's connection, and the proxy's connection to the target for it.
 struct ProxiedConnection: Sendable {
   /// How to reach the target.
   struct Upstream: Sendable {
     var target: ByteStream.Target
     var tls: ClientTLSLayer?
     var timeout: Duration
-    /// Within a sentence.
+    /// The target's name in messages.
     var name: String
     var unixSocketPath: String?
   }
@@ -23,12 +23,12 @@ struct ProxiedConnection: Sendable {
   let output: ProxyOutput
   let upstream: Upstream
 
-  /// How long an end may take to end its direction after everything for it was sent.
+  /// How long to wait for an end to close its connection after both directions have ended.
   private static let patience = Duration.seconds(5)
 
   /// Forwards until both ends have ended.
   func serve(_ client: ByteStream) async {
-    // The target is asked for when there is something to tell it.
+    // Connect to the target only when there is something to send.
     guard case .bytes(let first)? = try? await client.read() else { return client.close() }
     let address = Endpoint(client.channel.remoteAddress)
     let server: ByteStream
@@ -60,7 +60,7 @@ struct ProxiedConnection: Sendable {
     await core.refuse(number, reason)
     _ = await write(number, from: .fromServer, to: client)
     await core.close(number)
-    // Closing at once, with bytes of the client unread, would reset the connection, and the answer with it.
+    // Closing while bytes of the client are unread would reset the connection, and the client might lose the answer.
     let deadline = ContinuousClock.now + Self.patience
     while ContinuousClock.now < deadline, case .bytes? = try? await client.read(within: .seconds(1)) {}
     client.close()
@@ -70,12 +70,12 @@ struct ProxiedConnection: Sendable {
 
   private enum Ended: Sendable {
     case reading
-    /// - Parameter sender: whose direction it is.
+    /// The steps of this sender's direction have been carried out.
     case writing(Direction)
-    /// Both connections are to be reset.
+    /// Both connections must be reset.
     case reset
     case outOfPatience
-    /// The wait was given up.
+    /// The task was cancelled.
     case nothing
   }
 
@@ -104,7 +104,7 @@ struct ProxiedConnection: Sendable {
           }
         }
       }
-      // Before the tasks are waited for: those that wait for the core go on then.
+      // Before waiting for the tasks, because closing wakes those that wait for the core.
       await core.close(number)
       group.cancelAll()
     }
@@ -133,7 +133,7 @@ struct ProxiedConnection: Sendable {
     while let step = await core.nextStep(number, from: sender) {
       let wait = step.due.nanoseconds - core.now.nanoseconds
       if wait > 0 { do { try await Task.sleep(for: .nanoseconds(wait)) } catch { return .nothing } }
-      // The other direction may still have something to tell.
+      // The receiver is gone, but the other direction may still have data.
       if isLost, step.action != .reset, step.action != .finish { continue }
       await core.passed(step, number, from: sender)
       do {
@@ -154,7 +154,7 @@ struct ProxiedConnection: Sendable {
     return .writing(sender)
   }
 
-  /// An end is lost. Returns whether the other one is to be reset at once.
+  /// The connection to an end was lost. Returns whether to reset the other one immediately.
   private func fail(_ number: Int, _ sender: Direction) async -> Bool {
     if Task.isCancelled { return false }
     guard await core.fail(number, from: sender) else { return false }

@@ -140,7 +140,7 @@ struct ProxyCommand: AsyncParsableCommand {
     if isDrawing { settings.seed = UInt64.random(in: 0...9_999_999) }
     var plan = ProxyCore.Plan(settings: settings, shown: try shown.arguments())
     plan.isQuiet = quiet
-    plan.record = try record.map { try OutputFile($0) }
+    plan.record = try record.map { try GrowingFile($0) }
     plan.archive = try har.map { try ArchiveFile($0) }
     let tls = try certificate.configuration(host: place.host)
     let listener = try await ByteStreamListener.listen(

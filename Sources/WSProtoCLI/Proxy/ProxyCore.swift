@@ -6,14 +6,14 @@ import WSProto
 import WSProtoLab
 import WSProtoTool
 
-/// The run of a proxy, one task at a time: what the tasks of the connections ask, and wait for.
+/// Gives the tasks of all connections access to the proxy's run, one at a time, and lets them wait for changes.
 actor ProxyCore {
   /// What the command is told.
   struct Plan: Sendable {
     var settings: ProxySettings
     var shown: InspectRun.Arguments
     var isQuiet = false
-    var record: OutputFile?
+    var record: GrowingFile?
     var archive: ArchiveFile?
   }
 
@@ -21,7 +21,7 @@ actor ProxyCore {
   private var connections: [Int: ProxyConnection] = [:]
   /// Tasks that wait for a connection to change.
   private var waiting: [Int: [CheckedContinuation<Void, Never>]] = [:]
-  /// The wall clock when the command began, advanced by a clock that never jumps.
+  /// The wall-clock time at the start. Later times are derived from a monotonic clock.
   private let began = CaptureTime(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
   private let beganAt = ContinuousClock.now
 
@@ -48,7 +48,7 @@ actor ProxyCore {
     return connection.number
   }
 
-  /// A connection is over: whoever waits for it is told.
+  /// A connection is over. Wakes the tasks that wait for it.
   func close(_ number: Int) {
     guard let connection = connections.removeValue(forKey: number) else { return }
     run.close(connection, at: now)
@@ -65,7 +65,7 @@ actor ProxyCore {
 
   /// An end has reset its connection.
   ///
-  /// - Returns: whether the other end is to be reset at once, with nothing left to be sent before.
+  /// - Returns: whether to reset the other end immediately.
   func fail(_ number: Int, from sender: Direction) -> Bool {
     var isAtOnce = true
     change(number) { isAtOnce = $0.fail(from: sender, at: now) }
@@ -79,7 +79,7 @@ actor ProxyCore {
     for number in connections.keys { change(number) { $0.close(.goingAway, "the proxy stops", at: now) } }
   }
 
-  /// Waits until more of a sender is wanted. Returns `false` if nothing is any more.
+  /// Waits until more input from a sender is wanted. Returns `false` if the connection is over.
   func waitToRead(_ number: Int, from sender: Direction) async -> Bool {
     while let connection = connections[number] {
       if connection.wantsInput(from: sender) { return true }
@@ -109,7 +109,7 @@ actor ProxyCore {
 
   // MARK: What is typed
 
-  /// - Returns: what to say about it; `nil` for nothing.
+  /// - Returns: a message for the user; `nil` if there is nothing to say.
   func typed(_ line: String, waits: Bool) -> String? {
     let input: ProxyInput
     do throws(ProxyInputError) {
@@ -124,7 +124,7 @@ actor ProxyCore {
   /// The text that is held and will be decided on next.
   var heldText: String? { run.heldText }
 
-  /// Nobody will decide about held messages any more.
+  /// No more decisions about held messages will come.
   func endDecisions() {
     run.endDecisions(at: now)
     wakeAll()

@@ -4,7 +4,7 @@
 import Synchronization
 import WSProtoLab
 
-/// What a proxy prints, above the prompt where there is one.
+/// Prints the proxy's output, above the prompt if there is one.
 final class ProxyOutput: Sendable {
   private let screen = Mutex<TerminalScreen?>(nil)
 
@@ -14,7 +14,7 @@ final class ProxyOutput: Sendable {
     if let screen = screen.withLock({ $0 }) { try? screen.print([line]) } else { Terminal.print(line) }
   }
 
-  /// Something for whoever is at the keyboard, or in the log.
+  /// Prints a message for the user, on standard error unless there is a prompt.
   func printNote(_ line: String) {
     if let screen = screen.withLock({ $0 }) { try? screen.print([line]) } else { Terminal.printError(line) }
   }

@@ -12,13 +12,13 @@ import Musl
 import Darwin
 #endif
 
-/// Where somebody decides about held messages, and injects others: the terminal, or the lines of standard input.
+/// Reads commands about held messages and injections, from the terminal or from standard input.
 struct ProxyPrompt: Sendable {
   private let screen: TerminalScreen?
   private let lines: AsyncStream<String>
   private let input: AsyncStream<String>.Continuation
 
-  /// Begins to read.
+  /// Starts reading.
   init(_ output: ProxyOutput) throws {
     (lines, input) = AsyncStream.makeStream()
     let isTerminal = Terminal.inputIsTerminal && Terminal.outputIsTerminal
@@ -57,7 +57,7 @@ struct ProxyPrompt: Sendable {
       if line == "/help" || line == "help" {
         for command in ProxyInput.commands { output.printNote(command) }
       } else if line == "e", let screen, let text = await core.heldText {
-        // To be changed at the prompt.
+        // Lets the user edit the held text at the prompt.
         screen.edit("e " + text)
       } else if let answer = await core.typed(line, waits: screen == nil) {
         output.printNote(answer)

@@ -5,17 +5,17 @@ import Synchronization
 import WSProtoLab
 import WSProtoTool
 
-/// Takes connections until a signal comes, then ends those that are open in order.
+/// Accepts connections until a signal arrives, then closes the open ones in order.
 struct ProxyServer: Sendable {
   let listener: ByteStreamListener
   let core: ProxyCore
   let output: ProxyOutput
 
-  /// How long ending may take.
+  /// How long closing may take.
   private static let patience = Duration.seconds(5)
 
   /// - Parameters:
-  ///   - readsInput: whether decisions and injections are read.
+  ///   - readsInput: whether to read decisions and injections.
   ///   - serve: called with each connection.
   func run(readsInput: Bool, serve: @escaping @Sendable (ByteStream) async -> Void) async throws {
     let (signals, signal) = AsyncStream<Int32>.makeStream()
@@ -49,7 +49,7 @@ struct ProxyServer: Sendable {
     prompt?.stop()
   }
 
-  /// Whether a signal has come: a second one ends the process.
+  /// Whether a signal has arrived. A second one ends the process.
   private static let hasBeenTold = Atomic<Bool>(false)
 }
 #endif

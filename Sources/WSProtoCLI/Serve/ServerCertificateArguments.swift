@@ -5,7 +5,7 @@ import ArgumentParser
 import NIOSSL
 import WSProtoTool
 
-/// The certificate that is shown to clients, for `serve` and `proxy`.
+/// The options for the certificate shown to clients, for `serve` and `proxy`.
 struct ServerCertificateArguments: ParsableArguments {
   @Flag(help: "TLS with a certificate that the command openssl makes, for tests.")
   var tls = false
@@ -23,7 +23,7 @@ struct ServerCertificateArguments: ParsableArguments {
 
   /// `nil` for no TLS.
   ///
-  /// - Parameter host: where the server listens: a certificate that is made is for this name or address, too.
+  /// - Parameter host: the name or address at which the server listens. A generated certificate is valid for it.
   func configuration(host: String) throws -> TLSConfiguration? {
     guard tls || tlsCert != nil else { return nil }
     var files = (cert: tlsCert ?? "", key: tlsKey ?? tlsCert ?? "")

@@ -77,7 +77,7 @@ final class TerminalScreen: Sendable {
     }
   }
 
-  /// Puts a line at the prompt, to be changed there, in place of what is being typed.
+  /// Replaces what is being typed by a line to edit.
   func edit(_ line: String) {
     state.withLock { state in
       state.editor.begin(line)

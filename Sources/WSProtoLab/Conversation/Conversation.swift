@@ -109,7 +109,7 @@ final class Conversation {
     if case .frames = phase { walk(index) { walker, each in walker.finish(each) } }
   }
 
-  /// Something that was done to a stream, behind what has been seen of it.
+  /// Reports a note at the end of what has been seen of a stream.
   func note(_ rule: String, _ words: String, from index: Int, at time: CaptureTime) {
     now = time
     report(.note(rule, at: received[index], words), index)

@@ -31,7 +31,7 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  /// An end without an IP address, such as a Unix socket: 0.0.0.0:0.
+  /// 0.0.0.0:0, for an end without an IP address, such as a Unix socket.
   package static let unknown = Endpoint(ipv4: 0, port: 0)
 
   /// The number of an IPv4 address; `nil` for IPv6.

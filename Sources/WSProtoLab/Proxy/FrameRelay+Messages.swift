@@ -4,7 +4,7 @@ import WSProto
 
 // Payloads, and the messages that they are parts of.
 extension FrameRelay {
-  /// Takes a part of the current frame's payload.
+  /// Passes on a part of the current frame's payload.
   mutating func pass(_ bytes: [UInt8], of frame: Current, _ out: inout RelayOutput) {
     guard var target = takeUnderWay(isControl: frame.head.isControl) else { return }
     defer { if frame.head.isControl { control = target } else { message = target } }
@@ -31,7 +31,7 @@ extension FrameRelay {
       target.passing.content?.append(contentsOf: plain)
       return
     }
-    // Beyond the bound by what one slice inflates to, at most.
+    // Exceeds the bound at most by the output for one slice.
     history.inflate(plain) { target.passing.content?.append(contentsOf: $0) }
     if history.hasFailed { target.passing.content = nil }
   }
@@ -65,7 +65,7 @@ extension FrameRelay {
     }
   }
 
-  /// All of a message is there: the rules are applied.
+  /// Applies the rules to a message that is complete.
   private mutating func complete(_ ended: Message, _ out: inout RelayOutput) {
     var passing = ended.passing
     if passing.isCompressed, isHistoryBroken {
@@ -104,7 +104,7 @@ extension FrameRelay {
 
   // MARK: Held messages
 
-  /// Lets the held message go on, and the rules behind the one that has held it.
+  /// Carries out the decision about the held message, then applies the remaining rules to it.
   mutating func resolve(_ decision: HeldDecision, _ out: inout RelayOutput) {
     guard var application = held else { return }
     held = nil
@@ -125,7 +125,7 @@ extension FrameRelay {
 
   // MARK: Messages that are too large, and fragments of our own
 
-  /// Gives up collecting: what was collected passes as it came, and the rest of the message with it.
+  /// Stops collecting a message that is too large, and lets it pass unchanged.
   mutating func letPass(_ target: inout Message, _ out: inout RelayOutput) {
     let numbers = target.rules.map { String($0.number) }.joined(separator: ", ")
     out.add(
@@ -137,7 +137,7 @@ extension FrameRelay {
       target.passing.frames = []
       return
     }
-    // What has been inflated already is the first fragment.
+    // The part that has already been inflated becomes the first fragment.
     target.route = .inflating(hasBegun: !content.isEmpty)
     if !content.isEmpty { out.add(fragment(content, of: target, isFirst: true, isLast: false).bytes) }
     target.passing.frames = []
@@ -167,7 +167,7 @@ extension FrameRelay {
     )
   }
 
-  /// A masking key for a frame of the proxy's; `nil` in the direction of the client (RFC 6455 §5.1).
+  /// A masking key for a frame that the proxy creates; `nil` towards the client (RFC 6455 §5.1).
   mutating func maskingKey() -> UInt32? { sender == .fromClient ? drawnKey() : nil }
 
   private mutating func drawnKey() -> UInt32 { UInt32.random(in: .min ... .max, using: &random) }

@@ -2,16 +2,16 @@
 
 import WSProto
 
-/// The frames of one direction on their way through a proxy, as the rules want them. What no rule is about passes as it
-/// came, byte for byte, before its frame has ended.
+/// Passes the frames of one direction through the proxy, and applies the rules. Messages that no rule looks at pass
+/// byte for byte, without waiting for the end of a frame.
 struct FrameRelay {
-  /// How a message, or a control frame, passes.
+  /// How a message or a control frame is passed on.
   enum Route: Equatable {
     case passing
     case dropping
-    /// Kept until it is complete, for the rules that look at it.
+    /// Collected until it is complete, for the rules that need to see it.
     case collecting
-    /// Inflated, and sent in fragments that aren't compressed: it may refer to a message that the receiver lacks.
+    /// Inflated, and sent in uncompressed fragments, because it may refer to a message that the receiver didn't get.
     case inflating(hasBegun: Bool)
   }
 
@@ -27,21 +27,21 @@ struct FrameRelay {
     var opcode: UInt8
     var isCompressed: Bool
     var route: Route
-    /// What has been collected.
+    /// The frames collected so far.
     var passing: PassingMessage
     var rules: [NumberedRule] = []
     var wireBytes = 0
-    /// Nanoseconds by which it passes later.
+    /// The delay in nanoseconds.
     var delay: Int64 = 0
   }
 
   let sender: Direction
   let rules: [NumberedRule]
-  /// The most of a message that is collected, on the wire and inflated each.
+  /// The most bytes of a message that are collected, both on the wire and inflated.
   let maxHeldBytes: Int
-  /// What is known of compressed messages; `nil` without permessage-deflate.
+  /// Inflates the compressed messages; `nil` without permessage-deflate.
   let history: SentHistory?
-  /// Whether reserved bits mean something that isn't known here, so that contents aren't known either.
+  /// Whether an unknown extension is in use, so that the content of frames with reserved bits is unknown.
   let isOpaque: Bool
   var random: SeededGenerator
 
@@ -50,11 +50,11 @@ struct FrameRelay {
   var message: Message?
   var control: Message?
   var held: RuleApplication?
-  /// The receiver lacks a compressed message, so that none is sent to it any more.
+  /// Whether the receiver didn't get a compressed message. From then on, messages are sent to it uncompressed.
   var isHistoryBroken = false
-  /// A Close of the proxy's has been sent: nothing passes any more.
+  /// Whether this direction has ended. Further input is discarded.
   var isClosed = false
-  /// What is to be sent at the next boundary of frames or messages.
+  /// Frames to send as soon as the frame or message under way has ended.
   var injections: [Injection] = []
 
   init(
@@ -69,7 +69,7 @@ struct FrameRelay {
     self.maxHeldBytes = maxHeldBytes
     self.random = random
     switch coding {
-    // Without rules, nothing is changed.
+    // Without rules, nothing needs to be inflated.
     case .deflate(let deflate) where !self.rules.isEmpty:
       history = SentHistory(deflate, sender: sender)
       isOpaque = false
@@ -82,14 +82,14 @@ struct FrameRelay {
     }
   }
 
-  /// How much is read at a time: what it inflates to is bounded then.
+  /// How much compressed input is read at a time, which bounds the output of inflating it.
   private static let slice = 4 << 10
-  /// Above so many bytes of output, nothing more is read for now.
+  /// Reading pauses after this many bytes of output.
   private static let maxOutput = 256 << 10
 
   // MARK: Input
 
-  /// Reads bytes from the front of `input`, all of them unless much has come out or a message is held.
+  /// Reads bytes from the front of `input`: all of them, unless there is much output or a message is held.
   mutating func receive(_ input: inout ArraySlice<UInt8>, _ out: inout RelayOutput) {
     while !input.isEmpty, held == nil, out.byteCount < Self.maxOutput {
       if isClosed {
@@ -102,7 +102,7 @@ struct FrameRelay {
     }
   }
 
-  /// The sender's stream has ended: what was collected of a message passes as it is.
+  /// The sender's stream has ended. An incomplete message that was being collected passes unchanged.
   mutating func end(_ out: inout RelayOutput) {
     guard !isClosed else { return }
     for unfinished in [message, control] {
@@ -163,7 +163,7 @@ struct FrameRelay {
     if head.isControl {
       control = open(head, &out)
     } else if head.opcode != 0 || message == nil {
-      // A message inside another one: what was collected of that passes as it is.
+      // A new message before the end of the last one. What was collected of the last one passes unchanged.
       if let unfinished = message, unfinished.route == .collecting { out.add(unfinished.passing.bytes) }
       message = open(head, &out)
     }
@@ -180,8 +180,7 @@ struct FrameRelay {
     }
   }
 
-  /// The message, or the control frame, that is under way: out of its place while it changes, so that what was collected
-  /// of it is not copied.
+  /// Takes the message or control frame under way out of its property, so that changing it doesn't copy what was collected.
   mutating func takeUnderWay(isControl: Bool) -> Message? {
     if isControl {
       defer { control = nil }
@@ -191,7 +190,7 @@ struct FrameRelay {
     return message
   }
 
-  /// Decides how a message, or a control frame, passes that begins with `head`.
+  /// Begins a message or a control frame, and decides how it is passed on.
   private mutating func open(_ head: FrameHead, _ out: inout RelayOutput) -> Message {
     let isCompressed = history != nil && head.rsv.rsv1 && !head.isControl
     var message = Message(
@@ -205,7 +204,7 @@ struct FrameRelay {
         isCompressed: isCompressed
       )
     )
-    // Each draws in any case, so that what is drawn depends on the number of messages only.
+    // Every rule draws for every message, so the results depend only on the number of messages.
     message.rules = rules.filter { one in
       one.rule.kind.includes(head.opcode) && random.happens(one.rule.probability)
     }
@@ -217,7 +216,7 @@ struct FrameRelay {
     return message
   }
 
-  /// Applies rules that need not see the message.
+  /// Applies rules that don't need to see the message.
   private mutating func stream(_ message: inout Message, _ out: inout RelayOutput) {
     var application = RuleApplication(
       Self.unseen(message),
@@ -242,7 +241,7 @@ struct FrameRelay {
     if application.breaksHistory { isHistoryBroken = true }
   }
 
-  /// A message of which nothing but its beginning is known.
+  /// The message as known from its first header.
   private static func unseen(_ message: Message) -> PassingMessage {
     var passing = message.passing
     passing.content = nil

@@ -5,19 +5,19 @@ struct HTTPBody {
   private enum State {
     case length(UInt64)
     case untilEnd
-    /// The line of a chunk's size; its bytes so far (§7.1).
+    /// In the line with a chunk's size, of which these bytes have been read (§7.1).
     case chunkSize([UInt8])
     case chunk(UInt64)
-    /// The line end behind a chunk's data.
+    /// In the line end after a chunk's data.
     case chunkEnd
-    /// A line behind the last chunk; whether it has a character.
+    /// In a line after the last chunk, and whether it has any characters.
     case trailer(hasText: Bool)
     case finished
     case malformed
   }
 
   private var state: State
-  /// A longer line of a chunk's size is none.
+  /// The longest line accepted as a chunk's size.
   private static let maxSizeLine = 1024
 
   private init(_ state: State) { self.state = state }
@@ -27,7 +27,7 @@ struct HTTPBody {
 
   /// The body of a response.
   ///
-  /// - Parameter isAnswerToHEAD: whether there is none, whatever its fields say.
+  /// - Parameter isAnswerToHEAD: whether the request's method was HEAD, so that there is no body.
   init(ofResponse head: HandshakeRecord, status: Int, isAnswerToHEAD: Bool) {
     if isAnswerToHEAD || 100..<200 ~= status || status == 204 || status == 304 {
       self.init(.finished)
@@ -51,7 +51,7 @@ struct HTTPBody {
   /// Whether its end cannot be found.
   var isMalformed: Bool { if case .malformed = state { true } else { false } }
 
-  /// How many of the bytes, from their beginning, belong to it. All that follow a mistake do.
+  /// Returns how many bytes at the beginning belong to the body. After an error, all bytes do.
   mutating func take(_ bytes: ArraySlice<UInt8>) -> Int {
     var rest = bytes
     while !rest.isEmpty {

@@ -2,18 +2,18 @@
 
 import WSProto
 
-/// The HTTP/1.1 messages of a connection on their way through a proxy, up to the response that opens a WebSocket. Requests
-/// are changed for the target; nothing else is.
+/// Passes the HTTP/1.1 messages of a connection through the proxy, up to the response that opens a WebSocket. Only the
+/// heads of requests are changed.
 struct HTTPRelay {
-  /// How far a call has come.
+  /// The result of a call.
   enum Outcome {
-    /// What was there has passed, or is kept until its head is complete.
+    /// All input has been read. An incomplete head is kept until its end arrives.
     case needsInput
-    /// The client's bytes wait for the answer to its request for a WebSocket.
+    /// The input has to wait until the request for a WebSocket is answered.
     case waiting
     /// Frames follow.
     case upgraded(PayloadCoding)
-    /// This is not HTTP/1.1, or no more: everything passes as it is.
+    /// This isn't HTTP/1.1 any more. Everything passes unchanged.
     case notHTTP
   }
 
@@ -48,7 +48,7 @@ struct HTTPRelay {
 
   init(_ target: ProxyTarget) { self.target = target }
 
-  /// Reads bytes from the front of `input`, and passes them on by `each`.
+  /// Reads bytes from the front of `input`, and calls `each` with the bytes to pass on.
   mutating func receive(
     _ input: inout ArraySlice<UInt8>,
     from sender: Direction,
@@ -62,7 +62,7 @@ struct HTTPRelay {
     return .needsInput
   }
 
-  /// What is kept of a stream that has ended, or is HTTP no more.
+  /// Takes the incomplete head of a stream that has ended, or isn't HTTP any more.
   mutating func takeKept(of sender: Direction) -> [UInt8] {
     if sender == .fromClient {
       defer { request.head = [] }
@@ -84,7 +84,7 @@ struct HTTPRelay {
       let method = record.startLine.prefix { $0 != 0x20 }
       let body = HTTPBody(ofRequest: record)
       let isForWebSocket = WebSocketRequest.isLikely(head[...]) && body.isFinished
-      // Behind these, HTTP/1.1 ends.
+      // HTTP/1.1 ends after these.
       if method.elementsEqual("CONNECT".utf8) || method.elementsEqual("PRI".utf8) {
         request.head = head
         return .notHTTP
@@ -135,7 +135,7 @@ struct HTTPRelay {
     guard asked?.isForWebSocket == true else { return .notHTTP }
     switch judge.read(response: head) {
     case .accepted(_, let coding): return .upgraded(coding)
-    // Frames follow all the same; what their reserved bits mean isn't known.
+    // Frames follow anyway, but the meaning of their reserved bits is unknown.
     case .rejected, .informational, .illegal, .unjudged: return .upgraded(.unknownExtension)
     }
   }

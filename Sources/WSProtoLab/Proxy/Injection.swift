@@ -2,7 +2,7 @@
 
 import WSProto
 
-/// A frame of the proxy's own, to be sent between those that pass.
+/// A frame that the proxy adds to a direction.
 package struct Injection: Sendable, Equatable {
   /// What it is.
   package enum Kind: String, Sendable, CaseIterable {
@@ -21,7 +21,7 @@ package struct Injection: Sendable, Equatable {
 
   package var kind: Kind
   package var payload: [UInt8]
-  /// Whether nothing passes behind it in its direction.
+  /// Whether the direction ends with it.
   var endsStream = false
 
   package init(_ kind: Kind, _ payload: [UInt8]) {
@@ -29,7 +29,7 @@ package struct Injection: Sendable, Equatable {
     self.payload = payload
   }
 
-  /// The Close after which nothing passes.
+  /// A Close that ends the direction.
   init(closing code: CloseReason, _ reason: String) {
     self.init(.close, [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)] + Array(reason.utf8))
     endsStream = true
@@ -37,11 +37,10 @@ package struct Injection: Sendable, Equatable {
 }
 
 extension FrameRelay {
-  /// How many frames of our own may wait for their turn.
+  /// How many injected frames may wait.
   static let maxInjections = 64
 
-  /// Sends a frame between those that pass, as soon as that is legal. Returns `false` if too many wait already, or if
-  /// nothing passes any more.
+  /// Sends a frame as soon as that is legal. Returns `false` if too many are waiting, or the direction has ended.
   mutating func inject(_ injection: Injection, _ out: inout RelayOutput) -> Bool {
     guard !isClosed, injection.endsStream || injections.count < Self.maxInjections else { return false }
     if injection.endsStream {
@@ -53,7 +52,7 @@ extension FrameRelay {
     return true
   }
 
-  /// Sends what waits, as far as it may be sent here.
+  /// Sends the waiting frames that may be sent at this point.
   mutating func inject(_ out: inout RelayOutput) {
     while let next = injections.first, !isClosed, isOutputBetweenFrames,
       next.kind.opcode.isControl || !isOutputInsideMessage
@@ -65,14 +64,14 @@ extension FrameRelay {
     }
   }
 
-  /// Whether what has been sent ends with a frame.
+  /// Whether the output so far ends at the end of a frame.
   private var isOutputBetweenFrames: Bool {
     guard let current else { return true }
     let route = current.head.isControl ? control?.route : message?.route
     return route != .passing
   }
 
-  /// Whether what has been sent ends inside a message (RFC 6455 §5.4).
+  /// Whether the output so far ends inside a message (RFC 6455 §5.4).
   private var isOutputInsideMessage: Bool {
     switch message?.route {
     case .passing, .inflating(hasBegun: true): true

@@ -4,24 +4,24 @@ import WSProto
 
 /// A frame as it is on the wire, legal or not.
 struct PassingFrame: Equatable {
-  /// What the header says.
+  /// The parsed header.
   private(set) var head: FrameHead
-  /// The header's bytes, which ``head`` reads.
+  /// The header's bytes, legal or not.
   var header: [UInt8]
-  /// The payload as it is on the wire: masked, where there is a key.
+  /// The payload as on the wire, masked if there is a key.
   var payload: [UInt8] = []
 
-  /// A frame whose header has come.
+  /// A frame whose header has been read.
   init(_ head: FrameHead, header: [UInt8]) {
     self.head = head
     self.header = header
   }
 
-  /// A frame of our own, with the shortest length (RFC 6455 §5.2).
+  /// A new frame, with the length in its shortest form (RFC 6455 §5.2).
   ///
   /// - Parameters:
   ///   - plain: the payload without its mask.
-  ///   - key: the masking key, its first byte lowest; `nil` for none.
+  ///   - key: the masking key, with its first byte lowest; `nil` for an unmasked frame.
   init(fin: Bool = true, rsv: RsvBits = [], opcode: UInt8, plain: some Collection<UInt8>, key: UInt32?) {
     let mask: UInt8 = key == nil ? 0 : 0x80
     header = [(fin ? 0x80 : 0) | rsv.rawValue << 4 | opcode & 0x0F]

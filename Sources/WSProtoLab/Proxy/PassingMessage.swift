@@ -2,21 +2,21 @@
 
 import WSProto
 
-/// A message, or a control frame, on its way through a proxy.
+/// A message or a control frame on its way through the proxy.
 struct PassingMessage: Equatable {
   /// The opcode of its first frame.
   var opcode: UInt8
   /// Its frames, the first of which has the opcode.
   var frames: [PassingFrame]
-  /// What the receiver makes of its frames: unmasked, joined and inflated; `nil` if that isn't known, because it cannot be
-  /// inflated or belongs to an extension that isn't known here.
+  /// The content as the receiver sees it: unmasked, joined and inflated. `nil` if it cannot be inflated, or an unknown
+  /// extension is in use.
   var content: [UInt8]?
   /// Whether the frames are compressed (RFC 7692 §6).
   var isCompressed = false
 
   var isControl: Bool { opcode & 0x8 != 0 }
 
-  /// How the message is called in notes: `a text message of 5 bytes "hello"`.
+  /// A description for notes, such as `a text message of 5 bytes "hello"`.
   var name: String {
     let kind =
       switch Opcode(rawValue: opcode) {
@@ -39,7 +39,7 @@ struct PassingMessage: Equatable {
 
   // MARK: Frames
 
-  /// Gives it another content, in one frame that isn't compressed: a receiver takes such a message also where
+  /// Replaces the content. The message becomes one uncompressed frame, which receivers must accept even if
   /// permessage-deflate is in use (RFC 7692 §6).
   mutating func setContent(_ new: [UInt8], key: @autoclosure () -> UInt32) {
     let rsv = frames.first.map { $0.head.rsv.subtracting(isCompressed ? .rsv1 : []) } ?? []
@@ -49,7 +49,7 @@ struct PassingMessage: Equatable {
     frames = [PassingFrame(rsv: rsv, opcode: opcode, plain: new, key: isMasked ? key() : nil)]
   }
 
-  /// Puts the payloads of its frames, compressed as they are, into frames of at most `size` bytes.
+  /// Divides the payload into frames of at most `size` bytes each. A compressed message stays compressed.
   mutating func reframe(size: Int, key: () -> UInt32) {
     guard let first = frames.first else { return }
     let isFinished = frames.last?.head.fin ?? true
@@ -73,7 +73,7 @@ struct PassingMessage: Equatable {
     frames = made
   }
 
-  /// Turns a bit of its first frame that has such a byte. Returns where, in words; `nil` if there is none.
+  /// Flips a bit. Returns its position in words, or `nil` if no frame has such a byte.
   mutating func corrupt(_ corruption: ProxyRule.Corruption, _ random: inout SeededGenerator) -> String? {
     let part: WritableKeyPath<PassingFrame, [UInt8]> = corruption.place == .header ? \.header : \.payload
     let least = corruption.byte ?? 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a payload must be like, byte by byte.
+/// A pattern for payloads, matched byte by byte.
 package enum PayloadPattern: Sendable, Equatable {
-  /// A part of a payload that is to be compared with a glob.
+  /// A part of a glob.
   package enum Part: Sendable, Equatable {
     case byte(UInt8)
     /// `?`
@@ -11,12 +11,12 @@ package enum PayloadPattern: Sendable, Equatable {
     case anyBytes
   }
 
-  /// The bytes occur in it.
+  /// Matches payloads that contain these bytes.
   case containing([UInt8])
-  /// The whole of it is like this.
+  /// Matches payloads that match this glob from beginning to end.
   case glob([Part])
 
-  /// Whether a payload is like that.
+  /// Whether a payload matches.
   package func matches(_ payload: [UInt8]) -> Bool {
     switch self {
     case .containing(let wanted): payload.span.firstIndex(of: wanted.span, from: 0) != nil
@@ -24,10 +24,10 @@ package enum PayloadPattern: Sendable, Equatable {
     }
   }
 
-  /// Takes at most the product of the two lengths: what follows the last `*` is tried at each place.
+  /// The time is at most proportional to the product of the two lengths, since only the last `*` is tried again.
   private static func matches(_ payload: Span<UInt8>, _ parts: Span<Part>) -> Bool {
     var (byte, part) = (0, 0)
-    /// Where to go on if the parts behind the last `*` do not fit here.
+    /// Where to continue if the parts after the last `*` don't match here.
     var retry: (byte: Int, part: Int)?
     while byte < payload.count {
       let isFitting =
@@ -59,7 +59,7 @@ package enum PayloadPattern: Sendable, Equatable {
 }
 
 extension Span<UInt8> {
-  /// The first place at or behind `start` where `wanted` stands.
+  /// The first index at or after `start` at which `wanted` begins.
   func firstIndex(of wanted: Span<UInt8>, from start: Int) -> Int? {
     guard !wanted.isEmpty, wanted.count <= count, start >= 0 else { return nil }
     let first = wanted[0]
@@ -77,7 +77,7 @@ extension Span<UInt8> {
 }
 
 extension [UInt8] {
-  /// The bytes with each `old` replaced by `new`, from the left; `nil` if there is none.
+  /// Replaces each occurrence of `old` by `new`, from left to right. Returns `nil` if there is none.
   func replacing(each old: [UInt8], with new: [UInt8]) -> [UInt8]? {
     var result: [UInt8] = []
     var rest = 0

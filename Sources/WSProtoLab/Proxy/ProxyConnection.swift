@@ -2,43 +2,43 @@
 
 package import WSProto
 
-/// A connection through a proxy, without the sockets: bytes of both ends in, timed steps out.
+/// A connection through the proxy without its sockets: takes the bytes of both ends, and returns timed steps.
 ///
-/// Whoever has the sockets calls ``receive(_:from:at:)`` as long as ``wantsInput(from:)``, carries out ``nextStep(from:at:)``
-/// of each direction in order, each not before its time, and tells ``passed(_:from:at:)`` before. Directions are named by
-/// their sender.
+/// The owner of the sockets passes input to ``receive(_:from:at:)`` while ``wantsInput(from:)`` is `true`. It carries out
+/// the steps of each direction in the order of ``nextStep(from:at:)``, none before it is due, and calls
+/// ``passed(_:from:at:)`` before each. Directions are named after their sender.
 package final class ProxyConnection {
-  /// What is to be done for a direction's receiver.
+  /// An action towards the receiver of a direction.
   package struct Step: Sendable, Equatable {
     package enum Action: Sendable, Equatable {
       case bytes([UInt8])
-      /// Nothing more follows in this direction: FIN.
+      /// Ends the direction (FIN).
       case finish
-      /// Both connections are reset.
+      /// Resets both connections.
       case reset
     }
 
     package var action: Action
-    /// Not before.
+    /// The earliest time for the action.
     package var due: CaptureTime
   }
 
   private enum Phase {
     case http(HTTPRelay)
     case frames
-    /// Not HTTP/1.1: everything passes as it is.
+    /// Not HTTP/1.1. Everything passes unchanged.
     case opaque
   }
 
   private struct Side {
-    /// What has come and was not read yet.
+    /// Input that hasn't been processed yet.
     var pending: ArraySlice<UInt8> = []
     /// Whether the sender's stream has ended.
     var hasEnded = false
     var relay: FrameRelay?
     var steps = StepQueue()
     var lastDue = CaptureTime(nanoseconds: .min)
-    /// Whether the last step is among the steps.
+    /// Whether the last step of the direction has been added.
     var isFinished = false
   }
 
@@ -62,13 +62,13 @@ package final class ProxyConnection {
 
   // MARK: Input
 
-  /// Whether more is to be read of a sender: `false` while so much of it waits for its receiver, or for a decision.
+  /// Whether to read more from a sender. `false` while too many of its bytes wait for the receiver or for a decision.
   package func wantsInput(from sender: Direction) -> Bool {
     let side = sides[Self.index(sender)]
     return !side.hasEnded && side.pending.isEmpty && side.steps.byteCount < settings.maxWaitingBytes
   }
 
-  /// A sender's next bytes.
+  /// Takes the next bytes from a sender.
   package func receive(_ bytes: [UInt8], from sender: Direction, at time: CaptureTime) {
     now = time
     sides[Self.index(sender)].pending += bytes
@@ -82,9 +82,9 @@ package final class ProxyConnection {
     pump(sender)
   }
 
-  /// A sender's connection is lost. Its receiver's is to be reset, behind what is still to be sent there.
+  /// A sender's connection was lost. The receiver's connection is reset after the bytes that still wait for it.
   ///
-  /// - Returns: whether that is to be done at once: no step will say so.
+  /// - Returns: whether the caller must reset it immediately, because no step will say so.
   package func fail(from sender: Direction, at time: CaptureTime) -> Bool {
     now = time
     let index = Self.index(sender)
@@ -106,7 +106,7 @@ package final class ProxyConnection {
     return step
   }
 
-  /// A step is being carried out: it is shown and recorded.
+  /// Shows and records a step that is about to be carried out.
   package func passed(_ step: Step, from sender: Direction, at time: CaptureTime) {
     switch step.action {
     case .bytes(let bytes): tap.bytes(bytes, from: sender, at: time)
@@ -130,7 +130,7 @@ package final class ProxyConnection {
     let index = Self.index(sender)
     guard !sides[index].isFinished else { return }
     let (due, overflow) = now.nanoseconds.addingReportingOverflow(delay)
-    // TCP keeps the order: what follows a delayed message waits for it.
+    // The order of the stream must not change, so everything after a delayed message waits.
     let time = max(CaptureTime(nanoseconds: overflow ? .max : due), sides[index].lastDue)
     sides[index].lastDue = time
     sides[index].steps.add(Step(action: action, due: time), segmentBytes: segmentBytes)
@@ -148,7 +148,7 @@ package final class ProxyConnection {
     if side.hasEnded, side.pending.isEmpty, !side.isFinished, side.relay?.held == nil { finish(sender) }
   }
 
-  /// Reads some of what has come. Returns whether it makes sense to go on.
+  /// Processes some of the pending input. Returns whether to continue.
   private func passSome(_ sender: Direction) -> Bool {
     let index = Self.index(sender)
     var input = sides[index].pending
@@ -222,7 +222,7 @@ package final class ProxyConnection {
     if sides[index].relay?.isClosed == true { send(.finish, from: sender) }
   }
 
-  /// A sender's stream has ended, and all of it was read.
+  /// Ends a direction whose input has ended and has been processed.
   private func finish(_ sender: Direction) {
     switch phase {
     case .http(var relay):
@@ -240,15 +240,15 @@ package final class ProxyConnection {
 
   // MARK: From outside
 
-  /// Whether a message of a direction waits for a decision.
+  /// Whether a message is held in a direction.
   package func isHolding(from sender: Direction) -> Bool { sides[Self.index(sender)].relay?.held != nil }
 
-  /// What the message is that waits in a direction.
+  /// The content of the message held in a direction.
   func heldContent(from sender: Direction) -> [UInt8]? {
     sides[Self.index(sender)].relay?.held?.message.content
   }
 
-  /// Decides about the message that waits in a direction.
+  /// Carries out the decision about the message held in a direction.
   package func resolve(_ decision: HeldDecision, from sender: Direction, at time: CaptureTime) {
     guard isHolding(from: sender) else { return }
     now = time
@@ -258,7 +258,7 @@ package final class ProxyConnection {
     pump(sender)
   }
 
-  /// Sends a frame in a direction, as soon as one may be sent there. Returns whether it will be.
+  /// Sends a frame in a direction as soon as that is legal. Returns `false` if it cannot be sent.
   @discardableResult
   package func inject(_ injection: Injection, from sender: Direction, at time: CaptureTime) -> Bool {
     now = time
@@ -274,7 +274,7 @@ package final class ProxyConnection {
     return isTaken
   }
 
-  /// Closes the connection in both directions: a WebSocket with a Close, between two frames of each.
+  /// Closes the connection in both directions. A WebSocket is closed with a Close frame.
   package func close(_ code: CloseReason, _ reason: String, at time: CaptureTime) {
     now = time
     for sender in Self.senders {
@@ -286,7 +286,7 @@ package final class ProxyConnection {
     }
   }
 
-  /// The target cannot be reached: the client's request is answered by the proxy, with 502.
+  /// Answers the client's request with 502, because the target cannot be reached.
   ///
   /// - Parameter reason: a sentence for the client.
   package func refuse(_ reason: String, at time: CaptureTime) {
@@ -295,7 +295,7 @@ package final class ProxyConnection {
     let head =
       "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\n"
       + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
-    // What was to be sent to the target is shown as if it had been.
+    // Show the request as if it had been sent to the target.
     while let step = nextStep(from: .fromClient, at: time) { passed(step, from: .fromClient, at: time) }
     sides[0].isFinished = true
     send(.bytes(Array((head + body).utf8)), from: .fromServer)

@@ -2,13 +2,13 @@
 
 import WSProto
 
-/// A line that is typed at the prompt of a proxy.
+/// A command typed at the proxy's prompt.
 package enum ProxyInput: Equatable, Sendable {
   case decide(HeldDecision)
-  /// A frame for a receiver, in the connection with this number; `nil` for the latest.
+  /// Sends a frame to a receiver, in the connection with this number, or in the latest if it is `nil`.
   case inject(Injection, ProxyRule.Scope, connection: Int?)
 
-  /// What can be typed.
+  /// A description of the commands.
   package static let commands = [
     "p                 passes the message that is held, the oldest first",
     "e TEXT            passes TEXT in its place; e alone brings its text to the prompt",
@@ -18,7 +18,7 @@ package enum ProxyInput: Equatable, Sendable {
   ]
 }
 
-/// A line that means nothing, in words.
+/// A line that is not a valid command.
 package struct ProxyInputError: Error, Equatable, CustomStringConvertible {
   package var description: String
 }

@@ -2,11 +2,11 @@
 
 import WSProto
 
-/// A rule that cannot be read: the place, and what was expected there.
+/// A syntax error in a rule: where it is, and what was expected.
 package struct ProxyRuleError: Error, Equatable, CustomStringConvertible {
   /// The rule as it was written.
   package var rule: String
-  /// The character, counted from 1.
+  /// The position in characters, counted from 1.
   package var column: Int
   /// What was expected, and what is there.
   package var message: String
@@ -15,16 +15,15 @@ package struct ProxyRuleError: Error, Equatable, CustomStringConvertible {
 }
 
 extension ProxyRule {
-  /// A rule as it is written: `[to-server|to-client|both] [KIND] [PATTERN] [N%] ACTION`.
+  /// Parses a rule: `[to-server|to-client|both] [KIND] [PATTERN] [N%] ACTION`.
   ///
-  /// A pattern is `/part/`, or `'glob'` for the whole payload, where `*` stands for any bytes and `?` for one. In both, and
-  /// in the texts of `replace`, a backslash takes the meaning from the character behind it; `\n`, `\r`, `\t` and `\xNN` are
-  /// bytes.
+  /// A pattern is `/part/`, or `'glob'` for the whole payload, in which `*` matches any bytes and `?` one byte. In patterns
+  /// and quoted texts, `\n`, `\r`, `\t` and `\xNN` stand for bytes, and a backslash makes any other character literal.
   package init(_ text: String) throws(ProxyRuleError) {
     var words = RuleWords(text)
     self.init(action: .drop)
     if let scope = words.takeWord(of: Scope.allCases) { self.scope = scope }
-    // Only `close` is an action, too: it is one if a code follows, which no action begins with.
+    // `close` is a kind and an action. It is the action if a code follows, since no action begins with a number.
     if !words.isCloseAction, let kind = words.takeWord(of: Kind.allCases) { self.kind = kind }
     pattern = try words.takePattern()
     if let percent = try words.takePercent() { probability = percent / 100 }
@@ -33,7 +32,7 @@ extension ProxyRule {
   }
 }
 
-/// Takes a rule apart from its beginning.
+/// Reads a rule from left to right.
 private struct RuleWords {
   private let text: String
   private let characters: [Character]
@@ -63,7 +62,7 @@ private struct RuleWords {
     ProxyRuleError(rule: text, column: (index ?? place) + 1, message: message)
   }
 
-  /// What stands here, within a sentence.
+  /// The next word, for error messages.
   private var found: String { word.isEmpty ? "the end" : shownInQuotes(word, limit: 40) }
 
   mutating func takeWord<Word: RawRepresentable<String>>(of all: [Word]) -> Word? {
@@ -73,7 +72,7 @@ private struct RuleWords {
     return known
   }
 
-  /// Whether `close` stands here with a code behind it.
+  /// Whether `close` and a code come next.
   var isCloseAction: Bool {
     guard word == "close" else { return false }
     var ahead = self
@@ -123,7 +122,7 @@ private struct RuleWords {
     }
   }
 
-  /// What stands between two delimiters, of which the first is here.
+  /// Reads what is between the delimiter at the current position and the next one.
   private mutating func takeDelimited(
     _ delimiter: Character,
     isGlob: Bool
@@ -150,7 +149,7 @@ private struct RuleWords {
     throw fail("no \(delimiter) ends what begins here", at: start)
   }
 
-  /// What an escape stands for, whose backslash has been passed.
+  /// Reads the rest of an escape sequence, after its backslash.
   private mutating func takeEscape() throws(ProxyRuleError) -> [UInt8] {
     guard place < characters.count else { throw fail("expected a character behind the backslash") }
     let character = characters[place]

@@ -2,12 +2,12 @@
 
 package import WSProto
 
-/// A rule of `wsproto proxy`: which messages and control frames it is about, and what happens to them.
+/// A rule of `wsproto proxy`: which messages and control frames it applies to, and what it does to them.
 ///
-/// All rules that are about a message apply to it, in their order, each to what the one before has made of it. A message
-/// is the frames from its first to its last; control frames between them are units of their own.
+/// Every rule that matches a message is applied, in order, to the result of the rule before it. A message consists of all
+/// its frames. Control frames between them are handled separately.
 package struct ProxyRule: Sendable, Equatable {
-  /// Whose messages.
+  /// The direction of the messages.
   package enum Scope: String, Sendable, CaseIterable {
     case toServer = "to-server"
     case toClient = "to-client"
@@ -22,7 +22,7 @@ package struct ProxyRule: Sendable, Equatable {
     }
   }
 
-  /// What kind of message, by the opcode of its first frame.
+  /// The kind of message, according to the opcode of its first frame.
   package enum Kind: String, Sendable, CaseIterable {
     case text, binary, close, ping, pong, any, control, data
 
@@ -43,52 +43,52 @@ package struct ProxyRule: Sendable, Equatable {
 
   /// What happens to a message.
   package enum Action: Sendable, Equatable {
-    /// It is sent so many nanoseconds after it came. What follows it in its direction waits behind it.
+    /// Sends the message this many nanoseconds after its arrival. Everything behind it in the same direction waits.
     case delay(Int64)
-    /// It is not sent.
+    /// Does not send the message.
     case drop
-    /// Its payload is sent in frames of at most so many bytes.
+    /// Sends the payload in frames of at most this many bytes.
     case split(Int)
-    /// Its payload is sent in one frame.
+    /// Sends the payload in one frame.
     case coalesce
-    /// Its bytes are written so many at a time.
+    /// Writes the message this many bytes at a time.
     case segments(Int)
-    /// One of its bits is turned.
+    /// Flips one bit.
     case corrupt(Corruption)
-    /// It is cut after so many bytes.
+    /// Cuts the content off after this many bytes.
     case truncate(Int)
-    /// It is sent twice.
+    /// Sends the message once more.
     case duplicate
-    /// Both ends get a Close in its place.
+    /// Sends a Close to both ends instead of the message.
     case close(CloseReason, String)
-    /// Both connections are reset.
+    /// Resets both connections.
     case reset
-    /// Each `old` in it becomes `new`.
+    /// Replaces each occurrence of the first text by the second.
     case replace([UInt8], [UInt8])
-    /// It waits for somebody to decide.
+    /// Holds the message until the user decides about it.
     case hold
   }
 
-  /// Which bit is turned. What isn't said is drawn.
+  /// The bit to flip. Unspecified parts are chosen at random.
   package struct Corruption: Sendable, Equatable {
     package enum Place: String, Sendable, CaseIterable { case payload, header }
 
     package var place = Place.payload
-    /// The byte of the first frame's payload or header, from 0.
+    /// The byte in the payload or header of the first frame that has it, counted from 0.
     package var byte: Int?
-    /// 7 is the highest: in a header's first byte FIN, then RSV1.
+    /// The bit; 7 is the highest. In the first byte of a header, 7 is FIN and 6 is RSV1.
     package var bit: Int?
   }
 
   package var scope = Scope.both
   package var kind = Kind.any
-  /// What the payload must be like; `nil` for any. That of a compressed message is inflated first.
+  /// The pattern that the payload, once inflated, must match; `nil` if every payload matches.
   package var pattern: PayloadPattern?
-  /// From 0 to 1.
+  /// The probability that the rule applies to a message, 0...1.
   package var probability = 1.0
   package var action: Action
 
-  /// Whether the action can be done while the message passes, whatever its size.
+  /// Whether the action can be applied while the message passes through, without collecting it.
   var isForStreams: Bool {
     guard pattern == nil else { return false }
     switch action {
@@ -105,7 +105,7 @@ struct NumberedRule: Sendable {
 }
 
 extension ProxyRule.Action {
-  /// The word with which the action begins in a rule.
+  /// The word for the action in a rule.
   package var name: String {
     switch self {
     case .delay: "delay"
@@ -123,7 +123,7 @@ extension ProxyRule.Action {
     }
   }
 
-  /// The actions with what they take, as in a rule.
+  /// The syntax of each action.
   package static let forms = [
     "delay TIME", "drop", "split BYTES", "coalesce", "segments BYTES",
     "corrupt [payload|header] [BYTE[.BIT]]",

@@ -2,16 +2,16 @@
 
 import WSProto
 
-/// What the connections through a proxy have in common.
+/// The settings shared by all connections through a proxy.
 package struct ProxySettings: Sendable {
   package var target: ProxyTarget
-  /// In their order.
+  /// The rules, in order.
   var rules: [NumberedRule] = []
-  /// For what rules draw.
+  /// The seed for the rules' random choices.
   package var seed: UInt64 = 0
-  /// The most bytes of a message that a rule sees as a whole, on the wire and inflated each. A larger one passes untouched.
+  /// The most bytes of a message that is collected for a rule, both on the wire and inflated. Larger ones pass untouched.
   package var maxHeldBytes = 1 << 20
-  /// How many bytes may wait for one receiver before no more are read of its sender.
+  /// How many bytes may wait for one receiver before reading from the sender pauses.
   package var maxWaitingBytes = 256 << 10
 
   package init(target: ProxyTarget) { self.target = target }
@@ -25,15 +25,15 @@ package struct ProxySettings: Sendable {
   }
 }
 
-/// What somebody has decided about a held message.
+/// The user's decision about a held message.
 package enum HeldDecision: Equatable, Sendable {
   case pass
-  /// Its content is this, in place of its own.
+  /// Send it with this content instead.
   case edit([UInt8])
   case drop
 }
 
-/// The command `wsproto proxy`, without its sockets: what has come in, what goes out, and the lines that show it.
+/// The command `wsproto proxy` without its sockets: all connections, their recordings, and the lines that show them.
 package final class ProxyRun {
   /// Where its output goes.
   package struct Outputs {
@@ -59,14 +59,14 @@ package final class ProxyRun {
   /// Connections that are open, by number.
   private var connections: [Int: ProxyConnection] = [:]
   private var heldMessages: [Held] = []
-  /// Decisions that came before what they are about.
+  /// Decisions made before the messages they are about were held.
   private var decisions: [HeldDecision] = []
-  /// Whether nobody decides any more: held messages pass.
+  /// Whether no more decisions will come. Held messages then pass.
   private var areDecisionsOver = false
 
   /// - Parameters:
-  ///   - shown: how what passes is shown, as by `inspect`.
-  ///   - isQuiet: whether nothing is shown.
+  ///   - shown: how to show the traffic, as for `inspect`.
+  ///   - isQuiet: whether to show nothing.
   package init(_ settings: ProxySettings, shown: InspectRun.Arguments, isQuiet: Bool, _ outputs: Outputs) {
     self.settings = settings
     let printer = ObservationPrinter(shown) { if !isQuiet { outputs.line($0) } }
@@ -87,7 +87,7 @@ package final class ProxyRun {
   /// Whether a rule of an RFC was broken.
   package var hasViolation: Bool { printer.hasViolation }
 
-  /// A connection. Without a server, it is to be refused.
+  /// Begins a connection. Pass no server if the target cannot be reached and the connection will be refused.
   package func open(client: Endpoint, server: Endpoint?, at time: CaptureTime) -> ProxyConnection {
     let server = server ?? Endpoint.unknown
     let conversation = Conversation(output, opener: client, other: server, isComplete: true)
@@ -115,7 +115,7 @@ package final class ProxyRun {
 
   // MARK: Held messages and injections
 
-  /// Applies decisions that wait to messages that wait; to be called after each input.
+  /// Applies waiting decisions to held messages. Call it after each input.
   package func settle(at time: CaptureTime) {
     while let held = heldMessages.first {
       guard held.connection.isHolding(from: held.sender) else {
@@ -130,8 +130,7 @@ package final class ProxyRun {
     }
   }
 
-  /// The text that is held and will be decided on next; `nil` if there is none, or if it is no text of a size that people
-  /// edit.
+  /// The held message that the next decision applies to; `nil` if there is none, or it isn't a text of at most 4 KiB.
   package var heldText: String? {
     let held = heldMessages.first { $0.connection.isHolding(from: $0.sender) }
     guard let held, let content = held.connection.heldContent(from: held.sender), content.count <= 4096 else {
@@ -140,16 +139,16 @@ package final class ProxyRun {
     return String(validating: content, as: UTF8.self)
   }
 
-  /// Nobody will decide any more.
+  /// No more decisions will come: held messages pass from now on.
   package func endDecisions(at time: CaptureTime) {
     areDecisionsOver = true
     settle(at: time)
   }
 
-  /// Carries out what was typed.
+  /// Carries out a line that was typed.
   ///
   /// - Parameter waits: whether a decision may come before the message that it is about.
-  /// - Returns: what to tell the one who has typed it; `nil` for nothing.
+  /// - Returns: a message for the user; `nil` if there is nothing to say.
   package func take(_ input: ProxyInput, waits: Bool, at time: CaptureTime) -> String? {
     switch input {
     case .decide(let decision):

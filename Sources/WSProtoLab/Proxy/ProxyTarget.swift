@@ -2,15 +2,15 @@
 
 /// Where a proxy forwards to, and how requests are changed for it.
 package struct ProxyTarget: Sendable {
-  /// Its host, and its port where that isn't the scheme's, as in the field `Host`.
+  /// The host, and the port unless it is the scheme's default, as in the `Host` field.
   package var authority: String
-  /// Whether it is reached by TLS.
+  /// Whether the connection to it uses TLS.
   package var isSecure: Bool
-  /// What a request for `/` asks it for.
+  /// The path and query that a request for `/` is changed to.
   package var path: String
   /// The name at which the proxy listens.
   package var ownName = "localhost"
-  /// Whether `Host` and `Origin` pass as they came.
+  /// Whether to leave `Host` and `Origin` unchanged.
   package var keepsHost = false
 
   package init(authority: String, isSecure: Bool, path: String) {
@@ -25,8 +25,8 @@ package struct ProxyTarget: Sendable {
   /// The URL of a WebSocket there.
   func url(of target: String) -> String { (isSecure ? "wss://" : "ws://") + authority + target }
 
-  /// A request's head, changed for the target: `Host` is its host, and the `Origin` of a page that came through the proxy
-  /// is its origin. A request for `/` is one for the target's path. Every other byte stays.
+  /// Changes a request's head for the target: sets `Host`, and `Origin` if the page was loaded through the proxy, and
+  /// replaces the target `/` by the path of the proxy's URL. All other bytes stay the same.
   func rewrite(_ head: [UInt8]) -> [UInt8] {
     var lines = Self.lines(of: head)
     if path != "/", let first = lines.first {
@@ -51,15 +51,15 @@ package struct ProxyTarget: Sendable {
     return lines.flatMap { $0 }
   }
 
-  /// Whether a `Host` is the proxy's own address. Another name that leads to it may be an attacker's (DNS rebinding), whose
-  /// origin the target must see.
+  /// Whether a `Host` is the proxy's own address. Any other name that resolves to it may be an attacker's (DNS
+  /// rebinding), and the target must see that origin.
   private func isOwnAddress(_ host: String) -> Bool {
     if host.hasPrefix("[") { return true }
     let name = host.prefix { $0 != ":" }
     return name == "localhost" || name == ownName.lowercased() || name.allSatisfy { $0.isNumber || $0 == "." }
   }
 
-  /// The lines with their ends.
+  /// The lines, including their line ends.
   private static func lines(of head: [UInt8]) -> [[UInt8]] {
     var lines: [[UInt8]] = [[]]
     for byte in head {
@@ -84,7 +84,7 @@ package struct ProxyTarget: Sendable {
     return line[..<range.lowerBound] + Array(value.utf8) + line[range.upperBound...]
   }
 
-  /// Where a field's value is, without the spaces around it.
+  /// The range of a field's value, without the whitespace around it.
   private static func valueRange(of line: [UInt8]) -> Range<Int>? {
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
     let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A }

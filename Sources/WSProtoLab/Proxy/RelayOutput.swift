@@ -2,23 +2,23 @@
 
 import WSProto
 
-/// What comes out of a ``FrameRelay``.
+/// The output of a ``FrameRelay``.
 struct RelayOutput {
   enum Item: Equatable {
-    /// Bytes for the receiver, so many nanoseconds behind the arrival of what made them, and so many at a time.
+    /// Bytes for the receiver, to be sent after a delay in nanoseconds, and at most `segmentBytes` at a time.
     case bytes([UInt8], delay: Int64, segmentBytes: Int = .max)
-    /// What a rule has done, or could not do.
+    /// A note about what a rule did or couldn't do.
     case note(String)
-    /// A message waits for a decision; nothing behind it is read.
+    /// A message is held. Nothing after it is read until it is decided on.
     case held(PassingMessage)
-    /// The sender's direction has ended with a Close; the other one is to end so, too.
+    /// This direction has ended with a Close. The other one must end with the same.
     case close(CloseReason, String)
-    /// Both connections are to be reset.
+    /// Both connections must be reset.
     case reset
   }
 
   private var items: [Item] = []
-  /// Bytes without a delay behind the items: what passes as it came is one write, as far as it came in one.
+  /// Bytes without a delay that follow the items. They are joined, so that they are sent in one write.
   private var tail: [UInt8] = []
   /// How many bytes have been added.
   private(set) var byteCount = 0

@@ -2,32 +2,32 @@
 
 import WSProto
 
-/// What the rules make of a message that has come as a whole: frames in, timed frames out.
+/// Applies rules to a complete message.
 struct RuleApplication {
-  /// How it has ended.
+  /// The result.
   enum Outcome: Equatable {
-    /// What is to be sent, nothing if it was dropped.
+    /// The bytes are to be sent. There are none if the message was dropped.
     case send
-    /// Nothing yet: somebody decides.
+    /// The message is held.
     case held
     case close(CloseReason, String)
     case reset
   }
 
-  /// The message as the rules so far have made it.
+  /// The message as changed by the rules applied so far.
   var message: PassingMessage
-  /// Whether the receiver needs each compressed message of the sender's to inflate those behind it.
+  /// Whether the receiver needs every compressed message in order to inflate later ones (context takeover).
   let hasHistory: Bool
-  /// Nanoseconds behind the arrival.
+  /// The delay in nanoseconds.
   private(set) var delay: Int64 = 0
   /// How many bytes are written at a time; `nil` for any.
   private(set) var segmentBytes: Int?
-  /// How many times the message is sent.
+  /// How often to send the message.
   private(set) var copies = 1
-  /// The receiver lacks a compressed message: later ones must not refer to it.
+  /// Whether the receiver doesn't get this compressed message, so that later ones must not refer to it.
   private(set) var breaksHistory = false
   private(set) var notes: [String] = []
-  /// The rules that still have to be applied.
+  /// The rules that haven't been applied yet.
   private var rest: ArraySlice<NumberedRule>
 
   init(_ message: PassingMessage, _ rules: [NumberedRule], hasHistory: Bool) {
@@ -36,7 +36,7 @@ struct RuleApplication {
     rest = rules[...]
   }
 
-  /// Applies the rules up to the end, or to one that holds the message; then call it again, once the message is decided on.
+  /// Applies the rules. After a rule that holds the message, call it again once the user has decided.
   mutating func run(_ random: inout SeededGenerator) -> Outcome {
     while let one = rest.popFirst() {
       guard let isMatching = matches(one.rule) else {
@@ -49,7 +49,7 @@ struct RuleApplication {
     return .send
   }
 
-  /// Forgets the first notes, which have been told.
+  /// Removes the first notes, which have already been shown.
   mutating func forgetNotes(_ count: Int) { notes.removeFirst(count) }
 
   /// Drops the message.
@@ -59,7 +59,7 @@ struct RuleApplication {
     rest = []
   }
 
-  /// Gives the message another content. Returns whether that is possible.
+  /// Replaces the content. Returns whether that is possible.
   mutating func change(to content: [UInt8], _ random: inout SeededGenerator) -> Bool {
     guard message.content != nil else { return false }
     loseCompressed()
@@ -67,15 +67,15 @@ struct RuleApplication {
     return true
   }
 
-  /// What is sent.
+  /// The bytes to send.
   var bytes: [UInt8] {
     guard copies > 0 else { return [] }
     let one = message.bytes
     return (1..<copies).reduce(into: one) { all, _ in all += repeated ?? one }
   }
 
-  /// A further copy of a compressed message: the receiver would inflate the same bytes otherwise, with the first copy as
-  /// history.
+  /// Another copy of a compressed message. It is uncompressed, since the same bytes would inflate to something else after
+  /// the first copy.
   private var repeated: [UInt8]? {
     guard message.isCompressed, hasHistory, let content = message.content else { return nil }
     var plain = message
@@ -100,7 +100,7 @@ struct RuleApplication {
 
   // MARK: Actions
 
-  /// Returns how it has ended, if it has.
+  /// Applies one rule. Returns the result if no further rule applies.
   private mutating func apply(_ one: NumberedRule, _ random: inout SeededGenerator) -> Outcome? {
     let name = message.name
     switch one.rule.action {

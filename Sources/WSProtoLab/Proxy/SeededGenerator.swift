@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SplitMix64: the same numbers for the same seed, so that what a proxy draws can be drawn again.
+/// SplitMix64. Produces the same numbers for the same seed, so that a run can be repeated.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 
   /// - Parameters:
-  ///   - seed: the command line's.
-  ///   - stream: which of the sequences of that seed.
+  ///   - seed: the seed.
+  ///   - stream: selects one of the sequences for this seed.
   init(seed: UInt64, stream: UInt64) {
     state = seed
-    // Neighbouring streams begin far from each other.
+    // Adjacent streams must not produce overlapping sequences.
     state = next() ^ stream &* 0xD134_2543_DE82_EF95
   }
 
@@ -21,7 +21,7 @@ struct SeededGenerator: RandomNumberGenerator {
     return mixed ^ mixed >> 31
   }
 
-  /// Whether something happens that has this probability. Draws in any case, so that rules don't shift each other's draws.
+  /// Returns `true` with this probability. Always draws exactly one number.
   mutating func happens(_ probability: Double) -> Bool {
     // 53 bits: all that a Double holds, from 0 up to but without 1.
     Double(next() >> 11) / Double(1 << 53) < probability

@@ -2,14 +2,14 @@
 
 import WSProto
 
-/// The compressed messages of one direction as its receiver inflates them (RFC 7692 §7.2.2): all of them are read, so that
-/// each can be shown to the rules, and sent uncompressed where it refers to one that the receiver lacks.
+/// Inflates the compressed messages of one direction (RFC 7692 §7.2.2). It reads all of them, so that rules can see each
+/// one, and each can be sent uncompressed if it refers to a message that the receiver didn't get.
 final class SentHistory {
-  /// Whether messages refer to those before them.
+  /// Whether messages can refer to earlier ones (context takeover).
   let isKept: Bool
   private let windowBits: Int
   private var inflater: Inflater?
-  /// The message under way, or with a history any later one, cannot be inflated.
+  /// Whether the message under way cannot be inflated. With context takeover, later ones cannot be either.
   private(set) var hasFailed = false
 
   init(_ deflate: PerMessageDeflate, sender: Direction) {
@@ -18,10 +18,10 @@ final class SentHistory {
     windowBits = isClient ? deflate.clientMaxWindowBits : deflate.serverMaxWindowBits
   }
 
-  /// The most bytes given at a time.
+  /// The largest piece of output.
   static let pieceBytes = 64 << 10
 
-  /// Inflates a part of a message, and gives it piece by piece. After a failure, nothing more is given.
+  /// Inflates a part of a message, and calls `each` with each piece of output. Does nothing after a failure.
   func inflate(_ bytes: [UInt8], _ each: ([UInt8]) -> Void) {
     guard !hasFailed else { return }
     bytes.span.bytes.withUnsafeBytes { input in

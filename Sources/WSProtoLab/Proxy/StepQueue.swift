@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The steps of a direction that are still to be carried out.
+/// The steps of a direction that haven't been carried out yet.
 struct StepQueue {
   private struct Waiting {
     var step: ProxyConnection.Step
     /// How many bytes are written at a time.
     var segmentBytes: Int
-    /// How many have been given.
+    /// How many bytes have been returned.
     var given = 0
   }
 
@@ -25,7 +25,7 @@ struct StepQueue {
     waiting.append(Waiting(step: step, segmentBytes: segmentBytes))
   }
 
-  /// The next step, or the next part of one that is written in several.
+  /// Returns the next step, or the next segment of a step.
   mutating func next() -> ProxyConnection.Step? {
     guard first < waiting.count else { return nil }
     var step = waiting[first].step
@@ -42,7 +42,7 @@ struct StepQueue {
     }
     waiting[first].step.action = .bytes([])
     first += 1
-    // The used part is given up now and then, so that taking a step costs the same each time.
+    // Removes used elements in batches, so that taking a step takes constant time on average.
     if first == waiting.count {
       waiting = []
       first = 0

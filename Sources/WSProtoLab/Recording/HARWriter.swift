@@ -2,17 +2,17 @@
 
 import WSProto
 
-/// A HAR around its entries, which are separated by commas.
+/// The parts of a HAR around its entries, which are separated by commas.
 package enum HARFile {
-  /// What it begins with.
+  /// The beginning of the file.
   package static let beginning =
     #"{"log":{"version":"1.2","creator":{"name":"wsproto proxy","version":"0.1.0"},"pages":[],"entries":["#
-  /// What it ends with.
+  /// The end of the file.
   package static let end = "]}}\n"
 }
 
-/// Makes entries of a HAR (HTTP Archive 1.2) of observed WebSocket connections, with their messages in
-/// `_webSocketMessages` as Chromium exports them. An entry is complete when its connection has ended.
+/// Creates HAR entries (HTTP Archive 1.2) from observed WebSocket connections, with the messages in `_webSocketMessages`
+/// as Chromium exports them. Writes an entry when its connection has ended.
 final class HARWriter {
   private struct Entry {
     var began: CaptureTime?
@@ -28,12 +28,12 @@ final class HARWriter {
   private let target: ProxyTarget
   private let write: ([UInt8]) -> Void
   private var entries: [Int: Entry] = [:]
-  /// Bytes of messages that wait for the ends of their connections.
+  /// The size of all messages of connections that haven't ended.
   private var waitingBytes = 0
 
   /// How much of a message is kept.
   static let maxMessageBytes = 4 << 20
-  /// How much may wait; messages beyond that are counted, and not written.
+  /// The largest ``waitingBytes``. Messages beyond that are counted, but not written.
   private static let maxWaitingBytes = 128 << 20
 
   private static let noBytes = 0
@@ -170,7 +170,7 @@ final class HARWriter {
     return line.text
   }
 
-  /// The bytes of a head; -1, as HAR has it, where there is none.
+  /// The size of a head in bytes; -1, as specified for HAR, if it is unknown.
   private static func size(_ head: HandshakeRecord?) -> Int {
     guard let head else { return -1 }
     return ([head.startLine] + head.fields).reduce(2) { $0 + $1.count + 2 }

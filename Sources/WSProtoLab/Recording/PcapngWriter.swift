@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes packets as a pcapng file (draft-ietf-opsawg-pcapng) of one section and one interface, little-endian, with times in
-/// nanoseconds. The packets are IP packets without a header of a link.
+/// Writes a pcapng file (draft-ietf-opsawg-pcapng) with one section and one interface, in little-endian byte order, with
+/// times in nanoseconds. The packets are IP packets without a link-layer header.
 final class PcapngWriter {
   private let write: ([UInt8]) -> Void
   private var hasBegun = false
 
-  /// - Parameter write: called with the next bytes of the file. Each time, the file is complete with them.
+  /// - Parameter write: called with the next bytes of the file, always whole blocks.
   init(_ write: @escaping ([UInt8]) -> Void) { self.write = write }
 
-  /// The file's header, if nothing was written yet: a recording without connections is a file, too.
+  /// Writes the file's header, unless it has been written.
   func begin() {
     guard !hasBegun else { return }
     hasBegun = true
@@ -51,7 +51,7 @@ final class PcapngWriter {
     le16(code) + le16(UInt16(value.count)) + padded(value)
   }
 
-  /// Up to a multiple of four bytes.
+  /// Pads to a multiple of four bytes.
   private static func padded(_ bytes: [UInt8]) -> [UInt8] {
     bytes + [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
   }

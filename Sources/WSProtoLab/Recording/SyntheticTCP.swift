@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Makes the packets of a TCP connection over IPv4 (RFC 9293 §3.1, RFC 791 §3.1) of what has passed through a proxy, as if
-/// client and server had talked to each other, without TLS.
+/// Creates the packets of a TCP connection over IPv4 (RFC 9293 §3.1, RFC 791 §3.1) for traffic that passed through the
+/// proxy, as if the client and the server were connected directly and without TLS.
 final class SyntheticTCP {
   private enum Flag {
     static let fin: UInt8 = 0x01
@@ -18,15 +18,15 @@ final class SyntheticTCP {
   private var next: [UInt32] = [1000, 2000]
   private var identification: UInt16 = 0
 
-  /// The most data of one packet, well below what the length of an IP packet can say.
+  /// The most data in one packet, well below the limit of IP packets.
   private static let maxData = 32 << 10
 
   /// Begins with the three packets that open the connection.
   ///
   /// - Parameters:
-  ///   - client, server: addresses that are not IPv4 become those that RFC 5737 has for documentation.
-  ///   - isSecure: whether the target speaks TLS. What is recorded does not, so its port becomes 80: readers take what goes
-  ///     to 443 for TLS.
+  ///   - client, server: the ends. Addresses that aren't IPv4 are replaced by those for documentation (RFC 5737).
+  ///   - isSecure: whether the target uses TLS. The recording has no TLS, so its port becomes 80, since tools take
+  ///     connections to 443 for TLS.
   init(_ writer: PcapngWriter, client: Endpoint, server: Endpoint, isSecure: Bool, at time: CaptureTime) {
     self.writer = writer
     addresses = [Self.address(client, 1), Self.address(server, 2)]
@@ -44,7 +44,7 @@ final class SyntheticTCP {
     return address
   }
 
-  /// Data of one end: the client's is 0, the server's 1.
+  /// Adds data from the client (0) or the server (1).
   func data(_ bytes: [UInt8], from index: Int, at time: CaptureTime) {
     var rest = bytes[...]
     while !rest.isEmpty {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Shows observations as the arguments of `inspect` say, and notes whether a rule was broken.
+/// Prints observations according to the arguments of `inspect`, and remembers whether a rule was broken.
 final class ObservationPrinter {
   private let arguments: InspectRun.Arguments
   private let output: (String) -> Void

@@ -93,7 +93,7 @@ package struct LineEditor {
     remove(range)
   }
 
-  /// Begins with a line that is to be changed, the cursor at its end.
+  /// Replaces what is being typed by a line to edit. The cursor is at its end.
   package mutating func begin(_ line: String) { replace(line) }
 
   private mutating func replace(_ line: String) {

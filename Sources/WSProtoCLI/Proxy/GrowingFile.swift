@@ -13,8 +13,8 @@ import Musl
 import Darwin
 #endif
 
-/// A file that is written as it goes: whoever reads it meanwhile sees all that was written.
-final class OutputFile: Sendable {
+/// A file that is written without buffering, so that it can be read while it grows.
+final class GrowingFile: Sendable {
   private struct State {
     var size: off_t = 0
     var failure: ToolFailure?
@@ -24,7 +24,9 @@ final class OutputFile: Sendable {
   private let descriptor: Int32
   private let state = Mutex(State())
 
-  /// - Throws: ``ToolFailure`` if the file cannot be made. One that exists is overwritten.
+  /// Creates the file, or overwrites it.
+  ///
+  /// - Throws: ``ToolFailure`` if that fails.
   init(_ path: String) throws(ToolFailure) {
     name = "the file \(shownInQuotes(path))"
     descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -35,9 +37,9 @@ final class OutputFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Writes at the end, over the last bytes.
+  /// Appends bytes, after removing some at the end.
   ///
-  /// - Parameter replaced: how many bytes at the end are written over.
+  /// - Parameter replaced: how many bytes at the end to overwrite.
   func write(_ bytes: [UInt8], replacing replaced: Int = 0) {
     state.withLock { state in
       guard state.failure == nil else { return }
@@ -63,26 +65,5 @@ final class OutputFile: Sendable {
   func check() throws(ToolFailure) {
     if let failure = state.withLock({ $0.failure }) { throw failure }
   }
-}
-
-/// A HAR, which is complete after each entry.
-final class ArchiveFile: Sendable {
-  private let file: OutputFile
-  private let hasEntry = Mutex(false)
-
-  init(_ path: String) throws(ToolFailure) {
-    file = try OutputFile(path)
-    file.write(Array((HARFile.beginning + HARFile.end).utf8))
-  }
-
-  func add(_ entry: [UInt8]) {
-    let separator = hasEntry.withLock { hasEntry in
-      defer { hasEntry = true }
-      return hasEntry ? ",\n" : "\n"
-    }
-    file.write(Array(separator.utf8) + entry + Array(HARFile.end.utf8), replacing: HARFile.end.utf8.count)
-  }
-
-  func check() throws(ToolFailure) { try file.check() }
 }
 #endif
