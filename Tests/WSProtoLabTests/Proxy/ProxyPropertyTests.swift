@@ -59,7 +59,7 @@ struct ProxyPropertyTests {
     var random = SeededGenerator(seed: seed, stream: 98)
     let extensions: [any Extension] = seed % 2 == 0 ? [PerMessageDeflate()] : []
     let proxied = try Proxied(
-      ["0% drop", "to-client data /zz/ drop"],
+      ["0% drop", "to-client data /zzzzzzzz/ drop"],
       maxHeldBytes: 64,
       extensions: extensions
     )
