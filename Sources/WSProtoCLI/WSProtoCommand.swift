@@ -34,7 +34,7 @@ struct WSProtoCommand: ParsableCommand {
     [
       ConnectCommand.self, ServeCommand.self, BenchCommand.self, InspectCommand.self,
       CheckCommand.self,
-      ProxyCommand.self,
+      ProxyCommand.self, TestCommand.self, RecordCommand.self, ReplayCommand.self,
       DemoCommand.self, StatusesCommand.self, ManualCommand.self,
     ]
     #else

@@ -30,7 +30,7 @@ package enum ScenarioJUnit {
     guard let first = result.failures.first else { return [head + "/>"] }
     var lines = [head + ">", "      <failure message=\"\(escaped(first.message))\">"]
     for failure in result.failures {
-      lines.append(escaped("\(shown(result.file)):\(failure.line): \(failure.source)"))
+      lines.append(escaped("\(ScenarioText.place(failure, in: result)): \(failure.source)"))
       lines += ScenarioText.explanation(failure).map { escaped("  \($0)") }
     }
     return lines + ["      </failure>", "    </testcase>"]

@@ -13,7 +13,7 @@ package enum ScenarioTAP {
     var lines = ["\(status) \(number) - \(name)", "  ---", "  seconds: \(ScenarioText.seconds(result.duration))"]
     for failure in result.failures {
       lines += [
-        "  at: \(JSONLine.quoted("\(result.file):\(failure.line)"))",
+        "  at: \(JSONLine.quoted("\(result.file)\(result.lineMark)\(failure.line)"))",
         "  step: \(JSONLine.quoted(failure.source))",
         "  message: \(JSONLine.quoted(failure.message))",
       ]

@@ -8,7 +8,7 @@ package enum ScenarioText {
     let time = TimeText.duration(nanoseconds(result.duration))
     var lines = ["\(result.hasPassed ? "ok  " : "FAIL")  \(name) (\(time))"]
     for failure in result.failures {
-      lines.append("      \(shown(result.file)):\(failure.line): \(failure.source)")
+      lines.append("      \(place(failure, in: result)): \(failure.source)")
       lines += explanation(failure).map { "        \($0)" }
     }
     return lines
@@ -22,6 +22,11 @@ package enum ScenarioText {
 
   /// What is wrong, and the details of it.
   static func explanation(_ failure: StepFailure) -> [String] { [failure.message] + failure.details }
+
+  /// Where something has failed.
+  static func place(_ failure: StepFailure, in result: ScenarioResult) -> String {
+    "\(shown(result.file))\(result.lineMark)\(failure.line)"
+  }
 
   /// The file and the title.
   static func name(_ result: ScenarioResult) -> String {

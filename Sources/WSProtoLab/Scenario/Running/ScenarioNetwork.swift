@@ -19,6 +19,8 @@ package struct ScenarioOpening: Sendable {
   package var host: String
   /// The request target.
   package var target: String
+  /// What `Authorization` holds, where the URL says who asks.
+  package var authorization: String?
 
   package init(stream: any ScenarioStream, host: String, target: String) {
     self.stream = stream

@@ -7,6 +7,8 @@ package struct ScenarioResult: Sendable {
   /// What has failed; one at most, unless a replay goes on.
   package var failures: [StepFailure] = []
   package var duration: Duration = .zero
+  /// What stands between the file's name and the number of a line, or of a step.
+  package var lineMark = ":"
 
   package var hasPassed: Bool { failures.isEmpty }
 }

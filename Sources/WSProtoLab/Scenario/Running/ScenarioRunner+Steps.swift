@@ -13,17 +13,19 @@ extension ScenarioRunner {
     let limit = deadline - ContinuousClock.now
     let insecure = step.insecure || options.insecure
     let opening = try await network.connect(to: url, insecure: insecure, within: limit)
-    var subprotocols: [String] = []
-    for subprotocol in step.subprotocols { subprotocols.append(try subprotocol.text(variables)) }
-    let request = Request(
-      host: opening.host,
-      target: opening.target,
-      extensions: step.compression ? [PerMessageDeflate()] : [],
-      extraHeaders: try fields(step.headers),
-      subprotocols: subprotocols
-    )
     let link: ScenarioLink
     do throws(ScenarioFailure) {
+      var subprotocols: [String] = []
+      for subprotocol in step.subprotocols { subprotocols.append(try subprotocol.text(variables)) }
+      var fields = try fields(step.headers)
+      if fields[.authorization] == nil { fields[.authorization] = opening.authorization }
+      let request = Request(
+        host: opening.host,
+        target: opening.target,
+        extensions: step.compression ? [PerMessageDeflate()] : [],
+        extraHeaders: fields,
+        subprotocols: subprotocols
+      )
       link = try ScenarioLink(opening.stream, asking: request, replies: step.replies)
     } catch {
       await opening.stream.close()

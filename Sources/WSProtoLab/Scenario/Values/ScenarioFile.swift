@@ -8,8 +8,11 @@ package struct ScenarioFile: Sendable {
   package var defaults: [(name: String, value: Template)] = []
   /// How long each step may take; `nil` for the caller's default.
   package var stepTimeout: Duration?
-  /// At least one.
+  /// At least one, in a file that was read.
   package var tests: [ScenarioTest] = []
+
+  /// A file without tests.
+  package init(name: String) { self.name = name }
 }
 
 /// A conversation: steps, taken one after the other. The first that fails ends it.
