@@ -73,7 +73,7 @@ struct ScenarioParserTests {
     #expect(file.stepTimeout == .seconds(2))
     #expect(file.tests.map(\.title) == ["a conversation", "another"])
     let steps = file.tests[0].steps
-    #expect(steps.count == 27)
+    #expect(steps.count == 26)
     #expect(steps[0].line == 6)
     #expect(steps[1].source == "connect {{server.url}}/chat as a   # a comment")
     #expect(steps[3].connection == "a")

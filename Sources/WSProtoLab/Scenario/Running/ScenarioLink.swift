@@ -94,6 +94,7 @@ actor ScenarioLink {
 
   /// Sends what a step says, and waits until it is written.
   func send(_ send: SendStep, _ variables: ScenarioVariables, until deadline: Instant) async throws(ScenarioFailure) {
+    try checkIsThere()
     try await write(peer.bytes(of: send, variables), until: deadline)
   }
 
@@ -102,13 +103,17 @@ actor ScenarioLink {
     _ variables: ScenarioVariables,
     until deadline: Instant
   ) async throws(ScenarioFailure) {
+    try checkIsThere()
     // Already closed by the automatic answer to the other end's Close.
     if peer.isClosed { return }
     try await write(peer.bytes(of: close, variables), until: deadline)
   }
 
-  private func write(_ bytes: [UInt8], until deadline: Instant) async throws(ScenarioFailure) {
+  private func checkIsThere() throws(ScenarioFailure) {
     if isGone { throw ScenarioFailure("cannot be sent: this end has ended the connection") }
+  }
+
+  private func write(_ bytes: [UInt8], until deadline: Instant) async throws(ScenarioFailure) {
     outgoing += bytes
     flush()
     while isWriting, writeFailure == nil {
@@ -137,7 +142,7 @@ actor ScenarioLink {
         writeFailure = "\(error)"
       }
     }
-    // The server ends the TCP connection (RFC 6455 §7.1.1).
+    // The server ends the TCP connection first (RFC 6455 §7.1.1).
     if isDone, !hasFinished {
       hasFinished = true
       await stream.finish()
@@ -148,7 +153,9 @@ actor ScenarioLink {
 
   private var hasFinished = false
 
-  private var isDone: Bool { peer.isClosed && !peer.isClient && !hasFinished }
+  /// Whether this end's direction of the stream is to be ended: the server's when both Closes have passed, the client's after
+  /// that.
+  private var isDone: Bool { peer.isClosed && (!peer.isClient || peer.hasEnded) && !hasFinished }
 
   // MARK: Ending
 

@@ -32,7 +32,8 @@ final class ScenarioPeer {
   private var first = 0
   /// A refusal whose body is being read.
   private var refusal: (status: Int, body: [UInt8])?
-  private var hasEnded = false
+  /// Whether the stream has ended.
+  private(set) var hasEnded = false
   private(set) var handshake = Handshake()
   /// The bytes of what nobody has taken yet.
   private(set) var waitingBytes = 0
