@@ -188,6 +188,8 @@ actor ScenarioLink {
         }
       }
     }
+    // The answer to a Close may be on its way.
+    while isWriting, writeFailure == nil, ContinuousClock.now < deadline { await change(until: deadline) }
     await disconnect()
   }
 
