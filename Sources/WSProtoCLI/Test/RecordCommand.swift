@@ -25,7 +25,9 @@ struct RecordCommand: AsyncParsableCommand {
   @Argument(help: ArgumentHelp("The file to write.", valueName: "file"))
   var path: String
 
-  @Argument(help: ArgumentHelp("Whom to talk to; with --from, whom the test is to talk to.", valueName: "url"))
+  @Argument(
+    help: ArgumentHelp("Whom to talk to; with --from, whom the test is to talk to.", valueName: "url")
+  )
   var url: String
 
   @Option(help: ArgumentHelp("The recorded file, in place of a conversation now.", valueName: "file"))
@@ -58,7 +60,9 @@ struct RecordCommand: AsyncParsableCommand {
     _ = try ClientArguments.duration("--wait", wait)
     if let connection, connection < 1 { throw ValidationError("--connection must be at least 1") }
     if from == nil, connection != nil || pace { throw ValidationError("--connection and --pace need --from") }
-    if from != nil, !subprotocols.isEmpty { throw ValidationError("--from and --subprotocol exclude each other") }
+    if from != nil, !subprotocols.isEmpty {
+      throw ValidationError("--from and --subprotocol exclude each other")
+    }
   }
 
   func run() async throws {
@@ -82,7 +86,10 @@ struct RecordCommand: AsyncParsableCommand {
     do {
       try Data((made.lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
     } catch {
-      throw ToolFailure(.output, "the file \(shownInQuotes(path)) cannot be written: \(error.localizedDescription)")
+      throw ToolFailure(
+        .output,
+        "the file \(shownInQuotes(path)) cannot be written: \(error.localizedDescription)"
+      )
     }
     Terminal.printNote("\(made.test.steps.count) steps are in \(shown(path))")
   }

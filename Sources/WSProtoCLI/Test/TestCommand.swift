@@ -124,11 +124,14 @@ struct TestCommand: AsyncParsableCommand {
 
   private static func files(at path: String) throws -> [String] {
     var isFolder: ObjCBool = false
-    guard path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
+    guard path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
+      isFolder.boolValue
     else { return [path] }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     let tests = names.filter { $0.hasSuffix(".wstest") }.sorted()
-    guard !tests.isEmpty else { throw ToolFailure(.input, "no *.wstest in the folder \(shownInQuotes(path))") }
+    guard !tests.isEmpty else {
+      throw ToolFailure(.input, "no *.wstest in the folder \(shownInQuotes(path))")
+    }
     return tests.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
   }
 
@@ -136,7 +139,10 @@ struct TestCommand: AsyncParsableCommand {
     do {
       try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
     } catch {
-      throw ToolFailure(.output, "the file \(shownInQuotes(path)) cannot be written: \(error.localizedDescription)")
+      throw ToolFailure(
+        .output,
+        "the file \(shownInQuotes(path)) cannot be written: \(error.localizedDescription)"
+      )
     }
   }
 }

@@ -17,7 +17,9 @@ struct ConversationTestTests {
       (true, .binary([0, 255]), .milliseconds(1500)), (false, .binary([]), nil),
       (true, .close(1000, reason: "bye"), nil), (false, .close(1000, reason: "bye"), nil),
     ]
-    conversation.entries = entries.map { RecordedConversation.Entry(isClients: $0.0, content: $0.1, time: $0.2) }
+    conversation.entries = entries.map {
+      RecordedConversation.Entry(isClients: $0.0, content: $0.1, time: $0.2)
+    }
     return conversation
   }
 
@@ -34,7 +36,8 @@ struct ConversationTestTests {
     #expect(
       made.lines == [
         "test recorded", "connect ws://localhost/", "  subprotocol chat", "  header Origin: http://localhost",
-        "  header Cookie: {{cookie}}", "wait until 5ms", "send text \"hello \\{{x}}\"", "expect json {\"a\":[1]}",
+        "  header Cookie: {{cookie}}", "wait until 5ms", "send text \"hello \\{{x}}\"",
+        "expect json {\"a\":[1]}",
         "send ping \"\\u{2}\"", "expect pong \"\\u{2}\"", "wait until 1500ms", "send binary 0x00ff",
         "expect binary \"\"", "close 1000 \"bye\"",
       ]
@@ -44,7 +47,9 @@ struct ConversationTestTests {
     #expect(file.tests[0].steps.map(\.source) == made.test.steps.map(\.source))
   }
 
-  @Test("A recorded file is read by the laboratory's readers, and repeated against a server that answers otherwise")
+  @Test(
+    "A recorded file is read by the laboratory's readers, and repeated against a server that answers otherwise"
+  )
   func replay() async throws {
     let dump = """
       > 474554202f20485454502f312e310d0a486f73743a20610d0a557067726164653a20776562736f636b65740d0a436f6e6e656374696f6e3a20557067726164650d0a5365632d576562536f636b65742d4b65793a2064476868495842736147563463326777626d4e6c5a513d3d0d0a5365632d576562536f636b65742d56657273696f6e3a2031330d0a0d0a

@@ -94,40 +94,72 @@ struct ScenarioParserTests {
       ),
       ("connect", "a.wstest:1:8: expected a URL such as ws://localhost:9001/, not the end of the line"),
       ("send text \"x\"", "a.wstest:1:1: there is no connection yet: expected connect or listen"),
-      ("connect ws://a as é", "a.wstest:1:19: expected a connection's name, of letters, digits, _, - and ., not \"é\""),
-      ("connect ws://a\nb> send text \"x\"", "a.wstest:2:1: \"b>\" is no connection: no connection has a name yet"),
+      (
+        "connect ws://a as é",
+        "a.wstest:1:19: expected a connection's name, of letters, digits, _, - and ., not \"é\""
+      ),
+      (
+        "connect ws://a\nb> send text \"x\"",
+        "a.wstest:2:1: \"b>\" is no connection: no connection has a name yet"
+      ),
       (
         "connect ws://a as a\nconnect ws://b as b\nsend text \"x\"",
         "a.wstest:3:1: which connection? Expected a> or b> before this step"
       ),
-      ("connect ws://a\n  colour red", "a.wstest:2:3: expected subprotocol, header, compression, insecure or no-replies, not \"colour\""),
-      ("connect ws://a\n  header nothing", "a.wstest:2:10: expected a field such as Origin: http://localhost"),
+      (
+        "connect ws://a\n  colour red",
+        "a.wstest:2:3: expected subprotocol, header, compression, insecure or no-replies, not \"colour\""
+      ),
+      (
+        "connect ws://a\n  header nothing", "a.wstest:2:10: expected a field such as Origin: http://localhost"
+      ),
       ("connect ws://a\nsend text hello", "a.wstest:2:11: expected a text in quotes, not \"hello\""),
-      ("connect ws://a\nsend text \"é\\q\"", "a.wstest:2:13: expected \\\", \\\\, \\n, \\r, \\t, \\{, \\xNN or \\u{…}"),
-      ("connect ws://a\nsend text \"\\xff\"", "a.wstest:2:11: a text is UTF-8: send frame opcode=text sends other bytes"),
+      (
+        "connect ws://a\nsend text \"é\\q\"",
+        "a.wstest:2:13: expected \\\", \\\\, \\n, \\r, \\t, \\{, \\xNN or \\u{…}"
+      ),
+      (
+        "connect ws://a\nsend text \"\\xff\"",
+        "a.wstest:2:11: a text is UTF-8: send frame opcode=text sends other bytes"
+      ),
       (
         "connect ws://a\nsend text \"x",
         "a.wstest:2:11: expected a quote at the end of this text; one of several lines stands in \"\"\""
       ),
-      ("connect ws://a\nsend text \"\"\"\nx\n", "a.wstest:2:11: expected a line with \"\"\" at the end of this text"),
+      (
+        "connect ws://a\nsend text \"\"\"\nx\n",
+        "a.wstest:2:11: expected a line with \"\"\" at the end of this text"
+      ),
       ("connect ws://a\nsend binary 0x0", "a.wstest:2:13: an odd number of hexadecimal digits: \"0x0\""),
       ("connect ws://a\nsend json {\"a\": 01}", "a.wstest:2:18: no JSON: expected a comma or }"),
       ("connect ws://a\nsend json {\"a\": 1", "a.wstest:2:11: no JSON: the text ends too early"),
       ("connect ws://a\nsend json {} {}", "a.wstest:2:14: expected the end of the line, not \"{}\""),
       ("connect ws://a\nexpect json $a", "a.wstest:2:14: expected . or [ in this place, not \"a\""),
-      ("connect ws://a\nexpect json $.a[x]", "a.wstest:2:17: expected a number or a name in quotes, not \"x]\""),
+      (
+        "connect ws://a\nexpect json $.a[x]",
+        "a.wstest:2:17: expected a number or a name in quotes, not \"x]\""
+      ),
       (
         "connect ws://a\nexpect json $.a",
         "a.wstest:2:16: expected ==, !=, <, <=, >, >=, exists, absent, is, matches, contains, includes or length, not the end of the line"
       ),
-      ("connect ws://a\nexpect text \"x\" within soon", "a.wstest:2:24: expected a time such as 500ms, 2s or 1m, not \"soon\""),
-      ("connect ws://a\nexpect text \"x\" later", "a.wstest:2:17: expected within, or the end of the line, not \"later\""),
+      (
+        "connect ws://a\nexpect text \"x\" within soon",
+        "a.wstest:2:24: expected a time such as 500ms, 2s or 1m, not \"soon\""
+      ),
+      (
+        "connect ws://a\nexpect text \"x\" later",
+        "a.wstest:2:17: expected within, or the end of the line, not \"later\""
+      ),
       ("connect ws://a\nsend frame fin=no", "a.wstest:2:18: expected opcode=text, or another"),
       ("connect ws://a\nclose 99", "a.wstest:2:7: expected a code, 1000...4999, not \"99\""),
       ("accept server as a", "a.wstest:1:8: \"server\" is no listener: expected listen before this step"),
       ("test", "a.wstest:1:5: expected the test's title"),
       ("test empty\n", "a.wstest:1:1: expected a step of this test"),
-      ("connect ws://a \u{1b}[31m", "a.wstest:1:16: expected UTF-8 without control characters, not \"\\u{1b}[31m\""),
+      (
+        "connect ws://a \u{1b}[31m",
+        "a.wstest:1:16: expected UTF-8 without control characters, not \"\\u{1b}[31m\""
+      ),
     ]
   )
   func mistakes(text: String, message: String) { #expect(Self.mistake(text) == message) }
@@ -152,7 +184,9 @@ struct ScenarioParserTests {
 
   @Test("JSON may go on over several lines, and variables stand in it as values and within strings")
   func json() throws {
-    let file = try Self.parse("connect ws://a\nsend json {\n  \"a\": {{n}},\n  \"b\": \"<{{n}}>\", \"c\": {{s}}\n}\nclose")
+    let file = try Self.parse(
+      "connect ws://a\nsend json {\n  \"a\": {{n}},\n  \"b\": \"<{{n}}>\", \"c\": {{s}}\n}\nclose"
+    )
     guard case .send(let send) = file.tests[0].steps[1].action, case .json(let template) = send.content else {
       throw Unexpected()
     }
@@ -164,10 +198,14 @@ struct ScenarioParserTests {
   @Test("Whatever a file holds, reading it ends with tests or with a mistake")
   func anything() {
     let words = [
-      "connect ws://a as a\n", "listen :0 as s\n", "accept s\n", "a> ", "send ", "expect ", "await ", "text ", "json ",
-      "binary ", "frame ", "raw ", "\"", "\"\"\"\n", "{", "}", "[", "]", "$.a[0]", "$", "==", "/", "(", "\\", "\\u{",
-      "0x", "ff", "{{", "}}", "x", "within ", "1s", "1e400", "99999999999999999999", "repeat ", "in 2 frames", "\n",
-      "  ", "#", "\u{e9}", "\u{0}", "test t\n", "set ", "opcode=", "fin=no ", "mask=0x00000000 ", "-1", "length ",
+      "connect ws://a as a\n", "listen :0 as s\n", "accept s\n", "a> ", "send ", "expect ", "await ", "text ",
+      "json ",
+      "binary ", "frame ", "raw ", "\"", "\"\"\"\n", "{", "}", "[", "]", "$.a[0]", "$", "==", "/", "(", "\\",
+      "\\u{",
+      "0x", "ff", "{{", "}}", "x", "within ", "1s", "1e400", "99999999999999999999", "repeat ", "in 2 frames",
+      "\n",
+      "  ", "#", "\u{e9}", "\u{0}", "test t\n", "set ", "opcode=", "fin=no ", "mask=0x00000000 ", "-1",
+      "length ",
     ]
     var state: UInt64 = 1
     func random(_ bound: Int) -> Int {

@@ -12,7 +12,12 @@ struct ScenarioReportTests {
       file: "a.wstest",
       title: "#1 <\u{1b}>",
       failures: [
-        StepFailure(line: 7, source: "expect text \"<a>\"", message: "the text differs", details: ["expected  \"<a>\"", "seen      \"&\""])
+        StepFailure(
+          line: 7,
+          source: "expect text \"<a>\"",
+          message: "the text differs",
+          details: ["expected  \"<a>\"", "seen      \"&\""]
+        )
       ],
       duration: .seconds(2)
     ),
@@ -47,7 +52,8 @@ struct ScenarioReportTests {
   func junit() {
     #expect(
       ScenarioJUnit.lines(Self.results) == [
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites tests=\"2\" failures=\"1\" time=\"2.012000\">",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        "<testsuites tests=\"2\" failures=\"1\" time=\"2.012000\">",
         "  <testsuite name=\"a.wstest\" tests=\"2\" failures=\"1\" time=\"2.012000\">",
         "    <testcase name=\"says hello\" classname=\"a.wstest\" time=\"0.012000\"/>",
         "    <testcase name=\"#1 &lt;\\u{1b}&gt;\" classname=\"a.wstest\" time=\"2.000000\">",

@@ -40,7 +40,9 @@ extension ScenarioParser {
   private mutating func frame() throws(Failure) -> FrameStep {
     var frame = FrameStep(opcode: 0)
     var hasOpcode = false
-    while !scanner.isAtLineEnd(), let byte = scanner.next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "{") {
+    while !scanner.isAtLineEnd(), let byte = scanner.next, byte != UInt8(ascii: "\""),
+      byte != UInt8(ascii: "{")
+    {
       let start = scanner.position
       let word = scanner.peekWord()
       if word.hasPrefix("0x") { break }
@@ -100,7 +102,8 @@ extension ScenarioParser {
     case "pong": expect.content = .pong(try payloadCheck(allowsHex: true))
     case "close": expect.content = .close(try closeCheck())
     case "end": expect.content = .end
-    case "violation": expect.content = .violation(code: try optionalNumber("a code", in: 1000...4999).map(UInt16.init))
+    case "violation":
+      expect.content = .violation(code: try optionalNumber("a code", in: 1000...4999).map(UInt16.init))
     case "refused":
       let status = try optionalNumber("a status", in: 100...599)
       expect.content = .refused(status: status, body: try payloadCheck(allowsHex: false))
@@ -120,7 +123,8 @@ extension ScenarioParser {
     return .expect(expect)
   }
 
-  private mutating func optionalNumber(_ expected: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
+  private mutating func optionalNumber(_ expected: String, in range: ClosedRange<Int>) throws(Failure) -> Int?
+  {
     guard !scanner.isAtLineEnd(), let byte = scanner.next, 0x30...0x39 ~= byte else { return nil }
     return try scanner.number(expected, in: range)
   }
@@ -135,9 +139,12 @@ extension ScenarioParser {
       return .size(comparison, try scanner.number("a size in bytes", in: 0...Int(Int32.max)))
     }
     _ = scanner.take("==")
-    guard let byte = scanner.next, byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "{") || allowsHex || isTextAhead()
+    guard let byte = scanner.next,
+      byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "{") || allowsHex || isTextAhead()
     else {
-      throw scanner.fail("expected a text in quotes, matches, contains, size or within, not \(scanner.found())")
+      throw scanner.fail(
+        "expected a text in quotes, matches, contains, size or within, not \(scanner.found())"
+      )
     }
     return .equals(try scanner.payload(allowsHex: allowsHex))
   }
@@ -212,7 +219,8 @@ extension ScenarioParser {
       conditions.append(try parser.condition())
       try parser.scanner.endLine()
     }
-    return conditions.count == before && before == 0 ? check : conditions.isEmpty ? check : .conditions(conditions)
+    return conditions.count == before && before == 0
+      ? check : conditions.isEmpty ? check : .conditions(conditions)
   }
 
   private static let tests = [

@@ -3,7 +3,8 @@
 // Steps, but for those that send or expect something.
 extension ScenarioParser {
   private static let verbs = [
-    "connect", "listen", "accept", "send", "expect", "await", "capture", "close", "disconnect", "reset", "wait",
+    "connect", "listen", "accept", "send", "expect", "await", "capture", "close", "disconnect", "reset",
+    "wait",
     "set",
   ]
 
@@ -141,14 +142,19 @@ extension ScenarioParser {
       line[..<colon].allSatisfy({ Template.isNameByte($0) })
     else { throw scanner.fail("expected a field such as Origin: http://localhost", at: start) }
     let value = line[(colon + 1)...].drop(while: ScenarioScanner.isSpace)
-    return HeaderField(name: String(decoding: line[..<colon], as: UTF8.self), value: Template(scanning: value))
+    return HeaderField(
+      name: String(decoding: line[..<colon], as: UTF8.self),
+      value: Template(scanning: value)
+    )
   }
 
   // MARK: Others
 
   private mutating func capture() throws(Failure) -> CaptureStep {
     let part: CaptureStep.Part
-    guard !scanner.isAtLineEnd() else { throw scanner.fail("expected a place such as $.id, a pattern or message") }
+    guard !scanner.isAtLineEnd() else {
+      throw scanner.fail("expected a place such as $.id, a pattern or message")
+    }
     switch scanner.next {
     case UInt8(ascii: "$"): part = .path(try scanner.path())
     case UInt8(ascii: "/"): part = .pattern(try scanner.pattern())

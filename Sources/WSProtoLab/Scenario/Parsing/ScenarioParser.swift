@@ -37,12 +37,17 @@ package struct ScenarioParser {
       throw scanner.fail("more than \(Self.maxBytes) bytes", at: 0)
     }
     if let offset = Self.firstFault(in: scanner.bytes) {
-      throw scanner.fail("expected UTF-8 without control characters, not \(scanner.found(at: offset))", at: offset)
+      throw scanner.fail(
+        "expected UTF-8 without control characters, not \(scanner.found(at: offset))",
+        at: offset
+      )
     }
     if scanner.bytes.starts(with: [0xEF, 0xBB, 0xBF]) { scanner.position = 3 }
     try parseHead()
     while let test = try parseTest() { file.tests.append(test) }
-    guard !file.tests.isEmpty else { throw scanner.fail("expected a step, such as connect ws://localhost:9001/") }
+    guard !file.tests.isEmpty else {
+      throw scanner.fail("expected a step, such as connect ws://localhost:9001/")
+    }
   }
 
   /// The first byte that is part of no character, or of a control character.
@@ -117,7 +122,12 @@ package struct ScenarioParser {
     let start = scanner.position
     line = (start, ScenarioScanner.line(of: start, in: scanner.bytes, after: line))
     let (name, prefixStart) = try connectionPrefix()
-    var step = ScenarioStep(line: line.line, source: source(at: start), connection: name ?? "", action: .disconnect)
+    var step = ScenarioStep(
+      line: line.line,
+      source: source(at: start),
+      connection: name ?? "",
+      action: .disconnect
+    )
     step.action = try parseAction(&step, name, indentation, prefixStart)
     return step
   }

@@ -21,7 +21,10 @@ extension ScenarioScanner {
     let start = position
     let text = word()
     guard let number = Int(text), range.contains(number) else {
-      throw fail("expected \(expected), \(range.lowerBound)...\(range.upperBound), not \(found(at: start))", at: start)
+      throw fail(
+        "expected \(expected), \(range.lowerBound)...\(range.upperBound), not \(found(at: start))",
+        at: start
+      )
     }
     return number
   }
@@ -34,7 +37,8 @@ extension ScenarioScanner {
     let units: [(suffix: String, milliseconds: Double)] = [("ms", 1), ("s", 1000), ("m", 60_000)]
     for unit in units where text.hasSuffix(unit.suffix) {
       let digits = text.dropLast(unit.suffix.count)
-      guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 || $0 == UInt8(ascii: ".") }), let value = Double(digits),
+      guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 || $0 == UInt8(ascii: ".") }),
+        let value = Double(digits),
         value * unit.milliseconds <= 86_400_000
       else { break }
       return .milliseconds(value * unit.milliseconds)
@@ -163,7 +167,8 @@ extension ScenarioScanner {
       let digits = bytes[min(position, bytes.count)...].dropFirst().prefix { HexDigits.value($0) != nil }
       guard next == UInt8(ascii: "{"), digits.count <= 6, digits.endIndex < bytes.count,
         bytes[digits.endIndex] == UInt8(ascii: "}"),
-        let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16), let scalar = Unicode.Scalar(value)
+        let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
+        let scalar = Unicode.Scalar(value)
       else { throw fail("expected a character such as \\u{e9}", at: start) }
       plain += Array(String(scalar).utf8)
       position = digits.endIndex + 1

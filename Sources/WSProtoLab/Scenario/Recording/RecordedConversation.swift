@@ -125,7 +125,8 @@ package final class ConversationRecorder {
   }
 
   private func read(_ message: MessageRecord, _ observation: Observation) {
-    let isWhole = !message.isDamaged && message.unknownBytes == 0 && UInt64(message.content.count) == message.size
+    let isWhole =
+      !message.isDamaged && message.unknownBytes == 0 && UInt64(message.content.count) == message.size
     guard isWhole, let opcode = message.opcode else {
       let who = observation.direction == .fromClient ? "client" : "server"
       let why =
@@ -158,7 +159,9 @@ package final class ConversationRecorder {
     if let failure { throw failure }
     guard connection != nil else {
       let which = wanted.map { "connection \($0) is no" } ?? "there is no"
-      throw Failure(description: "\(which) WebSocket connection that can be read: wsproto inspect shows what is there")
+      throw Failure(
+        description: "\(which) WebSocket connection that can be read: wsproto inspect shows what is there"
+      )
     }
     return conversation
   }

@@ -26,7 +26,7 @@ package actor RecordingSession {
   ) async throws(ScenarioFailure) -> RecordingSession {
     let opening = try await network.connect(to: url, insecure: insecure, within: limit)
     let request = Request(host: opening.host, target: opening.target, subprotocols: subprotocols)
-    let link = try ScenarioLink(opening.stream, asking: request, replies: true)
+    let link = try ScenarioLink(opening.stream, asking: request, replies: true, inOneOrder: true)
     await link.start()
     switch await link.next(until: .now + limit) {
     case .opened?: break

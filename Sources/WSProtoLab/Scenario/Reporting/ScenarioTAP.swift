@@ -10,7 +10,9 @@ package enum ScenarioTAP {
     let status = result.hasPassed ? "ok" : "not ok"
     // A backslash and a number sign mean something else.
     let name = ScenarioText.name(result).replacing("\\", with: "\\\\").replacing("#", with: "\\#")
-    var lines = ["\(status) \(number) - \(name)", "  ---", "  seconds: \(ScenarioText.seconds(result.duration))"]
+    var lines = [
+      "\(status) \(number) - \(name)", "  ---", "  seconds: \(ScenarioText.seconds(result.duration))",
+    ]
     for failure in result.failures {
       lines += [
         "  at: \(JSONLine.quoted("\(result.file)\(result.lineMark)\(failure.line)"))",

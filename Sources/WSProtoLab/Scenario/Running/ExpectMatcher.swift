@@ -121,7 +121,8 @@ struct ExpectMatcher {
     return ["at byte \(offset): \(part(expected)), and \(part(seen))"]
   }
 
-  private func close(_ check: CloseCheck, _ code: UInt16, _ reason: String) throws(ScenarioFailure) -> Verdict {
+  private func close(_ check: CloseCheck, _ code: UInt16, _ reason: String) throws(ScenarioFailure) -> Verdict
+  {
     let matches = check.code == nil || check.code == code
     if matches, try holds(check.reason, Array(reason.utf8)) { return .matches }
     return .differs(

@@ -38,7 +38,9 @@ struct HandshakeChecker {
       }
       return ("path", Array(path.utf8))
     case .header(let text):
-      guard let name = HTTPField.Name(text) else { throw ScenarioFailure("\(shownInQuotes(text)) is no field") }
+      guard let name = HTTPField.Name(text) else {
+        throw ScenarioFailure("\(shownInQuotes(text)) is no field")
+      }
       return ("header \(text)", handshake.fields[name].map { Array($0.utf8) })
     }
   }

@@ -29,7 +29,8 @@ struct JSONConditionCheck {
     case .exists: return true
     case .absent: return false
     case .kind(let kind): return value.kind == kind
-    case .compares(let comparison, let template): return Self.compare(value, comparison, try template.value(variables))
+    case .compares(let comparison, let template):
+      return Self.compare(value, comparison, try template.value(variables))
     case .includes(let template): return value.includes(try template.value(variables))
     case .contains(let template):
       let wanted = try template.value(variables)

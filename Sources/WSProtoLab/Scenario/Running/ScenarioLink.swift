@@ -23,9 +23,14 @@ actor ScenarioLink {
   private static let maxWaiting = 4 << 20
 
   /// A client, which asks at once.
-  init(_ stream: any ScenarioStream, asking request: Request, replies: Bool) throws(ScenarioFailure) {
+  init(
+    _ stream: any ScenarioStream,
+    asking request: Request,
+    replies: Bool,
+    inOneOrder: Bool = false
+  ) throws(ScenarioFailure) {
     self.stream = stream
-    peer = ScenarioPeer(.client, replies: replies)
+    peer = ScenarioPeer(.client, replies: replies, inOneOrder: inOneOrder)
     outgoing = try peer.request(request)
   }
 
@@ -87,13 +92,25 @@ actor ScenarioLink {
     }
   }
 
+  /// The next ping or pong, which have an order of their own; what has ended the connection, if nothing can come; `nil` if
+  /// nothing comes in time.
+  func nextControlFrame(isPing: Bool, until deadline: Instant) async -> ScenarioSeen? {
+    while true {
+      if let seen = peer.nextControlFrame(isPing: isPing) ?? peer.lastWord { return seen }
+      guard ContinuousClock.now < deadline else { return nil }
+      await change(until: deadline)
+    }
+  }
+
   /// The step after this one wants to see it.
   func putBack(_ seen: ScenarioSeen) { peer.putBack(seen) }
 
   // MARK: Writing
 
   /// Sends what a step says, and waits until it is written.
-  func send(_ send: SendStep, _ variables: ScenarioVariables, until deadline: Instant) async throws(ScenarioFailure) {
+  func send(_ send: SendStep, _ variables: ScenarioVariables, until deadline: Instant)
+    async throws(ScenarioFailure)
+  {
     try checkIsThere()
     try await write(peer.bytes(of: send, variables), until: deadline)
   }
@@ -118,7 +135,9 @@ actor ScenarioLink {
     flush()
     while isWriting, writeFailure == nil {
       guard ContinuousClock.now < deadline else {
-        throw ScenarioFailure("the other end does not read: not all of \(bytes.count) bytes could be written in time")
+        throw ScenarioFailure(
+          "the other end does not read: not all of \(bytes.count) bytes could be written in time"
+        )
       }
       await change(until: deadline)
     }

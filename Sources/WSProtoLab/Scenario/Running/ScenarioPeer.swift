@@ -30,6 +30,10 @@ final class ScenarioPeer {
   private let answer: Answer
   private var queue: [ScenarioSeen] = []
   private var first = 0
+  /// Pings and pongs that nobody has taken; `nil` if they stand among the messages.
+  private var controlFrames: [ScenarioSeen]?
+  /// What has ended this direction: a Close, a violation, the end of the stream.
+  private(set) var lastWord: ScenarioSeen?
   /// A refusal whose body is being read.
   private var refusal: (status: Int, body: [UInt8])?
   /// Whether the stream has ended.
@@ -40,9 +44,15 @@ final class ScenarioPeer {
 
   /// How much of a refusal's body is kept.
   private static let maxBody = 4096
+  /// How many pings and pongs are kept; the oldest are given up first.
+  private static let maxControlFrames = 256
 
-  /// - Parameter replies: whether pings and Closes are answered without being told to.
-  init(_ role: ConnectionType, replies: Bool, answer: Answer = Answer()) {
+  /// - Parameters:
+  ///   - replies: whether pings and Closes are answered without being told to.
+  ///   - inOneOrder: whether pings and pongs stand among the messages. An endpoint may answer a ping before messages that came
+  ///     earlier (RFC 6455 §5.5.2), so a test takes them apart.
+  init(_ role: ConnectionType, replies: Bool, answer: Answer = Answer(), inOneOrder: Bool = false) {
+    controlFrames = inOneOrder ? nil : []
     let limits = Limits(maxMessageBytes: Payload.maxBytes)
     let automatic: AutomaticReplies = replies ? .all : .rejections
     endpoint = WSConnection(
@@ -140,7 +150,9 @@ final class ScenarioPeer {
   private func decide(_ request: Request, _ output: inout [UInt8]) {
     handshake.path = request.target
     handshake.fields = request.extraHeaders
-    if let name = HTTPField.Name("Host"), handshake.fields[name] == nil { handshake.fields[name] = request.host }
+    if let name = HTTPField.Name("Host"), handshake.fields[name] == nil {
+      handshake.fields[name] = request.host
+    }
     if let refusal = answer.refusal {
       var fields = answer.fields
       fields[.contentLength] = String(refusal.body.count)
@@ -169,8 +181,24 @@ final class ScenarioPeer {
   // MARK: What has come
 
   private func add(_ seen: ScenarioSeen) {
+    switch seen {
+    case .ping where controlFrames != nil, .pong where controlFrames != nil:
+      controlFrames?.append(seen)
+      if let count = controlFrames?.count, count > Self.maxControlFrames { controlFrames?.removeFirst() }
+      return
+    case .close, .violation, .handshakeFailed, .ended: lastWord = lastWord ?? seen
+    default: break
+    }
     waitingBytes += seen.size
     queue.append(seen)
+  }
+
+  /// The next ping, or the next pong.
+  func nextControlFrame(isPing: Bool) -> ScenarioSeen? {
+    let position = controlFrames?.firstIndex { seen in
+      if case .ping = seen { isPing } else { !isPing }
+    }
+    return position.flatMap { controlFrames?.remove(at: $0) }
   }
 
   /// The next thing that has come.
@@ -253,7 +281,9 @@ final class ScenarioPeer {
     var output: [UInt8] = []
     for index in 0..<frames {
       let part = binary[(binary.count * index / frames)..<(binary.count * (index + 1) / frames)]
-      output += try bytes(.bytesMessage(BytesMessage(data: Bytes(part), messageFinished: index + 1 == frames)))
+      output += try bytes(
+        .bytesMessage(BytesMessage(data: Bytes(part), messageFinished: index + 1 == frames))
+      )
     }
     return output
   }

@@ -62,7 +62,9 @@ extension ScenarioRunner {
   /// Sets `NAME.url`, so that others find it.
   mutating func listen(_ step: ListenStep) async throws(ScenarioFailure) {
     var answer = ScenarioPeer.Answer()
-    answer.subprotocol = try step.subprotocol.map { (value) throws(ScenarioFailure) in try value.text(variables) }
+    answer.subprotocol = try step.subprotocol.map { (value) throws(ScenarioFailure) in
+      try value.text(variables)
+    }
     answer.fields = try fields(step.headers)
     answer.compression = step.compression
     answer.replies = step.replies
@@ -96,11 +98,15 @@ extension ScenarioRunner {
     var passed = 0
     var last: Difference?
     while true {
-      guard let seen = await link.next(until: deadline) else {
-        var difference = Difference("nothing came", expected: matcher.description, seen: "nothing \(waited(expect.within))")
+      guard let seen = await Self.next(expect, link, deadline) else {
+        var difference = Difference(
+          "nothing came",
+          expected: matcher.description,
+          seen: "nothing \(waited(expect.within))"
+        )
         if passed > 0 {
           difference.message = "it did not come"
-          difference.details.append("\(passed) messages were passed over; the last of them:")
+          difference.details.append("passed over: \(passed); the last:")
           difference.details += last?.details ?? []
         }
         return difference
@@ -109,14 +115,22 @@ extension ScenarioRunner {
       case .matches: return nil
       case .passesOver: continue
       case .differs(let difference):
-        guard expect.passesOver, seen.isMessage else {
-          // Later steps may want to see that nothing more comes.
-          if case .ended = seen { await link.putBack(seen) }
-          return difference
-        }
+        guard expect.passesOver, seen.isPassable else { return difference }
         passed += 1
         last = difference
       }
+    }
+  }
+
+  private static func next(
+    _ expect: ExpectStep,
+    _ link: ScenarioLink,
+    _ deadline: Instant
+  ) async -> ScenarioSeen? {
+    switch expect.content {
+    case .ping: await link.nextControlFrame(isPing: true, until: deadline)
+    case .pong: await link.nextControlFrame(isPing: false, until: deadline)
+    default: await link.next(until: deadline)
     }
   }
 
@@ -138,7 +152,9 @@ extension ScenarioRunner {
 
   // MARK: Others
 
-  mutating func capture(_ capture: CaptureStep, _ link: ScenarioLink) async throws(ScenarioFailure) -> Difference? {
+  mutating func capture(_ capture: CaptureStep, _ link: ScenarioLink) async throws(ScenarioFailure)
+    -> Difference?
+  {
     guard let bytes = await link.lastMessage else {
       throw ScenarioFailure("no message has come yet on this connection")
     }

@@ -30,9 +30,10 @@ package enum ScenarioSeen: Sendable {
     }
   }
 
-  package var isMessage: Bool {
+  /// Whether more may come behind it.
+  var isPassable: Bool {
     switch self {
-    case .text, .binary: true
+    case .text, .binary, .ping, .pong: true
     default: false
     }
   }
