@@ -11,7 +11,7 @@ import WSProtoTestSupport
 /// What can be fuzzed.
 enum FuzzTarget: String, CaseIterable {
   case decode, utf8, handshake, extensions, connection, lowlevel, body, negotiation, combinations, c
-  case files, segments, payloads
+  case files, segments, payloads, scenarios
 
   /// Inputs to begin with; the same on every machine.
   func seeds() -> [[UInt8]] {
@@ -29,6 +29,7 @@ enum FuzzTarget: String, CaseIterable {
     case .files: FuzzFiles.seeds()
     case .segments: FuzzSegments.seeds()
     case .payloads: FuzzPayloads.seeds()
+    case .scenarios: FuzzScenarios.seeds()
     }
   }
 }

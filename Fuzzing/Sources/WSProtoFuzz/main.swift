@@ -42,5 +42,6 @@ let status =
   case .files: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzFiles.run) }
   case .segments: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzSegments.run) }
   case .payloads: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzPayloads.run) }
+  case .scenarios: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzScenarios.run) }
   }
 exit(status)

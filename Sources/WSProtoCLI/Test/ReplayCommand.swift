@@ -14,9 +14,9 @@ struct ReplayCommand: AsyncParsableCommand {
       Examples:
         wsproto replay capture.pcapng ws://localhost:9001/
         wsproto replay conversation.har wss://staging.example.com/feed --fast
-      It reads what inspect reads: pcap, pcapng, a browser's HAR. JSON is compared by
-      its values, other messages byte by byte. Subprotocols, Origin, Authorization and
-      Cookie are those of the recording.
+      It reads what inspect reads: pcap, pcapng, a browser's HAR. JSON is compared
+      by its values, other messages byte by byte. Subprotocols, Origin, Cookie and
+      Authorization are those of the recording.
       The exit status is 5 if an answer differs, and 26 if the file cannot be read.
       """
   )

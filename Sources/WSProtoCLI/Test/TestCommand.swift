@@ -9,21 +9,24 @@ import WSProtoTool
 struct TestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "test",
-    abstract: "Conversations written as files: sends, expects, and says what differs.",
+    abstract: "Holds conversations written as files, and says what differs.",
     usage: "wsproto test <file> ... [options]",
     discussion: """
-      A file, such as echo.wstest, with {{name}} for variables, # for comments:
-        connect {{url}}                 as NAME names it; options on lines indented below:
-                                        subprotocol, header, compression, insecure
-        send text "hello"               json {…}, binary 0x01ff, ping, pong, close, frame, raw
-        expect text "hello" within 2s   contains "x", matches /x/, size < 9; await passes over
-        expect json $.type == "ack"     json {…}, includes {…}; more conditions below, indented
-        expect close 1000               ping, pong, end, silence 500ms, refused 403, violation
-        capture $.id as id              keeps a part of the last message in a variable
-        close 1000 "bye"                also: disconnect, reset, wait 1s, set NAME VALUE
-      listen 127.0.0.1:0 as NAME and accept NAME are a server's; test TITLE begins a test.
-      All of it: Sources/WSProtoLab/WSProtoLab.docc/TestFiles.md
-      Example: wsproto test tests/ --set url=ws://localhost:9001/
+      A step is a line. {{name}} is a variable, # begins a comment:
+        connect {{url}}              below, indented: subprotocol, header, compression
+        send text "hello"            or binary 0x01ff, json {…}, ping, close, frame, raw
+        expect text "hello"          or contains "x", matches /x/, size < 9
+        expect json {"a": 1}         or includes {…}, or $.type == "ack"
+        expect close 1000 within 2s  or ping, end, silence 500ms, refused 403
+        await text "hello"           passes over other messages
+        capture $.id as id           keeps a part of the last message
+        close 1000 "bye"             also disconnect, reset, wait 1s, set NAME VALUE
+      Several connections have names: connect URL as a, then a> send text "x".
+      A server of the file: listen 127.0.0.1:0 as NAME, then accept NAME as b.
+      test TITLE begins a test. All steps: the article TestFiles of WSProtoLab.
+      Examples:
+        printf 'connect ws://127.0.0.1:1/' | wsproto test -
+        wsproto test tests/ --set url=ws://localhost:9001/ --junit results.xml
       The exit status is 5 if a test fails, and 64 if a file is not understood.
       """
   )

@@ -13,6 +13,8 @@ package struct ScenarioParser {
 
   /// The largest file.
   package static let maxBytes = 16 << 20
+  /// The most connections of a test.
+  private static let maxConnections = 1000
 
   /// The tests in a file.
   ///
@@ -171,7 +173,12 @@ package struct ScenarioParser {
   mutating func openConnection() throws(Failure) -> String {
     var name = ""
     if scanner.take("as") { name = try scanner.name("a connection's name") }
-    if !connections.contains(name) { connections.append(name) }
+    if !connections.contains(name) {
+      guard connections.count < Self.maxConnections else {
+        throw scanner.fail("more than \(Self.maxConnections) connections in a test")
+      }
+      connections.append(name)
+    }
     return name
   }
 
@@ -192,23 +199,22 @@ package struct ScenarioParser {
 
   /// A refusal fails a connect, unless the next step of the connection expects one.
   private static func noteExpectedRefusals(_ steps: inout [ScenarioStep]) {
-    for index in steps.indices {
-      guard case .connect(var connect) = steps[index].action else { continue }
-      let next = steps[(index + 1)...].first { $0.isAbout(steps[index].connection) }
-      if case .expect(let expect) = next?.action, case .refused = expect.content {
-        connect.mayBeRefused = true
+    var expected: Set<String> = []
+    for index in steps.indices.reversed() {
+      let step = steps[index]
+      switch step.action {
+      case .set, .listen, .wait: continue
+      case .expect(let expect):
+        if case .refused = expect.content {
+          expected.insert(step.connection)
+        } else {
+          expected.remove(step.connection)
+        }
+      case .connect(var connect):
+        connect.mayBeRefused = expected.remove(step.connection) != nil
         steps[index].action = .connect(connect)
+      default: expected.remove(step.connection)
       }
-    }
-  }
-}
-
-extension ScenarioStep {
-  /// Whether it does something with the connection of this name.
-  fileprivate func isAbout(_ name: String) -> Bool {
-    switch action {
-    case .set, .listen, .wait: false
-    default: connection == name
     }
   }
 }
