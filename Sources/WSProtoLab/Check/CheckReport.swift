@@ -144,7 +144,9 @@ package struct CheckReport: Sendable {
 
   /// A document for the readers of JUnit's reports: a suite a group. Warnings and information are no failures.
   package var junit: [String] {
-    var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites name=\"\(Self.xml(name))\">"]
+    var lines = [
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites name=\"\(XMLText.escaped(name))\">",
+    ]
     for group in CheckCase.Group.allCases {
       let members = results.filter { $0.group == group }
       guard !members.isEmpty else { continue }
@@ -160,38 +162,22 @@ package struct CheckReport: Sendable {
 
   private static func testCase(_ result: CheckResult) -> [String] {
     let name = String(result.id.drop { $0 != "/" }.dropFirst())
-    let opening = "    <testcase classname=\"\(result.group.rawValue)\" name=\"\(xml(name))\""
+    let opening = "    <testcase classname=\"\(result.group.rawValue)\" name=\"\(XMLText.escaped(name))\""
     switch result.verdict {
     case .passed: return [opening + "/>"]
     case .notApplicable(let reason):
-      return [opening + "><skipped message=\"\(xml(reason))\"/></testcase>"]
+      return [opening + "><skipped message=\"\(XMLText.escaped(reason))\"/></testcase>"]
     case .failed(let failure):
-      let text = lines(result, failure).map(xml).joined(separator: "\n")
+      let text = lines(result, failure).map(XMLText.escaped).joined(separator: "\n")
       guard failure.severity == .must else {
         return [opening + "><system-out>\(text)</system-out></testcase>"]
       }
       return [
         opening + ">",
-        "      <failure message=\"\(xml("\(failure.section): \(failure.seen)"))\">\(text)</failure>",
+        "      <failure message=\"\(XMLText.escaped("\(failure.section): \(failure.seen)"))\">\(text)</failure>",
         "    </testcase>",
       ]
     }
-  }
-
-  /// Text for XML: what ``shown(_:)`` escapes cannot stand there.
-  private static func xml(_ text: String) -> String {
-    var result = ""
-    for scalar in shown(text).unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "\t": result += " "
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }
 

@@ -9,7 +9,7 @@ package enum ScenarioJUnit {
     var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites\(counts(results))>"]
     for file in files {
       let own = results.filter { $0.file == file }
-      lines.append("  <testsuite name=\"\(escaped(shown(file)))\"\(counts(own))>")
+      lines.append("  <testsuite name=\"\(XMLText.escaped(file))\"\(counts(own))>")
       for result in own { lines += testCase(result) }
       lines.append("  </testsuite>")
     }
@@ -23,33 +23,16 @@ package enum ScenarioJUnit {
   }
 
   private static func testCase(_ result: ScenarioResult) -> [String] {
-    let title = shown(result.title.isEmpty ? result.file : result.title)
+    let title = result.title.isEmpty ? result.file : result.title
     let head =
-      "    <testcase name=\"\(escaped(title))\" classname=\"\(escaped(shown(result.file)))\""
+      "    <testcase name=\"\(XMLText.escaped(title))\" classname=\"\(XMLText.escaped(result.file))\""
       + " time=\"\(ScenarioText.seconds(result.duration))\""
     guard let first = result.failures.first else { return [head + "/>"] }
-    var lines = [head + ">", "      <failure message=\"\(escaped(first.message))\">"]
+    var lines = [head + ">", "      <failure message=\"\(XMLText.escaped(first.message))\">"]
     for failure in result.failures {
-      lines.append(escaped("\(ScenarioText.place(failure, in: result)): \(failure.source)"))
-      lines += ScenarioText.explanation(failure).map { escaped("  \($0)") }
+      lines.append(XMLText.escaped("\(ScenarioText.place(failure, in: result)): \(failure.source)"))
+      lines += ScenarioText.explanation(failure).map { XMLText.escaped("  \($0)") }
     }
     return lines + ["      </failure>", "    </testcase>"]
-  }
-
-  /// What is shown has no control characters but tabs.
-  private static func escaped(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "&": result += "&amp;"
-      case "\"": result += "&quot;"
-      case _ where scalar.value < 0x20 && scalar != "\t" || scalar.value == 0xFFFE || scalar.value == 0xFFFF:
-        result += "\u{FFFD}"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }
