@@ -13,8 +13,8 @@ struct TestCommand: AsyncParsableCommand {
     usage: "wsproto test <file> ... [options]",
     discussion: """
       A step is a line. {{name}} is a variable, # begins a comment:
-        connect {{url}}              below, indented: subprotocol, header, compression
-        send text "hello"            or binary 0x01ff, json {…}, ping, close, frame, raw
+        connect {{url}}              indented below: subprotocol, header, …
+        send text "hello"            or binary 0x01ff, json {…}, ping, frame, raw
         expect text "hello"          or contains "x", matches /x/, size < 9
         expect json {"a": 1}         or includes {…}, or $.type == "ack"
         expect close 1000 within 2s  or ping, end, silence 500ms, refused 403
