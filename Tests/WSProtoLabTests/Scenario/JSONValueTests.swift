@@ -31,6 +31,8 @@ struct JSONValueTests {
     #expect(try value.includes(Self.value(#"{"payload":{"data":{"b":[{"c":1}]}}}"#)))
     #expect(try !value.includes(Self.value(#"{"payload":{"data":{"b":[]}}}"#)))
     #expect(try !value.includes(Self.value(#"{"id":null}"#)))
+    let twice = try Self.value(#"{"a":[1],"a":{"b":true}}"#)
+    #expect(twice.includes(twice))
   }
 
   @Test(

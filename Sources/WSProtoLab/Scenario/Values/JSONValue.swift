@@ -64,7 +64,10 @@ package enum JSONValue: Sendable {
   package func includes(_ other: JSONValue) -> Bool {
     switch (self, other) {
     case (.object, .object(let wanted)):
-      wanted.allSatisfy { one in member(one.name)?.includes(one.value) ?? false }
+      // Of members with one name the last counts, on both sides.
+      Set(wanted.map(\.name)).allSatisfy { name in
+        if let own = member(name), let value = other.member(name) { own.includes(value) } else { false }
+      }
     case (.array(let own), .array(let wanted)):
       own.count == wanted.count && zip(own, wanted).allSatisfy { $0.includes($1) }
     default: self == other
