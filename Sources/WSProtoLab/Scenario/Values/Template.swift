@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes in which variables stand: `hello {{name}}`.
+/// Bytes in which variables stand, such as `{{name}}`.
 package struct Template: Sendable, Hashable {
   package enum Piece: Sendable, Hashable {
     case bytes([UInt8])
