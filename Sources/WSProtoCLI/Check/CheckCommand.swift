@@ -177,7 +177,8 @@ struct CheckCommand: AsyncParsableCommand {
       settings.fields.append(("Authorization", credentials.authorization))
     }
     var run = CheckRun(.server, settings, try cases())
-    run.concurrency = jobs
+    // Two descriptors each: a connection may be closing while the next one opens.
+    run.concurrency = min(jobs, max(1, Descriptors.available() / 2))
     do {
       switch await run.probe(try await connect()) {
       case .open(let echoes, _): run.settings.echoes = echoes
@@ -191,6 +192,13 @@ struct CheckCommand: AsyncParsableCommand {
     let results = await run.run(connect) { _ in progress.count() }
     progress.clear()
     try report(results, "\(address)")
+    if let first = results.first(where: { !$0.wasRun }), case .notApplicable(let reason) = first.verdict {
+      let count = results.count { !$0.wasRun }
+      throw ToolFailure(
+        .notConnected,
+        "\(count) of \(results.count) cases were not run; \(first.id): \(reason)"
+      )
+    }
   }
 
   private func layer(to address: WebSocketAddress) throws -> ClientTLSLayer? {
@@ -235,8 +243,12 @@ struct CheckCommand: AsyncParsableCommand {
       group.cancelAll()
     }
     progress.clear()
-    try report(service.results, "the client at \(place)")
+    let results = service.results
+    try report(results, "the client at \(place)")
     if let number = signal.withLock({ $0 }) { throw ToolFailure(StopRequest.Cause.signal(number)) }
+    if results.count < cases.count {
+      throw ToolFailure(.lost, "\(cases.count - results.count) of \(cases.count) cases were not run")
+    }
   }
 
   private func report(_ results: [CheckResult], _ name: String) throws {

@@ -33,6 +33,8 @@ final class GrowingFile: Sendable {
     guard descriptor >= 0 else {
       throw ToolFailure(.output, "\(name) cannot be written: \(String(cString: strerror(errno)))")
     }
+    // Also if it was there before: what passes may be secret.
+    _ = fchmod(descriptor, 0o600)
   }
 
   deinit { close(descriptor) }

@@ -70,10 +70,16 @@ struct RecordCommand: AsyncParsableCommand {
       throw ToolFailure(.output, "the file \(shownInQuotes(path)) exists: --force writes over it")
     }
     let conversation: RecordedConversation
+    var failure: ToolFailure?
     if let from {
       conversation = try RecordedFile.read(from, connection: connection)
     } else {
-      conversation = try await talk()
+      // Before much is said in vain.
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      guard FileManager.default.isWritableFile(atPath: folder) else {
+        throw ToolFailure(.output, "the folder \(shownInQuotes(folder)) cannot be written to")
+      }
+      (conversation, failure) = try await talk()
     }
     let made = ConversationTest(
       conversation,
@@ -92,9 +98,11 @@ struct RecordCommand: AsyncParsableCommand {
       )
     }
     Terminal.printNote("\(made.test.steps.count) steps are in \(shown(path))")
+    if let failure { throw failure }
   }
 
-  private func talk() async throws -> RecordedConversation {
+  /// - Returns: what was said, and why that is not all that should have been.
+  private func talk() async throws -> (RecordedConversation, ToolFailure?) {
     let session: RecordingSession
     do {
       session = try await RecordingSession.open(
@@ -118,18 +126,36 @@ struct RecordCommand: AsyncParsableCommand {
       input.finish(ToolFailure(.output, "nobody reads standard output any more"))
     }
     try reader.start()
+    var failure: ToolFailure?
     do {
       reading: while true {
         switch await input.next() {
         case .item(let item): try await send(item, session)
         case .end, .cancelled: break reading
-        case .failed(let failure): throw failure
+        case .failed(let error):
+          failure = error
+          break reading
         }
       }
     } catch let error as ScenarioFailure {
-      Terminal.printError(error.description)
+      failure = ToolFailure(.lost, "not all of the input was sent: \(error)")
     }
-    return await session.finish(afterSilence: try ClientArguments.duration("--wait", wait))
+    let silence = try ClientArguments.duration("--wait", wait)
+    let conversation = await session.finish(afterSilence: silence) { isStopping.value }
+    if await session.isCut {
+      failure = failure ?? ToolFailure(.lost, "the rest of the conversation is not recorded")
+    }
+    return (conversation, failure)
+  }
+
+  /// `nil` if the file cannot be read, which is told.
+  private static func bytes(of path: String) -> [UInt8]? {
+    do throws(ToolFailure) {
+      return try contents(of: path, atMost: Payload.maxBytes)
+    } catch {
+      Terminal.printError(error.description)
+      return nil
+    }
   }
 
   private func send(_ item: InputItem, _ session: RecordingSession) async throws {
@@ -145,7 +171,8 @@ struct RecordCommand: AsyncParsableCommand {
     case .text(let text): try await session.send(.text(Array(text.utf8)))
     case .binary(let bytes): try await session.send(.binary(bytes))
     case .file(let path):
-      try await session.send(.binary(try contents(of: path, atMost: Payload.maxBytes)))
+      guard let bytes = Self.bytes(of: path) else { return }
+      try await session.send(.binary(bytes))
     case .ping: try await session.send(.ping([]))
     case .pong(let bytes): try await session.send(.pong(bytes))
     case .close(let code, let reason): try await session.send(.close(code, reason: reason ?? ""))

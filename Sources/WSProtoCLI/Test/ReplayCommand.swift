@@ -16,7 +16,7 @@ struct ReplayCommand: AsyncParsableCommand {
         wsproto replay conversation.har wss://staging.example.com/feed --fast
       It reads what inspect reads: pcap, pcapng, a browser's HAR. JSON is compared
       by its values, other messages byte by byte. Subprotocols, Origin, Cookie and
-      Authorization are those of the recording.
+      Authorization are those of the recording, unless it is a HAR.
       The exit status is 5 if an answer differs, and 26 if the file cannot be read.
       """
   )

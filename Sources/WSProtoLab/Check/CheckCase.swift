@@ -117,6 +117,8 @@ package struct CheckResult: Sendable {
   package let severity: CheckCase.Severity
   package let group: CheckCase.Group
   package var verdict: Verdict
+  /// False if this end could not begin it, for want of a connection: then it says nothing about the peer.
+  package var wasRun = true
   /// What was seen, and is allowed.
   package var notes: [String]
   package var transcript: CheckTranscript
@@ -130,6 +132,12 @@ package struct CheckResult: Sendable {
     self.verdict = verdict
     self.notes = notes
     self.transcript = transcript
+  }
+
+  /// A case that could not be begun.
+  init(_ one: CheckCase, notRun reason: String) {
+    self.init(one, .notApplicable("it could not be run: \(reason)"), CheckTranscript())
+    wasRun = false
   }
 
   /// Whether a rule that binds is broken.

@@ -82,7 +82,13 @@ package final class CheckService: Sendable {
   }
 
   private func take(_ index: Int, _ run: CheckRun, _ pipe: PeekedPipe) async {
-    let result = await run.run(cases[index], pipe)
+    let result: CheckResult
+    if let reason = run.inapplicable(cases[index]) {
+      _ = await run.run(Self.farewell(nil), pipe)
+      result = CheckResult(cases[index], .notApplicable(reason), CheckTranscript())
+    } else {
+      result = await run.run(cases[index], pipe)
+    }
     state.withLock { $0.results[index] = result }
     each(result)
   }

@@ -161,6 +161,7 @@ struct FrameRelay {
 
   private mutating func begin(_ head: FrameHead, _ header: [UInt8], _ out: inout RelayOutput) {
     if head.isControl {
+      if head.opcode == Opcode.close.rawValue { giveUpCollecting(&out) }
       control = open(head, &out)
     } else if head.opcode != 0 || message == nil {
       // A new message before the end of the last one. What was collected of the last one passes unchanged.
@@ -178,6 +179,21 @@ struct FrameRelay {
       let total = UInt64(target.wireBytes).addingReportingOverflow(head.payloadLength)
       if total.overflow || total.partialValue > UInt64(maxHeldBytes) { letPass(&target, &out) }
     }
+  }
+
+  /// Lets go of the message that is collected: no data may follow a Close (RFC 6455 §5.5.1).
+  private mutating func giveUpCollecting(_ out: inout RelayOutput) {
+    guard var unfinished = message, unfinished.route == .collecting else { return }
+    message = nil
+    if unfinished.isCompressed, isHistoryBroken {
+      unfinished.route = .dropping
+    } else {
+      out.add(unfinished.passing.bytes)
+      unfinished.route = .passing
+    }
+    unfinished.passing.frames = []
+    unfinished.passing.content = nil
+    message = unfinished
   }
 
   /// Takes the message or control frame under way out of its property, so that changing it doesn't copy what was collected.

@@ -49,6 +49,17 @@ struct ProxyActionTests {
     #expect(proxied.received[.client] == ["pong 0", "text x"])
   }
 
+  @Test("What was collected of a message goes before a Close, and no data behind it (RFC 6455 §5.5.1)")
+  func closeInside() throws {
+    let proxied = try Proxied(["text /zzz/ drop"])
+    try proxied.open()
+    let bytes: [UInt8] =
+      [0x01, 0x83, 0, 0, 0, 0, 0x61, 0x62, 0x63] + [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]
+      + [0x80, 0x81, 0, 0, 0, 0, 0x64]
+    proxied.pass(bytes, from: .fromClient)
+    #expect(proxied.delivered[.fromClient].map { Array($0.suffix(bytes.count)) } == bytes)
+  }
+
   @Test("split and coalesce change frames, and not the message; a control frame cannot be split (§5.5)")
   func frames() throws {
     let proxied = try Proxied(["to-server any split 2", "to-client text coalesce"])

@@ -23,6 +23,33 @@ struct ConversationTestTests {
     return conversation
   }
 
+  @Test("What was recorded is no variable: braces, also three of them, and those of a field")
+  func braces() throws {
+    var conversation = RecordedConversation()
+    conversation.headers = [("Origin", "http://{{env.HOME}}")]
+    let text = "{{{env.HOME}}} {{x}}"
+    conversation.entries = [
+      RecordedConversation.Entry(isClients: true, content: .text(Array(text.utf8)), time: nil)
+    ]
+    let made = ConversationTest(
+      conversation,
+      url: "ws://user:secret@localhost/",
+      title: "recorded",
+      pace: .asFastAsAnswered,
+      hidesSecrets: true,
+      endsInSilence: false
+    )
+    #expect(made.lines.contains("connect ws://localhost/"))
+    #expect(made.lines.contains("  header Authorization: {{authorization}}"))
+    #expect(made.lines.contains("  header Origin: {{origin}}"))
+    let file = try ScenarioParser.parse(Array(made.lines.joined(separator: "\n").utf8), name: "x")
+    let sent = file.tests[0].steps.compactMap { step -> Template? in
+      guard case .send(let send) = step.action, case .text(let payload) = send.content else { return nil }
+      return payload.template
+    }
+    #expect(sent == [Template(bytes: Array(text.utf8))])
+  }
+
   @Test("The file is one that can be read, and hides credentials")
   func file() throws {
     let made = ConversationTest(
@@ -36,7 +63,7 @@ struct ConversationTestTests {
     #expect(
       made.lines == [
         "test recorded", "connect ws://localhost/", "  subprotocol chat", "  header Origin: http://localhost",
-        "  header Cookie: {{cookie}}", "wait until 5ms", "send text \"hello \\{{x}}\"",
+        "  header Cookie: {{cookie}}", "wait until 5ms", "send text \"hello \\{\\{x}}\"",
         "expect json {\"a\":[1]}",
         "send ping \"\\u{2}\"", "expect pong \"\\u{2}\"", "wait until 1500ms", "send binary 0x00ff",
         "expect binary \"\"", "close 1000 \"bye\"",

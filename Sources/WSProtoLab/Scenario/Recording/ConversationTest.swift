@@ -66,19 +66,32 @@ package struct ConversationTest {
   private mutating func connect(_ conversation: RecordedConversation, _ url: String, _ hidesSecrets: Bool) {
     var step = ConnectStep(url: Template(bytes: Array(url.utf8)))
     var options: [String] = []
-    for name in conversation.subprotocols where !name.isEmpty {
+    // Braces in what is written would be a variable; a subprotocol that has them is no token.
+    for name in conversation.subprotocols where !name.isEmpty && !name.contains("{{") {
       step.subprotocols.append(Template(bytes: Array(name.utf8)))
       options.append("  subprotocol \(shown(name))")
     }
     for (name, value) in conversation.headers where Self.keptFields.contains(name.lowercased()) {
       step.headers.append(HeaderField(name: name, value: Template(bytes: Array(value.utf8))))
-      let isSecret = hidesSecrets && Self.secretFields.contains(name.lowercased())
+      let isSecret = hidesSecrets && Self.secretFields.contains(name.lowercased()) || value.contains("{{")
       options.append("  header \(name): \(isSecret ? "{{\(name.lowercased())}}" : shown(value))")
     }
     step.compression = conversation.isCompressed
     if step.compression { options.append("  compression") }
-    add("connect \(shown(url))", .connect(step))
+    var written = url
+    if hidesSecrets, let credentials = Self.credentials(in: url) {
+      written.removeSubrange(credentials)
+      options.append("  header Authorization: {{authorization}}")
+    }
+    add("connect \(shown(written))", .connect(step))
     lines += options
+  }
+
+  /// The user and the password of a URL, with the `@` behind them (RFC 3986 §3.2.1).
+  private static func credentials(in url: String) -> Range<String.Index>? {
+    guard let scheme = url.firstRange(of: "://") else { return nil }
+    let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+    return authority.lastIndex(of: "@").map { scheme.upperBound..<url.index(after: $0) }
   }
 
   private mutating func wait(until time: Duration) {
@@ -154,7 +167,7 @@ package struct ConversationTest {
 
   /// In quotes, with nothing that is a variable.
   private static func quoted(_ bytes: [UInt8]) -> String {
-    Escaping.quoted(bytes, limit: .max).replacing("{{", with: "\\{{")
+    Escaping.quoted(bytes, limit: .max).replacing("{{", with: "\\{\\{")
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

@@ -57,7 +57,7 @@ package final class ConversationRecorder {
   private var failure: Failure?
 
   /// The most bytes of all messages together.
-  private static let maxBytes = 256 << 20
+  static let maxBytes = 256 << 20
   private static let ownFields: Set<String> = ["host", "upgrade", "connection", "content-length"]
 
   /// - Parameter connection: its number in the file; `nil` for the first WebSocket connection.

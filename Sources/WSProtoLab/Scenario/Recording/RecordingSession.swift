@@ -11,6 +11,9 @@ package actor RecordingSession {
   private var lastSeen = ContinuousClock.now
   private var isOver = false
   private var hasClosed = false
+  private var size = 0
+  /// More was said than is recorded.
+  package private(set) var isCut = false
 
   private static let limit = Duration.seconds(10)
 
@@ -70,6 +73,12 @@ package actor RecordingSession {
   }
 
   private func add(_ content: RecordedConversation.Content, isClients: Bool) {
+    size += content.size + 64
+    guard size <= ConversationRecorder.maxBytes else {
+      isCut = true
+      isOver = true
+      return
+    }
     let entry = RecordedConversation.Entry(isClients: isClients, content: content, time: .now - start)
     conversation.entries.append(entry)
   }
@@ -97,11 +106,20 @@ package actor RecordingSession {
     try await link.send(SendStep(content: send), ScenarioVariables(), until: .now + Self.limit)
   }
 
-  /// Waits until the server has been silent for so long, and closes.
-  package func finish(afterSilence silence: Duration) async -> RecordedConversation {
+  /// Waits until the server has been silent for so long, and closes. A server that speaks on is waited for ten times as long.
+  ///
+  /// - Parameter isStopping: whether to close now.
+  package func finish(
+    afterSilence silence: Duration,
+    isStopping: @Sendable () -> Bool
+  ) async -> RecordedConversation {
     lastSeen = .now
-    while !isOver, !hasClosed, ContinuousClock.now - lastSeen < silence {
-      try? await Task.sleep(until: lastSeen + silence, clock: .continuous)
+    let latest = ContinuousClock.now + silence * 10
+    while !isOver, !hasClosed, !isStopping(), ContinuousClock.now < min(lastSeen + silence, latest) {
+      try? await Task.sleep(
+        until: min(lastSeen + silence, latest, .now + .milliseconds(20)),
+        clock: .continuous
+      )
     }
     if !isOver, !hasClosed { try? await send(.close(1000, reason: "")) }
     let deadline = ContinuousClock.now + .seconds(5)
