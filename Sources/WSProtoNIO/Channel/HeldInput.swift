@@ -52,7 +52,7 @@ extension WebSocketChannelHandler {
 
   /// Receives a read in order, and processes it as far as there is room.
   func receiveInOrder(_ read: ByteBuffer) {
-    guard held.isEmpty else { return held.reads.append(read) }
+    guard held.isEmpty, !held.isReceiving else { return held.reads.append(read) }
     receive(read)
     runHeld()
   }

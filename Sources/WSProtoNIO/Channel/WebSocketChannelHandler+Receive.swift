@@ -24,9 +24,14 @@ extension WebSocketChannelHandler {
   func resumeReading() {
     isPaused = false
     runHeld()
-    guard !isPaused, holdsRead else { return }
+    releaseRead()
+  }
+
+  /// Asks for bytes, if that was held back. Not while the core is at work: a stream of HTTP/2 may deliver them at once.
+  private func releaseRead() {
+    guard !isPaused, holdsRead, !held.isReceiving, let context else { return }
     holdsRead = false
-    if let context { ask(context) }
+    ask(context)
   }
 
   /// Whether this end causes the silence, because the delegate or another handler holds reads back.
@@ -78,6 +83,8 @@ extension WebSocketChannelHandler {
   }
 
   func take(_ event: borrowing BorrowedEvent, in bytes: ByteBuffer) {
+    // The connection may end while the core hands over a read; nothing follows the end.
+    guard closed == nil else { return }
     switch event {
     case .textMessage(let message):
       take(
@@ -183,6 +190,7 @@ extension WebSocketChannelHandler {
     delegate?.endReadLoop()
     isReading = false
     flushOutput()
+    releaseRead()
   }
 
   /// Delivers the messages so far.

@@ -78,14 +78,15 @@ extension WebSocketChannelHandler {
     _ count: Int,
     compress: Bool
   ) throws(LocalProtocolError) -> Bool {
-    guard count >= Self.leastApart,
+    guard count >= Self.leastApart, !isWriting else { return false }
+    if outputPayload != nil { writeOutput() }
+    guard
       let header = try connection.sendHeader(
         kind == .text ? .text : .binary,
         payloadCount: count,
         compress: compress
       )
     else { return false }
-    if outputPayload != nil { writeOutput() }
     output.writeBytes(header)
     return true
   }
@@ -174,13 +175,20 @@ extension WebSocketChannelHandler {
 
   /// Writes what was sent.
   func writeOutput() {
-    guard hasOutput, let context else { return }
-    let frames = output, payload = outputPayload, promise = outputPromise
-    output = ByteBuffer()
-    outputPayload = nil
-    outputPromise = nil
-    write(frames, payload == nil ? promise : nil, context)
-    if let payload { write(payload, promise, context) }
+    guard !isWriting, let context else { return }
+    isWriting = true
+    defer { isWriting = false }
+    // What a handler sends while it is told of the channel's writability comes behind what is being written.
+    while hasOutput {
+      let frames = output
+      let payload = outputPayload
+      let promise = outputPromise
+      output = ByteBuffer()
+      outputPayload = nil
+      outputPromise = nil
+      write(frames, payload == nil ? promise : nil, context)
+      if let payload { write(payload, promise, context) }
+    }
   }
 
   private func write(

@@ -73,6 +73,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   var output = ByteBuffer()
   /// The payload of a large message, whose header `output` ends with.
   var outputPayload: ByteBuffer?
+  /// What was sent is being written: a handler that is told of the channel's writability may send meanwhile.
+  var isWriting = false
   /// Succeeds with the next write of `output`.
   var outputPromise: EventLoopPromise<Void>?
   /// The ping whose pong waits until the transport is writable.
@@ -176,7 +178,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   }
 
   public func channelInactive(context: ChannelHandlerContext) {
-    if runHeldToEnd() {
+    // A handler may have closed the channel while the core hands over what came; that call goes on when this returns.
+    if !held.isReceiving, runHeldToEnd() {
       connection.receiveEndOfStream { event in take(event, in: ByteBuffer()) }
     }
     // After a Close, the core reports no event: the end is already known, or this end gave up.

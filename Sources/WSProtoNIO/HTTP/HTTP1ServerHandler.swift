@@ -290,9 +290,12 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     guard closes else {
       return written.futureResult.assumeIsolated().whenSuccess { self.answered() }
     }
-    let promise = context.eventLoop.makePromise(of: Void.self)
-    promise.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
-    context.close(mode: .output, promise: promise)
+    // Behind the answer: if the peer has ended its direction, NIO closes at once and drops what isn't written.
+    written.futureResult.assumeIsolated().whenComplete { _ in
+      let promise = context.eventLoop.makePromise(of: Void.self)
+      promise.futureResult.assumeIsolated().whenFailure { _ in context.close(promise: nil) }
+      context.close(mode: .output, promise: promise)
+    }
     releaseRead()
   }
 

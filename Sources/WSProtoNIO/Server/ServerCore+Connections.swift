@@ -107,11 +107,14 @@ extension ServerCore {
     }
     do {
       let channel = try await Self.bind(place, bootstrap(index, failures: failures))
-      let isShuttingDown = state.withLock { state in
-        state.listeners[index] = channel
-        return state.isShuttingDown
+      let (isKept, isShuttingDown) = state.withLock { state in
+        // Another listener may still be on its way.
+        let isKept = state.listeners.indices.contains(index)
+        if isKept { state.listeners[index] = channel }
+        return (isKept, state.isShuttingDown)
       }
-      if isShuttingDown { channel.close(promise: nil) }
+      if isShuttingDown || !isKept { channel.close(promise: nil) }
+      if !isKept { fail(WebSocketListenError(listener: listeners[index], cause: error)) }
     } catch {
       fail(WebSocketListenError(listener: listeners[index], cause: error))
     }

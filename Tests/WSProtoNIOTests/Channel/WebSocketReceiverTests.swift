@@ -90,6 +90,20 @@ struct WebSocketReceiverTests {
     #expect(reads.count == 1)
   }
 
+  @Test("may close the channel while it takes a message, or is told of the end; nothing follows")
+  func closesChannel() throws {
+    for end in [try Connection(.client).send(CloseConnection(code: .normalClosure)), []] {
+      let bench = try ReceiverBench(.server)
+      bench.receiver.onMessage = { _ in bench.channel.close(promise: nil) }
+      bench.receiver.onClosed = { bench.channel.close(promise: nil) }
+      try bench.receive(bench.peer.sendText("one") + bench.peer.sendText("two") + end)
+      #expect(bench.receiver.messages == ["one"])
+      #expect(bench.receiver.closed != nil)
+      bench.receiver.onMessage = nil
+      bench.receiver.onClosed = nil
+    }
+  }
+
   @Test("sends and closes by itself as well")
   func sending() throws {
     let bench = try ReceiverBench(.server)
@@ -168,6 +182,24 @@ struct UncopiedMessagesTests {
     }
   }
 
+  @Test(
+    "what a handler sends when the channel isn't writable any more comes behind the payload, not before it"
+  )
+  func unwritable() throws {
+    let bench = try Bench(.server)
+    // Tells of the writability in the midst of the write of a header, as NIO's channels do.
+    try bench.channel.pipeline.syncOperations.addHandler(BlockingWrites(), position: .first)
+    try bench.channel.pipeline.syncOperations.addHandler(ClosesWhenUnwritable())
+    bench.channel.pipeline.write(WebSocketCommand.send(.binary(Self.payload)), promise: nil)
+    bench.channel.pipeline.flush()
+    var events = try bench.sentEvents()
+    #expect(events.popLast() == .closeConnection(CloseConnection(code: .tryAgainLater)))
+    let bytes = events.reduce(into: 0) { count, event in
+      if case .bytesMessage(let message) = event { count += message.data.count }
+    }
+    #expect(bytes == Self.payload.readableBytes)
+  }
+
   @Test("the promise of a large message succeeds with its payload, not with its header")
   func promise() throws {
     let bench = try Bench(.server)
@@ -214,9 +246,13 @@ private final class Echo: WebSocketReceiver {
   var messages: [WebSocketMessage] = []
   var readLoops = 0
   var closed: WebSocketClosed?
+  var onMessage: ((WebSocketMessage) -> Void)?
+  var onClosed: (() -> Void)?
 
   func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) {
-    messages.append(.text(String(copying: text)))
+    let message = WebSocketMessage.text(String(copying: text))
+    messages.append(message)
+    onMessage?(message)
     try? handler.sendText(text)
   }
 
@@ -228,7 +264,31 @@ private final class Echo: WebSocketReceiver {
   func readComplete(on handler: WebSocketChannelHandler) { readLoops += messages.isEmpty ? 0 : 1 }
 
   func received(_ event: WebSocketEvent, on handler: WebSocketChannelHandler) {
-    if case .closed(let closed) = event { self.closed = closed }
+    guard case .closed(let closed) = event else { return }
+    self.closed = closed
+    onClosed?()
+  }
+}
+
+private final class BlockingWrites: ChannelOutboundHandler {
+  typealias OutboundIn = ByteBuffer
+  private var isFirst = true
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    context.write(data, promise: promise)
+    guard isFirst else { return }
+    isFirst = false
+    context.fireChannelWritabilityChanged()
+  }
+}
+
+private final class ClosesWhenUnwritable: ChannelInboundHandler {
+  typealias InboundIn = WebSocketMessage
+  typealias OutboundOut = WebSocketCommand
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    let close = WebSocketCommand.close(CloseConnection(code: .tryAgainLater))
+    context.writeAndFlush(Self.wrapOutboundOut(close), promise: nil)
   }
 }
 
