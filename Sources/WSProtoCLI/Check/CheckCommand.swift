@@ -4,7 +4,6 @@
 import ArgumentParser
 import Foundation
 import HTTPTypes
-import NIOSSL
 import Synchronization
 import WSProto
 import WSProtoLab
@@ -73,11 +72,7 @@ struct CheckCommand: AsyncParsableCommand {
   )
   var subprotocols: [String] = []
 
-  @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of the server's.")
-  var insecure = false
-
-  @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
-  var ca: String?
+  @OptionGroup var trust: TrustArguments
 
   @Option(help: ArgumentHelp("How long an answer may take.", valueName: "time"))
   var timeout = "2s"
@@ -203,13 +198,7 @@ struct CheckCommand: AsyncParsableCommand {
 
   private func layer(to address: WebSocketAddress) throws -> ClientTLSLayer? {
     guard address.isSecure else { return nil }
-    var tls = insecure ? WebSocketClientTLS.insecure : WebSocketClientTLS()
-    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty { tls.roots = .file(file) }
-    do {
-      if let ca { tls.additionalRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(ca))] }
-    } catch {
-      throw ToolFailure(.usage, "--ca cannot be read: \(error)")
-    }
+    let tls = try trust.tls()
     do {
       return try ClientTLSLayer(tls, to: address.host)
     } catch {

@@ -89,14 +89,7 @@ struct RecordCommand: AsyncParsableCommand {
       hidesSecrets: true,
       endsInSilence: false
     )
-    do {
-      try Data((made.lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw ToolFailure(
-        .output,
-        "the file \(shownInQuotes(path)) cannot be written: \(error.localizedDescription)"
-      )
-    }
+    try OutputFile.write(made.lines, to: path)
     Terminal.printNote("\(made.test.steps.count) steps are in \(shown(path))")
     if let failure { throw failure }
   }
@@ -109,7 +102,7 @@ struct RecordCommand: AsyncParsableCommand {
         url,
         on: scenario.network(),
         subprotocols: subprotocols,
-        insecure: scenario.insecure
+        insecure: scenario.trust.insecure
       ) { Terminal.print("< \($0.description)") }
     } catch let error as ScenarioFailure {
       throw ToolFailure(.notConnected, error.description)

@@ -60,7 +60,7 @@ struct ReplayCommand: AsyncParsableCommand {
     )
     var options = ScenarioRunner.Options()
     options.stepTimeout = try ClientArguments.duration("--step-timeout", stepTimeout)
-    options.insecure = scenario.insecure
+    options.insecure = scenario.trust.insecure
     options.goesOn = true
     if verbose { options.note = { Terminal.printNote($0) } }
     let file = ScenarioFile(name: path == "-" ? "standard input" : path)

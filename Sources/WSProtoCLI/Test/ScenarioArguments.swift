@@ -2,29 +2,16 @@
 
 #if Tool && NIO
 import ArgumentParser
-import NIOSSL
 import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
 /// How `test`, `record` and `replay` reach servers.
 struct ScenarioArguments: ParsableArguments {
-  @Flag(name: [.customShort("k"), .long], help: "Accept any certificate of a server's.")
-  var insecure = false
-
-  @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
-  var ca: String?
+  @OptionGroup var trust: TrustArguments
 
   func network() throws -> SocketNetwork {
-    var tls = WebSocketClientTLS()
-    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty { tls.roots = .file(file) }
-    if let ca {
-      do {
-        tls.additionalRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(ca))]
-      } catch {
-        throw ValidationError("--ca cannot be read: \(error)")
-      }
-    }
+    var tls = try trust.tls()
     tls.keyLog = try KeyLog.callback(file: nil).map { TLSKeyLog($0) }
     return SocketNetwork(tls: tls)
   }

@@ -66,7 +66,7 @@ struct TestCommand: AsyncParsableCommand {
     var options = ScenarioRunner.Options()
     options.stepTimeout = try ClientArguments.duration("--step-timeout", stepTimeout)
     options.environment = Terminal.environment
-    options.insecure = scenario.insecure
+    options.insecure = scenario.trust.insecure
     for text in set {
       let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty, parts[0].utf8.allSatisfy(Template.isNameByte) else {

@@ -48,6 +48,18 @@ package struct CheckCase: Sendable {
     self.script = script
   }
 
+  /// A case of the handshake, which servers and clients do differently.
+  static func handshake(
+    _ testee: ConnectionType,
+    _ id: String,
+    _ section: String,
+    _ title: String,
+    _ severity: Severity = .must,
+    _ script: @escaping @Sendable (CheckPeer) async throws -> Void
+  ) -> CheckCase {
+    CheckCase("handshake/\(id)", section, title, severity, testees: [testee], script)
+  }
+
   package var group: Group { Group(rawValue: String(id.prefix { $0 != "/" })) ?? .handshake }
 
   /// All cases for a testee, in the order of the groups.
@@ -60,31 +72,7 @@ package struct CheckCase: Sendable {
 
   /// Whether a pattern with `*` and `?` is for this case; a pattern without a slash is for a whole group, too.
   package func matches(_ pattern: String) -> Bool {
-    Self.matches(Array(id)[...], Array(pattern)[...]) || group.rawValue == pattern
-  }
-
-  private static func matches(_ text: ArraySlice<Character>, _ pattern: ArraySlice<Character>) -> Bool {
-    var text = text
-    var pattern = pattern
-    // Where the last asterisk was, and what it has taken: enough to go back to (no recursion).
-    var retry: (pattern: ArraySlice<Character>, text: ArraySlice<Character>)?
-    while true {
-      if let wanted = pattern.first, wanted == "*" {
-        pattern = pattern.dropFirst()
-        retry = (pattern, text)
-      } else if let one = text.first, let wanted = pattern.first, wanted == "?" || wanted == one {
-        text = text.dropFirst()
-        pattern = pattern.dropFirst()
-      } else if text.isEmpty, pattern.isEmpty {
-        return true
-      } else if let last = retry, !last.text.isEmpty {
-        retry = (last.pattern, last.text.dropFirst())
-        pattern = last.pattern
-        text = last.text.dropFirst()
-      } else {
-        return false
-      }
-    }
+    PayloadPattern(glob: pattern).matches(Array(id.utf8)) || group.rawValue == pattern
   }
 }
 

@@ -62,26 +62,19 @@ struct WireFrame {
   }
 
   func bytes(from sender: ConnectionType) -> [UInt8] {
-    let isMasked = isMasked ?? (sender == .client)
-    let mask: UInt8 = isMasked ? 0x80 : 0
-    var bytes: [UInt8] = [(fin ? 0x80 : 0) | rsv << 4 | opcode]
     let count = UInt64(payload.count)
-    switch length {
-    case .minimal where count < 126: bytes.append(mask | UInt8(count))
-    case .minimal where count < 65536, .medium:
-      bytes += [mask | 126, UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)]
-    case .minimal, .long: bytes += [mask | 127] + Self.bigEndian(count)
-    case .declared(let declared): bytes += [mask | 127] + Self.bigEndian(declared)
-    }
-    guard isMasked else { return bytes + payload }
-    // Never zero, with which masking could not be seen.
-    let key = (0..<4).map { _ in UInt8.random(in: 1...255) }
-    bytes += key
-    for (index, byte) in payload.enumerated() { bytes.append(byte ^ key[index & 3]) }
-    return bytes
-  }
-
-  private static func bigEndian(_ number: UInt64) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
+    let (declared, form): (UInt64, FrameLengthForm?) =
+      switch length {
+      case .minimal: (count, nil)
+      case .medium: (count, .sixteenBits)
+      case .long: (count, .sixtyFourBits)
+      case .declared(let declared): (declared, .sixtyFourBits)
+      }
+    // No byte is zero: masking with one could not be seen.
+    let key =
+      isMasked ?? (sender == .client)
+      ? (0..<4).reduce(0) { key, _ in key << 8 | UInt32.random(in: 1...255) } : nil
+    return FrameHead.bytes(fin: fin, rsv: rsv, opcode: opcode, length: declared, form: form, key: key)
+      + FrameHead.masked(payload, key: key ?? 0)
   }
 }

@@ -8,7 +8,7 @@ extension FrameRelay {
   mutating func pass(_ bytes: [UInt8], of frame: Current, _ out: inout RelayOutput) {
     guard var target = takeUnderWay(isControl: frame.head.isControl) else { return }
     defer { if frame.head.isControl { control = target } else { message = target } }
-    let plain = { PassingFrame.masked(bytes, key: frame.head.maskingKey ?? 0, from: frame.done) }
+    let plain = { FrameHead.masked(bytes, key: frame.head.maskingKey ?? 0, from: frame.done) }
     switch target.route {
     case .passing:
       out.add(bytes, delay: target.delay)

@@ -31,10 +31,7 @@ extension WebSocketChannelHandler {
     if let outputPromise { outputPromise.futureResult.cascade(to: promise) } else { outputPromise = promise }
   }
 
-  public func flush(context: ChannelHandlerContext) {
-    advance()
-    flushOutput()
-  }
+  public func flush(context: ChannelHandlerContext) { flush() }
 
   // MARK: Frames
 

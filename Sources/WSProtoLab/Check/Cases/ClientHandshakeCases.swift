@@ -3,16 +3,6 @@
 import WSProto
 
 extension CheckCase {
-  private static func ofClient(
-    _ id: String,
-    _ section: String,
-    _ title: String,
-    _ severity: Severity = .must,
-    _ script: @escaping @Sendable (CheckPeer) async throws -> Void
-  ) -> CheckCase {
-    CheckCase("handshake/\(id)", section, title, severity, testees: [.client], script)
-  }
-
   /// An answer with something wrong does not open the connection (RFC 6455 §4.1).
   private static func notOpened(
     _ id: String,
@@ -21,7 +11,7 @@ extension CheckCase {
     section: String = "RFC 6455 §4.1",
     _ edit: @escaping @Sendable (inout WireHead, HandshakeRecord) -> Void
   ) -> CheckCase {
-    ofClient(id, section, title, severity) { try await $0.expectNotOpened(edit) }
+    handshake(.client, id, section, title, severity) { try await $0.expectNotOpened(edit) }
   }
 
   /// An answer that is written in another way, and as good.
@@ -31,7 +21,7 @@ extension CheckCase {
     section: String = "RFC 6455 §4.1",
     _ edit: @escaping @Sendable (inout WireHead) -> Void
   ) -> CheckCase {
-    ofClient(id, section, title) { peer in
+    handshake(.client, id, section, title) { peer in
       try await peer.open(edit)
       try await peer.expectAlive()
     }
@@ -39,7 +29,7 @@ extension CheckCase {
 
   /// A request with a key that the client has not sent before.
   private static func newKey(_ id: String, _ title: String) -> CheckCase {
-    ofClient(id, "RFC 6455 §4.1", title) { peer in
+    handshake(.client, id, "RFC 6455 §4.1", title) { peer in
       try await peer.open()
       guard peer.hasNewKey else {
         throw peer.failure(expected: "a key that was chosen at random", seen: "one that was there before")
@@ -75,7 +65,8 @@ extension CheckCase {
       $0.append("Server", "wsproto check")
       $0.append("X-Wsproto-Check", "1")
     },
-    ofClient(
+    handshake(
+      .client,
       "frames-behind-answer",
       "RFC 6455 §4.1",
       "A frame that comes right behind the answer is not lost."
@@ -87,7 +78,8 @@ extension CheckCase {
       peer.beginFrames()
       try await peer.expectPong("early".utf8)
     },
-    ofClient("answer-byte-by-byte", "RFC 6455 §4.1", "An answer may come a byte at a time.") { peer in
+    handshake(.client, "answer-byte-by-byte", "RFC 6455 §4.1", "An answer may come a byte at a time.") {
+      peer in
       let (head, judge) = try await peer.readRequest()
       var response = CheckPeer.acceptance(of: head)
       if let offered = judge.request?.subprotocols.first { response.set("Sec-WebSocket-Protocol", offered) }

@@ -3,16 +3,6 @@
 import WSProto
 
 extension CheckCase {
-  private static func ofServer(
-    _ id: String,
-    _ section: String,
-    _ title: String,
-    _ severity: Severity = .must,
-    _ script: @escaping @Sendable (CheckPeer) async throws -> Void
-  ) -> CheckCase {
-    CheckCase("handshake/\(id)", section, title, severity, testees: [.server], script)
-  }
-
   /// A request with something wrong must be refused (RFC 6455 §4.2.1).
   private static func refused(
     _ id: String,
@@ -21,7 +11,7 @@ extension CheckCase {
     section: String = "RFC 6455 §4.2.1",
     _ edit: @escaping @Sendable (inout WireHead) -> Void
   ) -> CheckCase {
-    ofServer(id, section, title, severity) { peer in
+    handshake(.server, id, section, title, severity) { peer in
       var head = WireHead.request(peer.settings)
       edit(&head)
       await peer.send(head.bytes)
@@ -36,7 +26,7 @@ extension CheckCase {
     section: String = "RFC 6455 §4.2.1",
     _ edit: @escaping @Sendable (inout WireHead) -> Void
   ) -> CheckCase {
-    ofServer(id, section, title) { peer in
+    handshake(.server, id, section, title) { peer in
       try await peer.open(edit)
       try await peer.expectAlive()
     }
@@ -127,7 +117,8 @@ extension CheckCase {
     refused("version-malformed", "A Sec-WebSocket-Version that is no number is refused.") {
       $0.set("Sec-WebSocket-Version", "13x")
     },
-    ofServer(
+    handshake(
+      .server,
       "version-8",
       "RFC 6455 §4.4",
       "Whether the server speaks version 8, that of a draft, too.",
@@ -145,7 +136,8 @@ extension CheckCase {
       section: "RFC 6455 §11.3.5"
     ) { $0.append("Sec-WebSocket-Version", "13") },
     otherVersion("0"), otherVersion("14"), otherVersion("255"),
-    ofServer(
+    handshake(
+      .server,
       "extensions-malformed",
       "RFC 6455 §9.1",
       "A request with a list of extensions that is not one is not agreed to.",
@@ -166,7 +158,8 @@ extension CheckCase {
   ]
 
   private static func otherVersion(_ version: String) -> CheckCase {
-    ofServer(
+    handshake(
+      .server,
       "version-\(version)",
       "RFC 6455 §4.2.2",
       "A request for version \(version) is refused, and told the versions that the server knows."
@@ -190,7 +183,8 @@ extension CheckCase {
   // MARK: What the answer agrees to
 
   static let serverAnswers: [CheckCase] = [
-    ofServer(
+    handshake(
+      .server,
       "subprotocol-unknown",
       "RFC 6455 §4.2.2",
       "A subprotocol that the server hardly speaks is not agreed to, or it alone."
@@ -202,13 +196,19 @@ extension CheckCase {
       }
       try await peer.expectAlive()
     },
-    ofServer("subprotocol-one-of-two", "RFC 6455 §4.2.2", "Of two subprotocols at most one is agreed to.") {
+    handshake(
+      .server,
+      "subprotocol-one-of-two",
+      "RFC 6455 §4.2.2",
+      "Of two subprotocols at most one is agreed to."
+    ) {
       peer in
       try await peer.open { $0.set("Sec-WebSocket-Protocol", "wsproto-check.one, wsproto-check.two") }
       if let agreed = peer.subprotocol { peer.note("the server agrees to \(shownInQuotes(agreed))") }
       try await peer.expectAlive()
     },
-    ofServer(
+    handshake(
+      .server,
       "subprotocol-none",
       "RFC 6455 §4.2.2",
       "Without a subprotocol in the request, there is none in the answer."
@@ -217,7 +217,8 @@ extension CheckCase {
       try await peer.open { $0.remove("Sec-WebSocket-Protocol") }
       try await peer.expectAlive()
     },
-    ofServer(
+    handshake(
+      .server,
       "extension-none",
       "RFC 6455 §4.2.2",
       "Without an extension in the request, there is none in the answer."
@@ -229,7 +230,12 @@ extension CheckCase {
       }
       try await peer.expectAlive()
     },
-    ofServer("extension-unknown", "RFC 6455 §9.1", "An extension that nobody knows is not agreed to.") {
+    handshake(
+      .server,
+      "extension-unknown",
+      "RFC 6455 §9.1",
+      "An extension that nobody knows is not agreed to."
+    ) {
       peer in
       let offer = "x-wsproto-check; level=9; mode=\"quoted\""
       let response = try await peer.open(extensions: offer)
@@ -238,7 +244,8 @@ extension CheckCase {
       }
       try await peer.expectAlive()
     },
-    ofServer(
+    handshake(
+      .server,
       "frames-behind-request",
       "RFC 6455 §4.1",
       "A frame that comes right behind the request is kept, or not.",
@@ -252,7 +259,8 @@ extension CheckCase {
       try await peer.expectPong("early".utf8)
       peer.note("the frame was kept, and answered")
     },
-    ofServer(
+    handshake(
+      .server,
       "body-behind-refusal",
       "RFC 6455 §4.2.2",
       "A request with a body that is announced is answered.",

@@ -58,7 +58,7 @@ extension ScenarioParser {
         guard let key = UInt32(value.dropFirst(2), radix: 16) else {
           throw scanner.fail("expected a key such as mask=0x01020304", at: start)
         }
-        frame.masking = .key((0..<4).map { UInt8(truncatingIfNeeded: key >> UInt32(24 - 8 * $0)) })
+        frame.masking = .key(key.byteSwapped)
       case ("rsv", _) where value.count == 3 && value.allSatisfy({ $0 == "0" || $0 == "1" }):
         frame.rsv = UInt8(value, radix: 2) ?? 0
       case ("opcode", _):
@@ -69,7 +69,7 @@ extension ScenarioParser {
         hasOpcode = true
       case ("length", _) where UInt64(value) != nil: frame.declaredLength = UInt64(value)
       case ("length-bits", _):
-        guard let form = Int(value).flatMap({ FrameStep.LengthForm(rawValue: $0) }) else {
+        guard let form = Int(value).flatMap({ FrameLengthForm(rawValue: $0) }) else {
           throw scanner.fail("expected length-bits=7, 16 or 64", at: start)
         }
         frame.lengthForm = form

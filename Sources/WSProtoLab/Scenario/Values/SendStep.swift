@@ -49,8 +49,8 @@ package struct FrameStep: Sendable {
     /// As the sender's role demands it.
     case legal
     case none
-    /// With this key, the first byte on the wire first.
-    case key([UInt8])
+    /// With this key, the first byte on the wire lowest.
+    case key(UInt32)
   }
 
   package var fin = true
@@ -61,56 +61,27 @@ package struct FrameStep: Sendable {
   /// The length that the header declares; `nil` for the payload's.
   package var declaredLength: UInt64?
   /// The bytes that the length takes; `nil` for the shortest form.
-  package var lengthForm: LengthForm?
+  package var lengthForm: FrameLengthForm?
   package var payload = Payload(template: Template())
-
-  /// The forms of a length.
-  package enum LengthForm: Int, Sendable {
-    case sevenBits = 7
-    case sixteenBits = 16
-    case sixtyFourBits = 64
-  }
 
   /// The bytes on the wire. A mask of zeros, which is legal, leaves a payload readable.
   package func bytes(sentByClient: Bool, _ variables: ScenarioVariables) throws(ScenarioFailure) -> [UInt8] {
-    var payload = try payload.bytes(variables)
+    let payload = try payload.bytes(variables)
     let length = declaredLength ?? UInt64(payload.count)
-    let key: [UInt8]? =
+    let key: UInt32? =
       switch masking {
-      case .legal: sentByClient ? [0, 0, 0, 0] : nil
+      case .legal: sentByClient ? 0 : nil
       case .none: nil
       case .key(let key): key
       }
-    var bytes: [UInt8] = [(fin ? 0x80 : 0) | (rsv & 7) << 4 | (opcode & 15)]
-    let maskBit: UInt8 = key == nil ? 0 : 0x80
-    switch lengthForm ?? Self.shortest(length) {
-    case .sevenBits:
-      guard length <= 125 else {
-        throw ScenarioFailure("a length of \(length) does not fit seven bits: 125 is the most")
-      }
-      bytes.append(maskBit | UInt8(truncatingIfNeeded: length))
-    case .sixteenBits:
-      guard length <= 65535 else {
-        throw ScenarioFailure("a length of \(length) does not fit 16 bits: 65535 is the most")
-      }
-      bytes.append(maskBit | 126)
-      for shift in [8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> UInt64(shift))) }
-    case .sixtyFourBits:
-      bytes.append(maskBit | 127)
-      for shift in stride(from: 56, through: 0, by: -8) {
-        bytes.append(UInt8(truncatingIfNeeded: length >> UInt64(shift)))
-      }
+    switch lengthForm {
+    case .sevenBits? where length > 125:
+      throw ScenarioFailure("a length of \(length) does not fit seven bits: 125 is the most")
+    case .sixteenBits? where length > 65535:
+      throw ScenarioFailure("a length of \(length) does not fit 16 bits: 65535 is the most")
+    default: break
     }
-    guard let key else { return bytes + payload }
-    for index in payload.indices { payload[index] ^= key[index % key.count] }
-    return bytes + key + payload
-  }
-
-  private static func shortest(_ length: UInt64) -> LengthForm {
-    switch length {
-    case 0...125: .sevenBits
-    case 126...65535: .sixteenBits
-    default: .sixtyFourBits
-    }
+    return FrameHead.bytes(fin: fin, rsv: rsv, opcode: opcode, length: length, form: lengthForm, key: key)
+      + FrameHead.masked(payload, key: key ?? 0)
   }
 }

@@ -16,6 +16,19 @@ package enum PayloadPattern: Sendable, Equatable {
   /// Matches payloads that match this glob from beginning to end.
   case glob([Part])
 
+  /// A glob of `*` and `?`, in which nothing else has a meaning of its own.
+  package init(glob text: String) {
+    self = .glob(
+      text.utf8.map { byte in
+        switch byte {
+        case UInt8(ascii: "*"): .anyBytes
+        case UInt8(ascii: "?"): .anyByte
+        default: .byte(byte)
+        }
+      }
+    )
+  }
+
   /// Whether a payload matches.
   package func matches(_ payload: [UInt8]) -> Bool {
     switch self {
