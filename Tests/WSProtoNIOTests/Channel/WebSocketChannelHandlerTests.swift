@@ -35,12 +35,7 @@ struct WebSocketChannelHandlerTests {
   @Test("gives whole messages, however the bytes are cut (RFC 6455 §5.4)", arguments: [1, 3, 7, 1000])
   func wholeMessages(size: Int) throws {
     let bench = try Bench(.server)
-    var bytes = try bench.peer.sendText("Grüße")
-    bytes += try bench.peer.sendBytes([1, 2], messageFinished: false)
-    bytes += try bench.peer.send(Ping(payload: "between"))
-    bytes += try bench.peer.sendBytes([3], messageFinished: false)
-    bytes += try bench.peer.sendBytes([], messageFinished: true)
-    bytes += try bench.peer.sendText("")
+    let bytes = try bench.threeMessages()
     for start in stride(from: 0, to: bytes.count, by: size) {
       try bench.receive(Array(bytes[start..<min(start + size, bytes.count)]))
     }

@@ -17,12 +17,7 @@ struct WebSocketReceiverTests {
   )
   func wholeMessages(role: ConnectionType, size: Int) throws {
     let bench = try ReceiverBench(role)
-    var bytes = try bench.peer.sendText("Grüße")
-    bytes += try bench.peer.sendBytes([1, 2], messageFinished: false)
-    bytes += try bench.peer.send(Ping(payload: "between"))
-    bytes += try bench.peer.sendBytes([3], messageFinished: false)
-    bytes += try bench.peer.sendBytes([], messageFinished: true)
-    bytes += try bench.peer.sendText("")
+    let bytes = try bench.threeMessages()
     for start in stride(from: 0, to: bytes.count, by: size) {
       try bench.receive(Array(bytes[start..<min(start + size, bytes.count)]))
     }
@@ -168,17 +163,12 @@ struct UncopiedMessagesTests {
       (ConnectionType.client, Self.payload, []), (.server, little, []),
       (.server, Self.payload, [PerMessageDeflate.negotiated]),
     ] {
-      let channel = EmbeddedChannel()
-      try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-      try channel.pipeline.syncOperations.addHandler(
-        WebSocketChannelHandler(Connection(role, extensions: extensions))
-      )
-      try channel.writeOutbound(WebSocketCommand.send(.binary(payload)))
+      let bench = try Bench(role, extensions: extensions)
+      try bench.channel.writeOutbound(WebSocketCommand.send(.binary(payload)))
       let address = payload.withUnsafeReadableBytes { $0.baseAddress }
-      let write = try #require(try channel.readOutbound(as: ByteBuffer.self))
+      let write = try #require(try bench.channel.readOutbound(as: ByteBuffer.self))
       #expect(write.withUnsafeReadableBytes { $0.baseAddress } != address)
-      #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
-      _ = try? channel.finish()
+      #expect(try bench.channel.readOutbound(as: ByteBuffer.self) == nil)
     }
   }
 
@@ -215,30 +205,12 @@ struct UncopiedMessagesTests {
 }
 
 /// A handler with a receiver that echoes.
-private final class ReceiverBench {
-  let channel = EmbeddedChannel()
-  let peer: Connection
-  let handler: WebSocketChannelHandler
+private final class ReceiverBench: Bench {
   let receiver = Echo()
 
-  init(_ role: ConnectionType, extensions: [PerMessageDeflate] = []) throws {
-    peer = Connection(role == .server ? .client : .server, extensions: extensions)
-    try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-    let connection = Connection(role, extensions: extensions, configuration: WebSocketOptions().configuration)
-    handler = WebSocketChannelHandler(connection)
+  init(_ role: ConnectionType, extensions: [any Extension] = []) throws {
+    try super.init(role, extensions: extensions)
     handler.receiver = receiver
-    try channel.pipeline.syncOperations.addHandler(handler)
-  }
-
-  deinit { channel.end() }
-
-  func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
-
-  func sentEvents() throws -> [Event] {
-    while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
-      try peer.receiveData(bytes.readableBytesView)
-    }
-    return Array(peer.events())
   }
 }
 

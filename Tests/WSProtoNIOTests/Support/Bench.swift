@@ -8,31 +8,42 @@ import WSProto
 @testable import WSProtoNIO
 
 /// A handler in an embedded channel, and its peer.
-final class Bench {
+class Bench {
   let loop = EmbeddedEventLoop()
   let channel: EmbeddedChannel
   let peer: Connection
+  let handler: WebSocketChannelHandler
   let recorder: Recorder
 
   init(
     _ role: ConnectionType,
     _ options: WebSocketOptions = WebSocketOptions(),
     budget: MemoryBudget? = nil,
+    extensions: [any Extension] = [],
     echoes: Bool = false
   ) throws {
     channel = EmbeddedChannel(loop: loop)
-    peer = Connection(role == .server ? .client : .server)
+    peer = Connection(role == .server ? .client : .server, extensions: extensions)
     recorder = Recorder(echoes: echoes)
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-    let connection = Connection(role, configuration: options.configuration)
-    try channel.pipeline.syncOperations.addHandlers([
-      WebSocketChannelHandler(connection, timeouts: options.timeouts, budget: budget), recorder,
-    ])
+    let connection = Connection(role, extensions: extensions, configuration: options.configuration)
+    handler = WebSocketChannelHandler(connection, timeouts: options.timeouts, budget: budget)
+    try channel.pipeline.syncOperations.addHandlers([handler, recorder])
   }
 
   deinit { channel.end() }
 
   func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+
+  /// A text, a binary message in three frames with a ping between, and an empty text, from the peer.
+  func threeMessages() throws -> [UInt8] {
+    var bytes = try peer.sendText("Grüße")
+    bytes += try peer.sendBytes([1, 2], messageFinished: false)
+    bytes += try peer.send(Ping(payload: "between"))
+    bytes += try peer.sendBytes([3], messageFinished: false)
+    bytes += try peer.sendBytes([], messageFinished: true)
+    return try bytes + peer.sendText("")
+  }
 
   /// What the peer makes of what was written.
   func sentEvents() throws -> [Event] {
