@@ -79,6 +79,8 @@ final class ClientAttempt: Sendable {
     plan.firstBytes?.reset()
     let bootstrap = ClientBootstrap(group: eventLoop)
       .connectTimeout(limit)
+      // A server may speak first: a preface of HTTP/2 (RFC 9113 §3.4), or a banner. It's read when the handshake begins.
+      .channelOption(.autoRead, value: false)
       .channelInitializer { [plan] channel in
         channel.eventLoop.makeCompletedFuture {
           let handler = ClientSetupHandler(plan) { self.finish($0) }
@@ -122,6 +124,7 @@ final class ClientAttempt: Sendable {
     guard isInTime else { return channel.close(promise: nil) }
     do {
       try channel.pipeline.syncOperations.handler(type: ClientSetupHandler.self).begin()
+      try channel.syncOptions?.setOption(.autoRead, value: true)
     } catch {
       finish(.failure(WebSocketClientError.disconnected(.connecting, nil)))
     }

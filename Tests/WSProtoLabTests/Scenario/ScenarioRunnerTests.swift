@@ -25,7 +25,7 @@ struct ScenarioRunnerTests {
   ) async throws -> [ScenarioResult] {
     let file = try ScenarioParser.parse(Array(text.utf8), name: "a.wstest")
     var options = ScenarioRunner.Options()
-    options.stepTimeout = .seconds(20)
+    options.stepTimeout = .seconds(3600)
     change(&options)
     var results: [ScenarioResult] = []
     await ScenarioJobs.run([file], on: MemoryNetwork(), options, jobs: 1) { results.append($0) }

@@ -99,6 +99,30 @@ struct WebSocketReceiverTests {
     }
   }
 
+  @Test(
+    "a transport that delivers inside of a read request, as a stream of HTTP/2 may, is taken in order, after the call"
+  )
+  func synchronousReads() throws {
+    let bench = try ReceiverBench(.server)
+    let transport = SynchronousTransport()
+    try bench.channel.pipeline.syncOperations.addHandler(transport, position: .first)
+    bench.receiver.onMessage = { message in
+      guard message == "one" else { return }
+      // Asks for bytes while this end's output waits; then the output goes out, and the bytes may come.
+      bench.channel.isWritable = false
+      bench.channel.pipeline.fireChannelWritabilityChanged()
+      bench.channel.read()
+      bench.channel.isWritable = true
+      bench.channel.pipeline.fireChannelWritabilityChanged()
+    }
+    let first = try bench.peer.sendText("one") + bench.peer.sendText("two")
+    transport.bytes = ByteBuffer(bytes: try bench.peer.sendText("three"))
+    try bench.receive(first)
+    bench.channel.read()
+    #expect(bench.receiver.messages == ["one", "two", "three"])
+    bench.receiver.onMessage = nil
+  }
+
   @Test("sends and closes by itself as well")
   func sending() throws {
     let bench = try ReceiverBench(.server)
@@ -261,6 +285,19 @@ private final class ClosesWhenUnwritable: ChannelInboundHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     let close = WebSocketCommand.close(CloseConnection(code: .tryAgainLater))
     context.writeAndFlush(Self.wrapOutboundOut(close), promise: nil)
+  }
+}
+
+/// Gives its bytes as soon as it is asked.
+private final class SynchronousTransport: ChannelOutboundHandler {
+  typealias OutboundIn = ByteBuffer
+  var bytes: ByteBuffer?
+
+  func read(context: ChannelHandlerContext) {
+    guard let bytes else { return }
+    self.bytes = nil
+    context.fireChannelRead(NIOAny(bytes))
+    context.fireChannelReadComplete()
   }
 }
 

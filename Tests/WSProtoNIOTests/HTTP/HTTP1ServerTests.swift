@@ -69,6 +69,27 @@ struct HTTP1ServerTests {
     }
   }
 
+  @Test("an answer larger than the socket's buffers reaches a peer that has ended its direction, whole")
+  func halfClosedAndLate() async throws {
+    let body = String(repeating: "x", count: 8 << 20)
+    let (gate, open) = AsyncStream<Void>.makeStream()
+    var options = pages
+    options.answer = { _ in
+      for await _ in gate { break }
+      return .text(body)
+    }
+    try await withServer(options) { address, _ in
+      try await TestClient.connect(to: address) { client async throws in
+        try await client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.endOutput()
+        try await Task.sleep(for: .milliseconds(50))
+        open.yield()
+        let (_, received) = try await client.readResponse()
+        #expect(received == body)
+      }
+    }
+  }
+
   @Test("opens nothing for a peer that has ended its direction behind the handshake, and refuses it as ever")
   func halfClosedHandshake() async throws {
     let (gate, open) = AsyncStream<Void>.makeStream()

@@ -233,7 +233,8 @@ struct HTTP2ServerTests {
   @Test("ends a TLS handshake that never ends, which counts among the pending connections", .threat(23))
   func endlessHandshake() async throws {
     var options = try options()
-    options.socket.timeouts.opening = .milliseconds(200)
+    // Long enough for a busy machine to see the connection pending.
+    options.socket.timeouts.opening = .seconds(4)
     try await withServer(options) { address, server in
       try await TestClient.connect(to: address) { client in
         // The head of a ClientHello.
