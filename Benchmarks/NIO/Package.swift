@@ -16,6 +16,22 @@ let package = Package(
   ],
   targets: [
     .target(name: "CHeap"),
+    // The same as the engine's benchmarks have.
+    .target(name: "CAllocationCounter"),
+    .target(name: "CCopyCounter"),
+    .executableTarget(
+      name: "wsproto-nio-counts",
+      dependencies: [
+        "CAllocationCounter",
+        "CCopyCounter",
+        .product(name: "WSProto", package: "swift-wsproto"),
+        .product(name: "WSProtoNIO", package: "swift-wsproto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+      ],
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--wrap=cwsproto_mask"], .when(platforms: [.linux]))]
+    ),
     .executableTarget(
       name: "wsproto-nio-bench",
       dependencies: [

@@ -174,6 +174,7 @@ extension WebSocketChannelHandler {
   }
 
   private func append(_ part: MessagePart) {
+    if batch.isEmpty { batch.reserveCapacity(batchEstimate) }
     batch.append(part)
     if part.isLast { messageCount += 1 }
     held.batchBytes += part.cost
@@ -199,6 +200,7 @@ extension WebSocketChannelHandler {
     guard !batch.isEmpty else { return }
     let messages = batch
     batch = []
+    batchEstimate = messages.count
     held.batchBytes = 0
     if let delegate {
       // After this end has sent a Close, it continues reading to the peer's Close.

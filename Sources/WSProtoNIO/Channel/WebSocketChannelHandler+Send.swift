@@ -111,6 +111,7 @@ extension WebSocketChannelHandler {
     // A large frame begins a buffer, rather than being moved with what stands before it.
     let needed = output.readableBytes + bound
     if output.readableBytes > 0, needed > Self.outputChunk, needed > output.storageCapacity { writeOutput() }
+    if output.readableBytes == 0, bound < outputEstimate { output.reserveCapacity(outputEstimate) }
     try output.writeWithOutputRawSpan(minimumWritableBytes: bound, initializingWith: write)
   }
 
@@ -183,6 +184,7 @@ extension WebSocketChannelHandler {
       output = ByteBuffer()
       outputPayload = nil
       outputPromise = nil
+      outputEstimate = min(frames.readableBytes, Self.outputChunk)
       write(frames, payload == nil ? promise : nil, context)
       if let payload { write(payload, promise, context) }
     }

@@ -49,6 +49,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   // Receiving.
   /// The messages of this read loop, whole unless `deliversParts`.
   var batch: [MessagePart] = []
+  /// How many the last delivery had: the next one is likely to have as many.
+  var batchEstimate = 0
   /// Whether the delegate receives parts of messages as they come.
   let deliversParts: Bool
   var assembly: MessageAssembly?
@@ -71,6 +73,8 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
   // Sending.
   /// Frames that aren't written to the channel yet.
   var output = ByteBuffer()
+  /// How many bytes the last write had, up to a bound: the next one is likely to be as large, and then needs no growing.
+  var outputEstimate = 0
   /// The payload of a large message, whose header `output` ends with.
   var outputPayload: ByteBuffer?
   /// What was sent is being written: a handler that is told of the channel's writability may send meanwhile.
