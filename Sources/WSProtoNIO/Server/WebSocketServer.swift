@@ -80,7 +80,11 @@ public final class WebSocketServer: Service {
   /// ``WebSocketServerOptions/tls``. Open connections keep theirs.
   ///
   /// - Throws: `NIOSSLError` if the configuration can't be used. The previous one stays in use then.
-  public func updateTLS(_ configuration: TLSConfiguration) throws { try core.setTLS(configuration) }
+  ///   ``WebSocketServerHasNoTLS`` if the server was made without TLS.
+  public func updateTLS(_ configuration: TLSConfiguration) throws {
+    guard core.options.tls != nil else { throw WebSocketServerHasNoTLS() }
+    try core.setTLS(configuration)
+  }
 
   /// Begins the shutdown. ``run()`` returns when it is complete.
   public func shutDown() { core.beginShutdown() }
@@ -120,5 +124,11 @@ public struct WebSocketListenError: Error, CustomStringConvertible {
 public struct WebSocketServerAlreadyRun: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong.
   public var description: String { "a server runs once: make another one" }
+}
+
+/// The error thrown when a certificate is given to a server without TLS, where it would never be shown.
+public struct WebSocketServerHasNoTLS: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What is wrong.
+  public var description: String { "the server has no TLS: set WebSocketServerOptions.tls" }
 }
 #endif

@@ -132,6 +132,7 @@ struct WebSocketServerTests {
       }
       await #expect(throws: WebSocketListenError.self) { try await second.addresses }
       await #expect(throws: WebSocketServerAlreadyRun.self) { try await second.run() }
+      #expect(throws: WebSocketServerHasNoTLS.self) { try second.updateTLS(TestCertificate.first.server) }
     }
   }
 
