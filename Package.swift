@@ -50,6 +50,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     // Neither fetched nor built without the trait Tool.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     // Neither fetched nor built without the trait NIO.
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -101,7 +102,10 @@ let package = Package(
     // The parts of the command that do no I/O.
     .target(
       name: "WSProtoTool",
-      dependencies: ["WSProtoLab"],
+      dependencies: [
+        "WSProtoLab",
+        .product(name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Tool"])),
+      ],
       resources: [.embedInCode("Page/page.html")]
     ),
     .target(

@@ -1,99 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #if Tool
+private import Histogram
 import WSProtoLab
 
-/// Durations counted in buckets that grow with them, as HdrHistogram does: a percentile is at most 1 % too long, and the
-/// memory doesn't depend on how many durations there are.
+/// Durations, counted by HdrHistogram: a value keeps three significant digits, and the memory doesn't depend on how many
+/// there are.
+///
+/// What this adds: durations in place of numbers; one that is longer than what is tracked counts as the longest, where
+/// the library drops it; a mean that is summed up as values come, where the library's can overflow.
 package struct LatencyHistogram: Sendable {
-  /// Buckets within a power of two.
-  private static let shift = 7
-  /// Up to 2^43 ns, more than two hours.
-  private static let bucketCount = (43 - shift + 1) << shift
+  /// A day, in nanoseconds.
+  package static let longest: UInt64 = 86_400_000_000_000
 
-  private var buckets = [UInt64](repeating: 0, count: bucketCount)
-  package private(set) var count: UInt64 = 0
-  package private(set) var min: UInt64 = .max
-  package private(set) var max: UInt64 = 0
+  private var histogram = Histogram<UInt64>(
+    highestTrackableValue: longest,
+    numberOfSignificantValueDigits: .three
+  )
   private var sum = 0.0
 
   package init() {}
 
   /// Counts a duration; a negative one as zero.
   package mutating func record(_ duration: Duration) {
-    record(nanoseconds: UInt64(Swift.max(0, Swift.min(duration / .nanoseconds(1), 1e18))))
+    record(nanoseconds: UInt64(max(0, min(duration / .nanoseconds(1), 1e18))))
   }
 
-  package mutating func record(nanoseconds value: UInt64) {
-    buckets[Self.index(value)] += 1
-    count += 1
-    min = Swift.min(min, value)
-    max = Swift.max(max, value)
+  /// Counts a duration; one of more than a day as a day.
+  package mutating func record(nanoseconds: UInt64) {
+    let value = min(nanoseconds, Self.longest)
+    histogram.record(value)
     sum += Double(value)
   }
 
   /// Adds what another one has counted.
   package mutating func add(_ other: LatencyHistogram) {
-    for index in buckets.indices { buckets[index] += other.buckets[index] }
-    count += other.count
-    min = Swift.min(min, other.min)
-    max = Swift.max(max, other.max)
+    histogram.add(other.histogram)
     sum += other.sum
   }
+
+  package var count: UInt64 { histogram.totalCount }
 
   package var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
   /// The duration in nanoseconds that so many percent do not exceed; zero if there is none.
   package func percentile(_ percent: Double) -> Double {
-    guard count > 0 else { return 0 }
-    let rank = Swift.max(1, (percent / 100 * Double(count)).rounded(.up))
-    var seen = 0.0
-    for (index, bucket) in buckets.enumerated() where bucket > 0 {
-      seen += Double(bucket)
-      if seen >= rank { return Swift.min(Double(Self.end(index)), Double(max)) }
+    count == 0 ? 0 : Double(histogram.valueAtPercentile(percent))
+  }
+
+  /// How many durations are not longer, as far as three digits tell.
+  private func count(upTo nanoseconds: UInt64) -> UInt64 {
+    histogram.count(within: 0...min(nanoseconds, Self.longest))
+  }
+
+  /// 1, 2 and 5 of each power of ten, until no duration is longer.
+  private static let steps: [UInt64] = {
+    var steps: [UInt64] = []
+    var power: UInt64 = 1
+    while steps.last ?? 0 < longest {
+      steps += [power, 2 * power, 5 * power]
+      power *= 10
     }
-    return Double(max)
-  }
-
-  private static func index(_ value: UInt64) -> Int {
-    let exponent = Swift.max(0, 63 - value.leadingZeroBitCount - shift)
-    let index = exponent << shift + Int(value >> UInt64(exponent))
-    return Swift.min(index, bucketCount - 1)
-  }
-
-  /// The largest value of a bucket.
-  private static func end(_ index: Int) -> UInt64 {
-    let exponent = Swift.max(0, index >> shift - 1)
-    let mantissa = UInt64(index - exponent << shift)
-    return (mantissa + 1) << UInt64(exponent) - 1
-  }
+    return steps
+  }()
 
   /// The histogram for a terminal: a line for each step of a logarithmic scale, its bar as long as its share.
   package func bars(width: Int = 50) -> [String] {
     guard count > 0 else { return [] }
-    // Steps of 1, 2 and 5.
-    var steps: [UInt64] = []
-    var power: UInt64 = 1
-    while power < 10_000_000_000_000 {
-      steps += [power, 2 * power, 5 * power]
-      power *= 10
-    }
     var shares: [(step: UInt64, count: UInt64)] = []
-    var step = 0
-    for (index, bucket) in buckets.enumerated() where bucket > 0 {
-      while step < steps.count - 1, Self.end(index) > steps[step] { step += 1 }
-      if shares.last?.step == steps[step] {
-        shares[shares.count - 1].count += bucket
-      } else {
-        // Steps without a duration between others are shown, too.
-        while let last = shares.last?.step, let next = steps.firstIndex(of: last).map({ $0 + 1 }),
-          next < step,
-          steps[next] < steps[step]
-        {
-          shares.append((steps[next], 0))
-        }
-        shares.append((steps[step], bucket))
-      }
+    var counted: UInt64 = 0
+    for step in Self.steps {
+      let upToStep = count(upTo: step)
+      // From the first step that has a duration to the last one.
+      if upToStep > 0 { shares.append((step, upToStep - counted)) }
+      counted = upToStep
+      if counted == count { break }
     }
     let most = shares.map(\.count).max() ?? 1
     return shares.map { share in
