@@ -29,6 +29,8 @@ struct BenchCommand: AsyncParsableCommand {
       """
   )
 
+  @OptionGroup var server: ServerArgument
+
   @OptionGroup(visibility: .hidden) var client: ClientArguments
 
   @Option(
@@ -64,6 +66,9 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "Print the results as a JSON object.")
   var json = false
 
+  /// The message is in memory.
+  private static let maxSize = 1 << 30
+
   func validate() throws {
     guard 1...1_000_000 ~= connections else { throw ValidationError("--connections must be in 1...1000000") }
     guard 1...10_000 ~= pipeline else { throw ValidationError("--pipeline must be in 1...10000") }
@@ -71,6 +76,7 @@ struct BenchCommand: AsyncParsableCommand {
       guard rate > 0, rate <= 1e9 else { throw ValidationError("--rate must be more than 0") }
       guard pipeline == 1 else { throw ValidationError("--rate and --pipeline exclude each other") }
     }
+    _ = try client.options(server)
     _ = try plan()
   }
 
@@ -91,13 +97,19 @@ struct BenchCommand: AsyncParsableCommand {
         throw ValidationError("--source needs an IP address, not \(shownInQuotes(text))")
       }
     }
+    let bytes = try ClientArguments.size("--size", size)
+    // What is echoed must be taken, too.
+    guard bytes <= (try ClientArguments.size("--max-message", client.maxMessage)), bytes <= Self.maxSize
+    else {
+      throw ValidationError("--size must not exceed --max-message, nor 1G")
+    }
     let defaultRamp = Duration.milliseconds(connections)
     return BenchPlan(
-      url: client.asciiURL,
+      url: server.asciiURL,
       connections: connections,
-      duration: try ClientArguments.duration("--duration", duration),
+      duration: try ClientArguments.limit("--duration", duration),
       rate: rate,
-      size: try ClientArguments.size("--size", size),
+      size: bytes,
       pipeline: pipeline,
       isBinary: binary,
       ramp: try ramp.map { try ClientArguments.duration("--ramp", $0) } ?? defaultRamp,
@@ -115,7 +127,7 @@ struct BenchCommand: AsyncParsableCommand {
         "the limit on open files leaves room for \(room) connections: ulimit -n raises it"
       )
     }
-    let options = try client.options()
+    let options = try client.options(server)
     let stop = StopRequest()
     try Signals.handle { number in
       if stop.cause != nil { leaveProcess(128 + number) }

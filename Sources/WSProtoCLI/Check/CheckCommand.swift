@@ -120,7 +120,7 @@ struct CheckCommand: AsyncParsableCommand {
   private func address() throws -> (WebSocketAddress, unixSocketPath: String?) {
     let typed = TypedAddress(url ?? "")
     do throws(InvalidURL) {
-      return (try WebSocketAddress(ClientArguments.ascii(typed.url)), typed.unixSocketPath)
+      return (try WebSocketAddress(ServerArgument.ascii(typed.url)), typed.unixSocketPath)
     } catch {
       throw ValidationError(shown("\(error)"))
     }

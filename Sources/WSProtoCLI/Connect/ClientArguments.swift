@@ -11,11 +11,26 @@ import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
-/// How to reach a server, for `connect` and `bench`.
-struct ClientArguments: ParsableArguments {
+/// Which server, for `connect` and `bench`.
+struct ServerArgument: ParsableArguments {
   @Argument(help: "ws://, wss://, https://, localhost:9001, :9001, unix:/run/app.sock:/path")
   var url: String
 
+  var address: TypedAddress { TypedAddress(url) }
+
+  /// The URL with its host in ASCII (UTS #46).
+  var asciiURL: String { Self.ascii(address.url) }
+
+  static func ascii(_ url: String) -> String {
+    guard !url.utf8.allSatisfy({ $0 < 0x80 }), var parts = URLComponents(string: url) else { return url }
+    // Foundation converts it.
+    if let host = parts.encodedHost { parts.encodedHost = host }
+    return parts.string ?? url
+  }
+}
+
+/// How to reach a server, for `connect` and `bench`.
+struct ClientArguments: ParsableArguments {
   @Option(
     name: [.customShort("H"), .customLong("header")],
     help: ArgumentHelp("'Name: value'; @FILE: the fields in a file.", valueName: "field")
@@ -31,12 +46,12 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The field Origin, as browsers send it.", valueName: "origin"))
   var origin: String?
 
-  @Option(help: ArgumentHelp("@FILE or env:NAME hide it from the list of processes.", valueName: "user:pw"))
+  @Option(help: ArgumentHelp("Credentials; @FILE or env:NAME keep them out of ps.", valueName: "user:pw"))
   var basic: String?
 
   @Option(
     help: ArgumentHelp(
-      "A token for Authorization: Bearer; @FILE or env:NAME.",
+      "A token for Authorization: Bearer; @FILE or env:NAME keep it out of ps.",
       valueName: "token",
       visibility: .hidden
     )
@@ -105,29 +120,18 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The largest message to take.", valueName: "size"))
   var maxMessage = "64M"
 
-  func validate() throws { _ = try options() }
-
-  var address: TypedAddress { TypedAddress(url) }
-
-  /// The URL with its host in ASCII (UTS #46).
-  var asciiURL: String { Self.ascii(address.url) }
-
-  static func ascii(_ url: String) -> String {
-    guard !url.utf8.allSatisfy({ $0 < 0x80 }), var parts = URLComponents(string: url) else { return url }
-    // Foundation converts it.
-    if let host = parts.encodedHost { parts.encodedHost = host }
-    return parts.string ?? url
-  }
-
-  func options() throws -> WebSocketClientOptions {
+  func options(_ server: ServerArgument) throws -> WebSocketClientOptions {
     let parsed: WebSocketAddress
     do throws(InvalidURL) {
-      parsed = try WebSocketAddress(asciiURL)
+      parsed = try WebSocketAddress(server.asciiURL)
     } catch {
       throw ValidationError(shown("\(error)"))
     }
     var options = WebSocketClientOptions()
-    options.unixSocketPath = address.unixSocketPath
+    if server.address.unixSocketPath?.isEmpty == true {
+      throw ValidationError("the path of a Unix socket is missing: unix:/run/app.sock")
+    }
+    options.unixSocketPath = server.address.unixSocketPath
     options.subprotocols = subprotocols
     options.extraHeaders = try fields()
     options.redirects = followsRedirects ? RedirectPolicy() : .refuse
@@ -143,7 +147,7 @@ struct ClientArguments: ParsableArguments {
       options.proxy = noProxy ? .none : .environment
     }
     try setSocket(&options.socket)
-    options.connectTimeout = try Self.duration("--connect-timeout", connectTimeout)
+    options.connectTimeout = try Self.limit("--connect-timeout", connectTimeout)
     // The request is checked before there is a socket: what cannot be sent is a matter of the command line.
     do throws(LocalProtocolError) {
       _ = try WSConnection(.client).send(
@@ -163,7 +167,7 @@ struct ClientArguments: ParsableArguments {
   private func setSocket(_ socket: inout WebSocketOptions) throws {
     if !noCompression { socket.compression = WebSocketCompression() }
     socket.maxMessageBytes = try Self.size("--max-message", maxMessage)
-    socket.timeouts.opening = try Self.duration("--connect-timeout", connectTimeout)
+    socket.timeouts.opening = try Self.limit("--connect-timeout", connectTimeout)
     socket.timeouts.closing = try Self.duration("--close-timeout", closeTimeout)
     socket.timeouts.keepalive = try Self.keepalive(pingInterval, pingTimeout)
     // A slow server holds the input up, however long it takes; a dead one is found by pings.
@@ -173,17 +177,14 @@ struct ClientArguments: ParsableArguments {
   private func setTLS(_ options: inout WebSocketClientOptions) throws {
     options.tls = try trust.tls()
     options.tls.serverName = serverName
-    do {
-      if let cert {
-        options.tls.certificateChain = try NIOSSLCertificate.fromPEMFile(cert).map { .certificate($0) }
-        options.tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key ?? cert, format: .pem))
-      } else if key != nil {
-        throw ValidationError("--key needs --cert")
-      }
-    } catch let error as ValidationError {
-      throw error
-    } catch {
-      throw ValidationError("--cert or --key cannot be read: \(error)")
+    if let cert {
+      let certificates = try PEMFile.certificates("--cert", cert)
+      let privateKey = try PEMFile.key(key == nil ? "--cert" : "--key", key ?? cert)
+      try PEMFile.check(certificates, privateKey, options: "--cert and --key")
+      options.tls.certificateChain = certificates.map { .certificate($0) }
+      options.tls.privateKey = .privateKey(privateKey)
+    } else if key != nil {
+      throw ValidationError("--key needs --cert")
     }
     options.proxyTLS = options.tls
     options.proxyTLS.serverName = nil
@@ -201,9 +202,16 @@ struct ClientArguments: ParsableArguments {
         fields.append(try Self.field(String(line)))
       }
     }
-    if let origin { fields[.origin] = origin }
+    if let origin { fields[.origin] = try Self.value(origin, of: .origin) }
     if basic != nil, bearer != nil { throw ValidationError("--basic and --bearer exclude each other") }
-    if let bearer { fields[.authorization] = "Bearer \(try Secret.read(bearer))" }
+    if let bearer {
+      let token = try Secret.read(bearer)
+      // Not quoted: it is secret.
+      guard !token.isEmpty, token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
+        throw ValidationError("--bearer needs a token without spaces and control characters (RFC 6750 §2.1)")
+      }
+      fields[.authorization] = "Bearer \(token)"
+    }
     if let basic {
       let parts = try Secret.read(basic).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2,
@@ -221,13 +229,32 @@ struct ClientArguments: ParsableArguments {
     guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
       throw ValidationError("--header needs 'Name: value', not \(shownInQuotes(text))")
     }
-    return HTTPField(name: name, value: parts[1].trimmingCharacters(in: .whitespaces))
+    return HTTPField(
+      name: name,
+      value: try value(parts[1].trimmingCharacters(in: .whitespaces), of: name)
+    )
+  }
+
+  /// Checks what would otherwise be changed before it is sent.
+  private static func value(_ value: String, of name: HTTPField.Name) throws -> String {
+    // Not quoted: it may be secret.
+    guard HTTPField.isValidValue(value) else {
+      throw ValidationError("control characters in the value of the field \(name) (RFC 9110 §5.5)")
+    }
+    return value
   }
 
   static func duration(_ name: String, _ text: String) throws -> Duration {
     guard let duration = DurationText.parse(text) else {
       throw ValidationError("\(name) needs a time such as 500ms, 10s or 2m, not \(shownInQuotes(text))")
     }
+    return duration
+  }
+
+  /// A time that something may take.
+  static func limit(_ name: String, _ text: String) throws -> Duration {
+    let duration = try duration(name, text)
+    guard duration > .zero else { throw ValidationError("\(name) must be more than 0") }
     return duration
   }
 

@@ -25,6 +25,8 @@ struct ConnectCommand: AsyncParsableCommand {
       """
   )
 
+  @OptionGroup var server: ServerArgument
+
   @OptionGroup var client: ClientArguments
 
   @Option(
@@ -93,6 +95,7 @@ struct ConnectCommand: AsyncParsableCommand {
   var verbose = false
 
   func validate() throws {
+    _ = try client.options(server)
     _ = try sessionOptions()
     let modes = [null, messagePerInput, raw, json || jsonIn]
     guard modes.filter({ $0 }).count <= 1 else {
@@ -100,7 +103,7 @@ struct ConnectCommand: AsyncParsableCommand {
     }
     if let fragment, fragment < 1 { throw ValidationError("--fragment must be at least 1") }
     if let count, count < 1 { throw ValidationError("--count must be at least 1") }
-    if let timeout { _ = try ClientArguments.duration("--timeout", timeout) }
+    if let timeout { _ = try ClientArguments.limit("--timeout", timeout) }
     if let tcpListen, HostAndPort(tcpListen) == nil { throw ValidationError("--tcp-listen needs HOST:PORT") }
   }
 
@@ -121,7 +124,7 @@ struct ConnectCommand: AsyncParsableCommand {
     options.closesOnEndOfInput = closeOnEof || isInteractive
     options.first = first.map { .text($0) }
     options.fragment = fragment
-    options.url = client.address.url
+    options.url = server.address.url
     return options
   }
 
@@ -135,7 +138,7 @@ struct ConnectCommand: AsyncParsableCommand {
   // MARK: Running
 
   func run() async throws {
-    var options = try client.options()
+    var options = try client.options(server)
     let firstBytes = FirstBytes()
     options.firstBytes = firstBytes
     // Output may block.
@@ -143,7 +146,7 @@ struct ConnectCommand: AsyncParsableCommand {
     let stop = StopRequest()
     try watch(stop)
     if let tcpListen, let place = HostAndPort(tcpListen) {
-      return try await TCPBridge.listen(at: place, client.asciiURL, options, stop)
+      return try await TCPBridge.listen(at: place, server.asciiURL, options, stop)
     }
     let screen =
       isInteractive ? TerminalScreen(prompt: ">", history: noHistory ? nil : HistoryFile.user()) : nil
@@ -160,7 +163,7 @@ struct ConnectCommand: AsyncParsableCommand {
     } catch let error as WebSocketClientError {
       if case .refusal(let refusal) = error { try output.refused(refusal) }
       screen?.stop()
-      let isSecure = (try? WebSocketAddress(client.asciiURL))?.isSecure ?? false
+      let isSecure = (try? WebSocketAddress(server.asciiURL))?.isSecure ?? false
       throw ToolFailure(
         error,
         unixSocketPath: options.unixSocketPath,
@@ -180,7 +183,7 @@ struct ConnectCommand: AsyncParsableCommand {
     _ output: ClientOutput,
     _ stop: StopRequest
   ) async throws {
-    let url = client.asciiURL
+    let url = server.asciiURL
     let isOpen = OpenFlag()
     let work = Task { [reconnect] in
       if reconnect {

@@ -15,12 +15,10 @@ struct TrustArguments: ParsableArguments {
 
   func tls() throws -> WebSocketClientTLS {
     var tls = insecure ? WebSocketClientTLS.insecure : WebSocketClientTLS()
-    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty { tls.roots = .file(file) }
-    do {
-      if let ca { tls.additionalRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(ca))] }
-    } catch {
-      throw ValidationError("--ca cannot be read: \(error)")
+    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty {
+      tls.roots = .certificates(try PEMFile.certificates("SSL_CERT_FILE", file))
     }
+    if let ca { tls.additionalRoots = [.certificates(try PEMFile.certificates("--ca", ca))] }
     return tls
   }
 }

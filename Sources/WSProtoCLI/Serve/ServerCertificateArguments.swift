@@ -34,16 +34,15 @@ struct ServerCertificateArguments: ParsableArguments {
       files = (made.certificate, made.key)
     }
     defer { selfSigned?.remove() }
-    do {
-      var configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: try NIOSSLCertificate.fromPEMFile(files.cert).map { .certificate($0) },
-        privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem))
-      )
-      configuration.keyLogCallback = try KeyLog.callback(file: nil)
-      return configuration
-    } catch {
-      throw ToolFailure(.usage, "the certificate or its key cannot be read: \(error)")
-    }
+    let certificates = try PEMFile.certificates("--tls-cert", files.cert)
+    let key = try PEMFile.key(tlsKey == nil ? "--tls-cert" : "--tls-key", files.key)
+    try PEMFile.check(certificates, key, options: "--tls-cert and --tls-key")
+    var configuration = TLSConfiguration.makeServerConfiguration(
+      certificateChain: certificates.map { .certificate($0) },
+      privateKey: .privateKey(key)
+    )
+    configuration.keyLogCallback = try KeyLog.callback(file: nil)
+    return configuration
   }
 }
 #endif

@@ -24,7 +24,7 @@ final class SocketNetwork: ScenarioNetwork {
   {
     let typed = TypedAddress(url)
     do {
-      let address = try WebSocketAddress(ClientArguments.ascii(typed.url))
+      let address = try WebSocketAddress(ServerArgument.ascii(typed.url))
       let target = ByteStream.Target(address, unixSocketPath: typed.unixSocketPath)
       let layer = address.isSecure ? try layer(to: address.host, insecure) : nil
       let stream = try await ByteStream.connect(to: target, tls: layer, timeout: limit)
