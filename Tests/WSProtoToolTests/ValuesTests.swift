@@ -54,6 +54,72 @@ struct ValuesTests {
     #expect(chunks.end() == nil)
   }
 
+  @Test("A text is one line for a command, whatever is in it; binary messages are not changed, but refused")
+  func lineFraming() throws {
+    func input(_ text: String) throws -> String {
+      String(decoding: try CommandFraming.lines.input(Array(text.utf8), isText: true), as: UTF8.self)
+    }
+    #expect(try input("") == "\n")
+    #expect(try input("hello") == "hello\n")
+    #expect(try input("a\nb\r\n\r\nc\n") == "a b  c \n")
+    #expect(try input("a\rb\r") == "a\rb\r\n")
+    #expect(try CommandFraming.lines.input([0, 255], isText: false) == [0, 255, 10])
+    #expect(throws: CommandFraming.Unframeable.self) {
+      try CommandFraming.lines.input([1, 10, 2], isText: false)
+    }
+  }
+
+  @Test("Before a byte 0 there may be anything but that byte; a stream has no borders")
+  func nullFraming() throws {
+    #expect(try CommandFraming.null.input(Array("a\nb".utf8), isText: true) == Array("a\nb\0".utf8))
+    #expect(try CommandFraming.null.input([], isText: false) == [0])
+    for isText in [true, false] {
+      #expect(throws: CommandFraming.Unframeable.self) {
+        try CommandFraming.null.input([97, 0, 98], isText: isText)
+      }
+    }
+    #expect(try CommandFraming.stream.input([10, 0], isText: false) == [10, 0])
+  }
+
+  @Test(
+    "What was written for a command is cut into the same messages",
+    arguments: [CommandFraming.lines, .null]
+  )
+  func framingRoundTrip(framing: CommandFraming) throws {
+    let messages = ["one", "", " two ", "drei ß"].map { Array($0.utf8) }
+    var splitter = InputSplitter(framing.output)
+    let written = try messages.flatMap { try framing.input($0, isText: true) }
+    #expect(splitter.add(written[...]) == messages)
+    #expect(splitter.unfinished == 0 && splitter.end() == nil)
+  }
+
+  @Test("A message under way is counted, so that it can be bounded")
+  func unfinished() {
+    var lines = InputSplitter(.lines)
+    #expect(lines.add([97, 97][...]) == [] && lines.unfinished == 2)
+    #expect(lines.add([97, 10, 98][...]) == [[97, 97, 97]] && lines.unfinished == 1)
+    var whole = InputSplitter(.whole)
+    #expect(whole.add([10, 10][...]) == [] && whole.unfinished == 2)
+  }
+
+  @Test(
+    "A member of another type is named, and so is a code that no Close has",
+    arguments: [
+      (#"{"event":"textMessage","text":5}"#, #""text" is not a string"#),
+      (#"{"event":"bytesMessage","hex":[]}"#, #""hex" is not a string"#),
+      (#"{"event":"closeConnection","code":"1000"}"#, #""code" is not a number"#),
+      (#"{"event":"closeConnection","code":1.5}"#, "a Close cannot have the code 1.5"),
+      (#"{"event":"closeConnection","code":99999}"#, "a Close cannot have the code 99999"),
+      (#"{"event":"closeConnection","code":-1}"#, "a Close cannot have the code -1"),
+      (#"{"event":5}"#, "not a JSON object with a member"),
+      ("5", "not a JSON object with a member"),
+    ]
+  )
+  func jsonFaults(line: String, words: String) {
+    let failure = #expect(throws: InvalidInput.self) { try InputItem(json: Array(line.utf8)) }
+    #expect(failure?.description.contains(words) == true, "\(failure?.description ?? "")")
+  }
+
   @Test("What is typed: commands behind a slash, two slashes for one")
   func typed() throws {
     #expect(try InputItem(typed: "hello /ping") == .text("hello /ping"))

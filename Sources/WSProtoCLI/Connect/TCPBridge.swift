@@ -49,7 +49,7 @@ enum TCPBridge {
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .bind(host: place.host, port: place.port) { wrap($0) }
     } catch {
-      throw ToolFailure(.notConnected, "cannot listen on \(place.host):\(place.port): \(error)")
+      throw ToolFailure(.notConnected, "cannot listen at \(place.host):\(place.port): \(systemText(error))")
     }
     let port = server.channel.localAddress?.port ?? place.port
     Terminal.print("listening at \(place.host):\(port)")

@@ -8,12 +8,12 @@ import WSProto
 import WSProtoNIO
 import WSProtoTool
 
-/// A command for each connection: messages are lines of its standard input, and its lines are messages.
+/// A command for each connection: it reads the messages, and what it writes is messages.
 struct ExecService: ServedConversation {
   let command: String
-  let isBinary: Bool
-  /// A longer line of the command's ends the connection.
-  let maxLine: Int
+  let framing: CommandFraming
+  /// A longer message of the command's ends the connection.
+  let maxMessage: Int
   /// The pipes, and for a moment the child's ends of them.
   let descriptorsPerConnection = 5
 
@@ -58,9 +58,13 @@ struct ExecService: ServedConversation {
         group.addTask {
           for try await message in socket.messages {
             connection.count(message)
-            var bytes = message.bytes
-            if !isBinary { bytes.writeInteger(UInt8(ascii: "\n")) }
-            try await outbound.write(bytes)
+            let bytes: [UInt8]
+            do throws(CommandFraming.Unframeable) {
+              bytes = try framing.input(Array(message.bytes.readableBytesView), isText: message.kind == .text)
+            } catch {
+              throw ServiceClose(code: .unsupportedData, reason: error.reason)
+            }
+            try await outbound.write(ByteBuffer(bytes: bytes))
           }
           outbound.finish()
           return false
@@ -79,23 +83,21 @@ struct ExecService: ServedConversation {
   private func copyOutput(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ socket: WebSocket)
     async throws
   {
-    var splitter = InputSplitter(isBinary ? .chunks : .lines)
-    var unfinished = 0
+    var splitter = InputSplitter(framing.output)
     for try await bytes in inbound {
       let messages = splitter.add(Array(bytes.readableBytesView)[...])
-      unfinished = messages.isEmpty ? unfinished + bytes.readableBytes : bytes.readableBytes
-      guard unfinished <= maxLine else {
-        throw ServiceClose(code: .messageTooBig, reason: "a line of the command is too long")
+      guard splitter.unfinished <= maxMessage else {
+        throw ServiceClose(code: .messageTooBig, reason: "a message of the command is too long")
       }
       for message in messages { try await send(message, socket) }
     }
     if let last = splitter.end() { try await send(last, socket) }
   }
 
-  private func send(_ line: [UInt8], _ socket: WebSocket) async throws {
-    if isBinary { return try await socket.send(line) }
+  private func send(_ message: [UInt8], _ socket: WebSocket) async throws {
+    if framing == .stream { return try await socket.send(message) }
     // Replaces what is not UTF-8.
-    try await socket.send(String(decoding: line, as: UTF8.self))
+    try await socket.send(String(decoding: message, as: UTF8.self))
   }
 
   /// What the command is told of its connection, as CGI scripts are (RFC 3875 §4.1).

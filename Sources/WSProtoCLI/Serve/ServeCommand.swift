@@ -3,10 +3,12 @@
 #if Tool && NIO
 import ArgumentParser
 import Foundation
+import HTTPTypes
 import Logging
 import NIOCore
 import NIOSSL
 import WSProto
+import WSProtoLab
 import WSProtoNIO
 import WSProtoTool
 
@@ -22,6 +24,8 @@ struct ServeCommand: AsyncParsableCommand {
         wsproto serve --tls --broadcast --host 0.0.0.0
         wsproto serve --tcp localhost:22   the other end of connect --raw
       It prints its address, and a line for each connection that has ended.
+      Where lines are messages, the line breaks of a text reach the command as
+      spaces; with --null they are kept.
       More options: --help-hidden.
       """
   )
@@ -42,9 +46,15 @@ struct ServeCommand: AsyncParsableCommand {
   var broadcast = false
 
   @Option(
-    help: ArgumentHelp("Run this for each connection: lines in and out are messages.", valueName: "command")
+    help: ArgumentHelp("Run this for each connection. Lines in and out are messages.", valueName: "command")
   )
   var exec: String?
+
+  @Flag(
+    name: [.customShort("0"), .customLong("null")],
+    help: "With --exec: messages end in a byte 0, in both directions."
+  )
+  var null = false
 
   @Flag(help: "With --exec: bytes in and out, as binary messages.")
   var binary = false
@@ -130,10 +140,33 @@ struct ServeCommand: AsyncParsableCommand {
     guard modes.filter({ $0 }).count <= 1 else {
       throw ValidationError("--broadcast, --exec, --interactive and --tcp exclude each other")
     }
-    if let tcp, HostAndPort(tcp) == nil { throw ValidationError("--tcp needs HOST:PORT") }
+    if let tcp, HostAndPort(tcp).map({ $0.port == 0 }) ?? true {
+      throw ValidationError("--tcp needs HOST:PORT, not \(shownInQuotes(tcp))")
+    }
+    if exec == nil, binary || null {
+      throw ValidationError("\(binary ? "--binary" : "--null") needs --exec")
+    }
+    if binary, null { throw ValidationError("--binary and --null exclude each other") }
+    if host.isEmpty { throw ValidationError("--host needs a name or an address") }
+    if let directory {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: directory, isDirectory: &isFolder), isFolder.boolValue
+      else {
+        throw ValidationError("--directory: there is no folder \(shownInQuotes(directory))")
+      }
+    }
+    for subprotocol in subprotocols where !Self.isToken(subprotocol) {
+      throw ValidationError(
+        "--subprotocol needs a token (RFC 6455 §4.1), not \(shownInQuotes(subprotocol))"
+      )
+    }
+    _ = try ClientArguments.duration("--stop-timeout", stopTimeout)
     _ = try socketOptions()
     _ = try originPolicy()
   }
+
+  /// Whether it is a token (RFC 9110 §5.6.2), as the names of fields are.
+  private static func isToken(_ text: String) -> Bool { HTTPField.Name(text) != nil }
 
   // MARK: Options
 
@@ -146,7 +179,7 @@ struct ServeCommand: AsyncParsableCommand {
     // Output and commands may block.
     options.runsOnEventLoop = false
     if !noCompression { options.compression = WebSocketCompression() }
-    options.timeouts.opening = try ClientArguments.duration("--handshake-timeout", handshakeTimeout)
+    options.timeouts.opening = try ClientArguments.limit("--handshake-timeout", handshakeTimeout)
     options.timeouts.keepalive = try ClientArguments.keepalive(pingInterval, pingTimeout)
     return options
   }
@@ -191,6 +224,7 @@ struct ServeCommand: AsyncParsableCommand {
     let log = ServeLog(json: json, quiet: quiet, verbose: verbose)
     let service = try service(log)
     let options = try serverOptions(log, service)
+    if let unix { try await UnixSocketPath.checkIsFree(unix) }
     let listener: WebSocketListener = unix.map { .unix(path: $0) } ?? .host(host, port: port)
     let finished = Countdown(connections)
     let server = WebSocketServer([listener], options: options) { socket in
@@ -213,7 +247,7 @@ struct ServeCommand: AsyncParsableCommand {
     do {
       try await running
     } catch let error as WebSocketListenError {
-      throw ToolFailure(.notConnected, "\(error)")
+      throw ToolFailure(.notConnected, "cannot listen at \(error.listener): \(systemText(error.cause))")
     }
     service.stop()
   }
@@ -228,7 +262,11 @@ struct ServeCommand: AsyncParsableCommand {
     if broadcast { return BroadcastService() }
     if interactive { return InteractiveService(log) }
     if let exec {
-      return ExecService(command: exec, isBinary: binary, maxLine: try ClientArguments.size("", maxMessage))
+      return ExecService(
+        command: exec,
+        framing: binary ? .stream : null ? .null : .lines,
+        maxMessage: try ClientArguments.size("--max-message", maxMessage)
+      )
     }
     if let tcp, let place = HostAndPort(tcp) { return TCPService(place) }
     return EchoService(log)

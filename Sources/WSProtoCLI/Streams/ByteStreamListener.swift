@@ -55,6 +55,7 @@ struct ByteStreamListener: Sendable {
           .bind(host: host, port: port, childChannelInitializer: setUp)
         return ByteStreamListener(server: server)
       case .unix(let path):
+        try await UnixSocketPath.checkIsFree(path)
         let server = try await bootstrap.bind(
           unixDomainSocketPath: path,
           cleanupExistingSocketFile: true,
@@ -62,8 +63,10 @@ struct ByteStreamListener: Sendable {
         )
         return ByteStreamListener(server: server)
       }
+    } catch let failure as ToolFailure {
+      throw failure
     } catch {
-      throw ToolFailure(.notConnected, "cannot listen at \(place): \(error)")
+      throw ToolFailure(.notConnected, "cannot listen at \(place): \(systemText(error))")
     }
   }
 

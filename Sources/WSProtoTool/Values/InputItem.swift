@@ -79,6 +79,9 @@ extension InputItem {
     do {
       parsed = try JSONDecoder().decode(JSONEvent.self, from: Data(line))
     } catch {
+      if let name = Self.member(of: error), name != "event" {
+        throw InvalidInput(description: "\"\(name)\" is not \(name == "code" ? "a number" : "a string")")
+      }
       let start = shownInQuotes(String(decoding: line.prefix(80), as: UTF8.self), limit: 60)
       throw InvalidInput(description: "not a JSON object with a member \"event\": \(start)")
     }
@@ -98,9 +101,19 @@ extension InputItem {
     case "ping": self = .ping
     case "pong": self = .pong(try payload())
     case "closeConnection":
-      self = try .closing(parsed.code ?? 1000, parsed.reason, of: "\(parsed.code ?? 1000)")
+      let code = parsed.code ?? 1000
+      let text = Int(exactly: code).map(String.init) ?? "\(code)"
+      self = try .closing(UInt16(exactly: code), parsed.reason, of: text)
     case let event:
       throw InvalidInput(description: "the event \(shownInQuotes(event, limit: 60)) cannot be sent")
+    }
+  }
+
+  /// The member whose value is of another type than it should be, if that is what is wrong.
+  private static func member(of error: any Error) -> String? {
+    switch error as? DecodingError {
+    case .typeMismatch(_, let context), .dataCorrupted(let context): context.codingPath.last?.stringValue
+    default: nil
     }
   }
 
@@ -109,7 +122,7 @@ extension InputItem {
     var event: String
     var text: String?
     var hex: String?
-    var code: UInt16?
+    var code: Double?
     var reason: String?
   }
 

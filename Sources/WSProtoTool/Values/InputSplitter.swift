@@ -20,6 +20,9 @@ package struct InputSplitter {
 
   package init(_ mode: Mode) { self.mode = mode }
 
+  /// How many bytes of a message have come that is not complete.
+  package var unfinished: Int { rest.count }
+
   /// The messages that `read` completes.
   package mutating func add(_ read: ArraySlice<UInt8>) -> [[UInt8]] {
     guard let separator else {
