@@ -49,7 +49,11 @@ extension ToolFailure {
       guard let guess = PeerGuess(firstBytes: firstBytes) else { return error.description }
       // What it seems to be says more than which rule of HTTP it breaks.
       let detail = guess == .other ? " (\(cause))" : ""
-      return "no WebSocket server answers there: \(guess.advice(isSecure: isSecure))\(detail)"
+      return guess.answer(isSecure: isSecure) + detail
+    case .disconnected(.handshake, _) where !firstBytes.isEmpty:
+      // It has said something, but not all of an answer.
+      return PeerGuess(firstBytes: firstBytes)?.answer(isSecure: isSecure)
+        ?? "the server ended the connection within its answer"
     case .disconnected(.handshake, _) where !isSecure:
       return "the server ended the connection without an answer: if the port speaks TLS, try wss://"
     case .disconnected(.tls, _), .tls:

@@ -17,6 +17,9 @@ struct InputReader: Sendable {
     case text, binary, json
   }
 
+  /// Input without an end, such as /dev/zero, must not take all memory.
+  private static let maxMessage = 1 << 30
+
   let mode: InputSplitter.Mode
   let form: Form
   let queue: InputQueue
@@ -39,6 +42,9 @@ struct InputReader: Sendable {
       do throws(InvalidInput) {
         if count > 0 {
           queue.put(try items(splitter.add(buffer[..<count])), waits: true)
+          guard splitter.unfinished <= Self.maxMessage else {
+            throw InvalidInput(description: "a message of the input is larger than 1 GiB")
+          }
           continue
         }
         if let last = splitter.end() { queue.put(try items([last]), waits: true) }

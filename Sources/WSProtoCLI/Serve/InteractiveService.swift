@@ -44,7 +44,13 @@ final class InteractiveService: ServedConversation {
       try InputReader(mode: .lines, form: .text, queue: queue, onOutputGone: {}).start()
     }
     Task { [self] in
-      while case .item(let item) = await queue.next() { send(item) }
+      while true {
+        switch await queue.next() {
+        case .item(let item): send(item)
+        case .failed(let failure): return Terminal.printError(failure.description)
+        case .end, .cancelled: return
+        }
+      }
     }
   }
 

@@ -25,6 +25,11 @@ package enum PeerGuess: Equatable, Sendable {
     }
   }
 
+  /// That it is no WebSocket server, what it seems to be, and what to try.
+  package func answer(isSecure: Bool) -> String {
+    "no WebSocket server answers there: \(advice(isSecure: isSecure))"
+  }
+
   /// What it seems to be and what to try.
   package func advice(isSecure: Bool) -> String {
     switch self {
