@@ -74,12 +74,22 @@ enum Main {
     } catch {
       let code = WSProtoCommand.exitCode(for: error)
       // Help and the like; the parser's own words, on standard output.
-      if code == .success { WSProtoCommand.exit(withError: error) }
+      if code == .success { leave(afterPrinting: WSProtoCommand.fullMessage(for: error)) }
       let message = WSProtoCommand.message(for: error)
       if !message.isEmpty {
         Terminal.printError(message.split(whereSeparator: \.isNewline).joined(separator: " "))
       }
       exit(code.rawValue)
+    }
+  }
+
+  private static func leave(afterPrinting text: String) -> Never {
+    do throws(ToolFailure) {
+      try Terminal.write(Array((text.isEmpty || text.hasSuffix("\n") ? text : text + "\n").utf8))
+      leave(.success)
+    } catch {
+      Terminal.printError(error.description)
+      leave(error.status)
     }
   }
 

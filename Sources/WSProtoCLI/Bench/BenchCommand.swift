@@ -137,7 +137,7 @@ struct BenchCommand: AsyncParsableCommand {
     let results = await run.measure(showsProgress: Terminal.errorIsTerminal, stop: stop)
     let report = BenchReport(plan, results)
     if let failure = results.firstFailure, results.opened == 0 {
-      throw ToolFailure(.notConnected, "no connection was opened: \(failure)")
+      throw ToolFailure(failure.status, "no connection was opened: \(failure)")
     }
     if json { Terminal.print(report.json.text) } else { for line in report.lines { Terminal.print(line) } }
     if case .signal(let number) = stop.cause { throw ToolFailure(.signal(number)) }

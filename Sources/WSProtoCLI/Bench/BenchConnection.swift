@@ -23,6 +23,9 @@ struct BenchConnection: Sendable {
     self.number = number
   }
 
+  /// How long after the end answers are waited for, and messages that the server does not take.
+  private static let patience = Duration.seconds(5)
+
   /// Sends from `start` to `end`, then waits a while for the answers that are missing.
   func talk(_ socket: WebSocket, from start: ContinuousClock.Instant, to end: ContinuousClock.Instant)
     async throws
@@ -37,8 +40,10 @@ struct BenchConnection: Sendable {
         }
         try await waitForAnswers()
       }
+      group.addTask { try await Task.sleep(until: end + Self.patience, clock: clock) }
       defer { group.cancelAll() }
-      // The receiving task ends by itself only where the connection does.
+      // The receiving task ends by itself only where the connection does; the sending one need not, where nothing is
+      // answered or taken.
       try await group.next()
     }
   }
@@ -73,10 +78,7 @@ struct BenchConnection: Sendable {
   }
 
   private func waitForAnswers() async throws {
-    for _ in 0..<500 {
-      if underWay.count == 0 { return }
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    while underWay.count > 0 { try await Task.sleep(for: .milliseconds(10)) }
   }
 
   private func receive(_ socket: WebSocket) async throws {

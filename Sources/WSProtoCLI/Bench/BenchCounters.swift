@@ -16,9 +16,13 @@ final class BenchCounters: Sendable {
     var failed = 0
     var lost = 0
     var handshakes = LatencyHistogram()
-    var firstFailure: String?
+    var firstFailure: ToolFailure?
+    /// Connections that were given up since the measurement was stopped.
+    var abandoned = 0
     var expected = Int.max
     var waiter: CheckedContinuation<Void, Never>?
+
+    var tried: Int { opened + failed + abandoned }
   }
 
   private let shards = (0..<8).map { _ in Shard() }
@@ -45,17 +49,20 @@ final class BenchCounters: Sendable {
   }
 
   /// A connection has failed, before it was opened or later.
-  func failed(wasOpened: Bool, _ text: String) {
+  func failed(wasOpened: Bool, _ failure: ToolFailure) {
     change { opening in
       if wasOpened { opening.lost += 1 } else { opening.failed += 1 }
-      opening.firstFailure = opening.firstFailure ?? text
+      opening.firstFailure = opening.firstFailure ?? failure
     }
   }
+
+  /// A connection was given up before it was open.
+  func abandoned() { change { $0.abandoned += 1 } }
 
   private func change(_ body: (inout Opening) -> Void) {
     let waiter = opening.withLock { opening in
       body(&opening)
-      return opening.opened + opening.failed >= opening.expected ? opening.waiter.take() : nil
+      return opening.tried >= opening.expected ? opening.waiter.take() : nil
     }
     waiter?.resume()
   }
@@ -66,7 +73,7 @@ final class BenchCounters: Sendable {
       await withCheckedContinuation { continuation in
         let isDone = opening.withLock { opening in
           opening.expected = count
-          if opening.opened + opening.failed >= count || Task.isCancelled { return true }
+          if opening.tried >= count || Task.isCancelled { return true }
           opening.waiter = continuation
           return false
         }

@@ -33,8 +33,19 @@ struct BenchReport {
       "handshake    " + Self.summary(results.handshakes),
       "round trip   " + Self.summary(results.roundTrips) + " (\(howMeasured))",
     ]
-    if let failure = results.firstFailure { lines.append("first error  " + shown(failure)) }
+    if let failure = results.firstFailure { lines.append("first error  " + shown(failure.description)) }
+    if let note { lines.append("note         " + note) }
     return lines + [""] + results.roundTrips.bars()
+  }
+
+  /// What the figures do not say.
+  private var note: String? {
+    if results.isCut { return "stopped before its end: messages that were under way count as lost" }
+    if results.sent > 0, results.received == 0 {
+      return "nothing was answered: does the server echo messages?"
+    }
+    if results.changed > 0 { return "answers differ from what was sent: does the server echo messages?" }
+    return nil
   }
 
   private var howMeasured: String {

@@ -36,7 +36,9 @@ struct BenchResults: Sendable {
   var roundTrips = LatencyHistogram()
   /// From the first message to the last answer.
   var time = Duration.zero
-  var firstFailure: String?
+  var firstFailure: ToolFailure?
+  /// Stopped before its end: what was under way has no answer.
+  var isCut = false
 }
 
 /// Measures an echo server by a plan.
@@ -78,7 +80,9 @@ final class BenchRun: Sendable {
     stopping.cancel()
     progress.cancel()
     if showsProgress { Terminal.clearProgress() }
-    return counters.results(since: start)
+    var results = counters.results(since: start)
+    results.isCut = stop.cause != nil
+    return results
   }
 
   private func runConnections(_ phase: BenchPhase) async {
@@ -104,8 +108,24 @@ final class BenchRun: Sendable {
         guard let (start, end) = await phase.wait() else { return }
         try await BenchConnection(plan, message, counters, number: number).talk(socket, from: start, to: end)
       }
+    } catch  where Task.isCancelled {
+      if !wasOpened.value { counters.abandoned() }
     } catch {
-      counters.failed(wasOpened: wasOpened.value, "\(error)")
+      counters.failed(wasOpened: wasOpened.value, failure(error))
+    }
+  }
+
+  private func failure(_ error: any Error) -> ToolFailure {
+    switch error {
+    case let error as WebSocketClientError:
+      ToolFailure(
+        error,
+        unixSocketPath: options.unixSocketPath,
+        isSecure: plan.url.hasPrefix("wss:"),
+        firstBytes: []
+      )
+    case let closed as WebSocketClosed: ToolFailure(closed)
+    default: ToolFailure(.lost, "\(error)")
     }
   }
 

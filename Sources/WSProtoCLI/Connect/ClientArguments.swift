@@ -307,7 +307,13 @@ enum KeyLog {
       )
     }
     // Open until the process ends. A line is one write, so that lines of several threads don't mix.
-    return { line in _ = line.withUnsafeReadableBytes { write(descriptor, $0.baseAddress, $0.count) } }
+    return { line in
+      let count = line.withUnsafeReadableBytes { write(descriptor, $0.baseAddress, $0.count) }
+      guard count != line.readableBytes else { return }
+      // Told at the end: the connection can do without.
+      let cause = count < 0 ? String(cString: strerror(errno)) : "not all of a line"
+      Terminal.keep(ToolFailure(.output, "the key log \(shownInQuotes(path)) cannot be written: \(cause)"))
+    }
   }
 }
 #endif

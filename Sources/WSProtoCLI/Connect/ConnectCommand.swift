@@ -240,6 +240,7 @@ struct ConnectCommand: AsyncParsableCommand {
     let reader = InputReader(
       mode: messagePerInput ? .whole : null ? .null : raw ? .chunks : .lines,
       form: json || jsonIn ? .json : binary || raw ? .binary : .text,
+      advice: ": use --binary",
       queue: input
     ) {
       stop.ask(.failure(ToolFailure(.output, "nobody reads standard output any more")))

@@ -89,8 +89,18 @@ extension ToolFailure {
       let reason = closed.reason.map { " " + shownInQuotes($0) } ?? ""
       self.init(.closedWithCode, "the connection was closed with \(closed.code)\(reason)")
     } else {
-      self.init(.lost, closed.description)
+      self.init(.lost, closed.words)
     }
+  }
+}
+
+extension WebSocketClosed {
+  /// The cause for users of the command, without the names of the library's options.
+  var words: String {
+    guard case .violation(let failed) = cause else { return description }
+    return failed.code == .messageTooBig
+      ? "the peer has sent \(failed): --max-message sets the limit (\(code))"
+      : "the peer has violated the protocol: \(failed) (\(code))"
   }
 }
 #endif

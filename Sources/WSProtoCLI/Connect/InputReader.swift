@@ -22,6 +22,8 @@ struct InputReader: Sendable {
 
   let mode: InputSplitter.Mode
   let form: Form
+  /// What to do about input that is no text.
+  var advice = ""
   let queue: InputQueue
   /// Called when nobody reads standard output any more.
   let onOutputGone: @Sendable () -> Void
@@ -41,13 +43,13 @@ struct InputReader: Sendable {
       }
       do throws(InvalidInput) {
         if count > 0 {
-          queue.put(try items(splitter.add(buffer[..<count])), waits: true)
+          try put(splitter.add(buffer[..<count]))
           guard splitter.unfinished <= Self.maxMessage else {
             throw InvalidInput(description: "a message of the input is larger than 1 GiB")
           }
           continue
         }
-        if let last = splitter.end() { queue.put(try items([last]), waits: true) }
+        if let last = splitter.end() { try put([last]) }
       } catch {
         return queue.finish(ToolFailure(.input, error.description))
       }
@@ -80,22 +82,30 @@ struct InputReader: Sendable {
     if stream.revents & Int16(POLLERR) != 0 { onOutputGone() }
   }
 
-  private func items(_ messages: [[UInt8]]) throws(InvalidInput) -> [InputItem] {
+  /// What comes before an item that means nothing is sent, however the input was cut into reads.
+  private func put(_ messages: [[UInt8]]) throws(InvalidInput) {
     var items: [InputItem] = []
-    for message in messages {
-      switch form {
-      case .binary: items.append(.binary(message))
-      case .json:
-        guard message.contains(where: { $0 != 0x20 && $0 != 0x0D && $0 != 0x09 }) else { continue }
-        items.append(try InputItem(json: message))
-      case .text:
-        guard let text = String(validating: message, as: UTF8.self) else {
-          throw InvalidInput(description: "the input is not UTF-8: use --binary")
-        }
-        items.append(.text(text))
-      }
+    do throws(InvalidInput) {
+      for message in messages { if let item = try item(message) { items.append(item) } }
+    } catch {
+      queue.put(items, waits: true)
+      throw error
     }
-    return items
+    queue.put(items, waits: true)
+  }
+
+  private func item(_ message: [UInt8]) throws(InvalidInput) -> InputItem? {
+    switch form {
+    case .binary: return .binary(message)
+    case .json:
+      guard message.contains(where: { $0 != 0x20 && $0 != 0x0D && $0 != 0x09 }) else { return nil }
+      return try InputItem(json: message)
+    case .text:
+      guard let text = String(validating: message, as: UTF8.self) else {
+        throw InvalidInput(description: "the input is not UTF-8" + advice)
+      }
+      return .text(text)
+    }
   }
 }
 

@@ -93,6 +93,9 @@ final class ChildProcess: Sendable {
     close(output)
   }
 
+  /// Closes the pipe to its standard input, where nobody else has taken it.
+  func closeInput() { close(input) }
+
   /// Waits for its end, for a while: then it is asked to end, then it is ended.
   @discardableResult
   func end() async -> Int32 {

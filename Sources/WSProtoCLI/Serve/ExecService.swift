@@ -26,24 +26,16 @@ struct ExecService: ServedConversation {
       Terminal.printError("\(error)")
       throw ServiceClose(code: .internalError, reason: "the command cannot be run")
     }
-    let stream: TCPBridge.Stream
+    let (input, output) = try await Self.pipes(of: child)
     do {
-      stream = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .takingOwnershipOfDescriptors(input: child.output, output: child.input) { TCPBridge.wrap($0) }
-    } catch {
-      child.closePipes()
-      await child.end()
-      throw error
-    }
-    do {
-      try await talk(stream, connection)
+      try await talk(input, output, connection)
     } catch is WebSocketClosed {
-      // The peer has gone, or the command takes nothing any more.
+      // The peer has gone.
     } catch let error as ServiceClose {
       await child.end()
       throw error
     } catch {
-      // A pipe that the command has closed.
+      // The pipe of its output cannot be read.
     }
     let status = await child.end()
     if status != 0, !Task.isCancelled {
@@ -51,32 +43,74 @@ struct ExecService: ServedConversation {
     }
   }
 
-  private func talk(_ stream: TCPBridge.Stream, _ connection: ServedConnection) async throws {
-    let socket = connection.socket
-    try await stream.executeThenClose { inbound, outbound in
-      try await withThrowingTaskGroup(of: Bool.self) { group in
-        group.addTask {
-          for try await message in socket.messages {
-            connection.count(message)
-            let bytes: [UInt8]
-            do throws(CommandFraming.Unframeable) {
-              bytes = try framing.input(Array(message.bytes.readableBytesView), isText: message.kind == .text)
-            } catch {
-              throw ServiceClose(code: .unsupportedData, reason: error.reason)
-            }
-            try await outbound.write(ByteBuffer(bytes: bytes))
-          }
-          outbound.finish()
-          return false
-        }
-        group.addTask {
-          try await copyOutput(inbound, socket)
-          return true
-        }
-        defer { group.cancelAll() }
-        // Where the messages have ended, the command may still answer, but to nobody.
-        _ = try await group.next()
+  /// The pipes as channels of their own: a command that has closed its standard input may still write.
+  private static func pipes(of child: ChildProcess) async throws
+    -> (input: TCPBridge.Stream, output: TCPBridge.Stream)
+  {
+    let bootstrap = NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    let output: TCPBridge.Stream
+    do {
+      output = try await bootstrap.takingOwnershipOfDescriptor(input: child.output) { TCPBridge.wrap($0) }
+    } catch {
+      child.closePipes()
+      await child.end()
+      throw error
+    }
+    do {
+      let input = try await bootstrap.takingOwnershipOfDescriptor(output: child.input) { TCPBridge.wrap($0) }
+      return (input, output)
+    } catch {
+      child.closeInput()
+      try? await output.channel.close()
+      await child.end()
+      throw error
+    }
+  }
+
+  private func talk(_ input: TCPBridge.Stream, _ output: TCPBridge.Stream, _ connection: ServedConnection)
+    async throws
+  {
+    try await output.executeThenClose { inbound, _ in
+      try await input.executeThenClose { _, outbound in
+        try await talk(inbound, outbound, connection)
       }
+    }
+  }
+
+  private func talk(
+    _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>,
+    _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+    _ connection: ServedConnection
+  ) async throws {
+    let socket = connection.socket
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        var isTaken = true
+        for try await message in socket.messages {
+          connection.count(message)
+          guard isTaken else { continue }
+          let bytes: [UInt8]
+          do throws(CommandFraming.Unframeable) {
+            bytes = try framing.input(Array(message.bytes.readableBytesView), isText: message.kind == .text)
+          } catch {
+            throw ServiceClose(code: .unsupportedData, reason: error.reason)
+          }
+          do {
+            try await outbound.write(ByteBuffer(bytes: bytes))
+          } catch {
+            isTaken = false
+          }
+        }
+        outbound.finish()
+        return false
+      }
+      group.addTask {
+        try await copyOutput(inbound, socket)
+        return true
+      }
+      defer { group.cancelAll() }
+      // Where the messages have ended, the command may still answer, but to nobody.
+      _ = try await group.next()
     }
   }
 

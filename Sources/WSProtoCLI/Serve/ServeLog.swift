@@ -68,7 +68,9 @@ final class ServeLog: Sendable {
     // The peer's Close, or that there was none.
     let code = closed?.code ?? .abnormalClosure
     var problem = failure
-    if let closed, !closed.isOrderly, code == .abnormalClosure || closed.isViolation { problem = "\(closed)" }
+    if let closed, !closed.isOrderly, code == .abnormalClosure || closed.isViolation {
+      problem = closed.words
+    }
     if json {
       var line = JSONLine()
       line.add("event", "connection")
@@ -85,7 +87,8 @@ final class ServeLog: Sendable {
     let version = connection.httpVersion == "2" ? " by HTTP/2," : ""
     var line =
       "#\(connection.number) \(shown(target))\(version) \(counts.messages) messages, \(counts.bytes) bytes in"
-    if code != .abnormalClosure {
+    // After a violation, the reason is what follows.
+    if code != .abnormalClosure, closed?.isViolation != true {
       line += ", closed with \(code)" + (closed?.reason.map { " " + shownInQuotes($0) } ?? "")
     }
     if let problem { line += ", failed: \(shown(problem))" }

@@ -41,9 +41,12 @@ enum Terminal {
     do {
       try write(Array((line + "\n").utf8))
     } catch {
-      failure.withLock { $0 = $0 ?? error }
+      keep(error)
     }
   }
+
+  /// Keeps a failure to write for ``checkOutput()``; the first one counts.
+  static func keep(_ error: ToolFailure) { failure.withLock { $0 = $0 ?? error } }
 
   /// Writes to standard output.
   static func write(_ bytes: [UInt8]) throws(ToolFailure) {
