@@ -113,10 +113,25 @@ struct ManualPage {
     line(Self.escaped((argument.abstract ?? "") + defaultValue))
   }
 
-  /// Hyphens and backslashes as themselves; no line begins with a dot or a quote by chance.
+  /// Each character as itself, so that examples can be pasted: roff would make typographic quotes and hyphens of some,
+  /// and takes others for bytes. No line begins with a dot by chance.
   private static func escaped(_ text: String) -> String {
-    let escaped = text.replacing("\\", with: "\\e").replacing("-", with: "\\-")
-    return escaped.first == "." || escaped.first == "'" ? "\\&" + escaped : escaped
+    var escaped = text.first == "." ? "\\&" : ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\": escaped += "\\e"
+      case "-": escaped += "\\-"
+      case "'": escaped += "\\(aq"
+      case "`": escaped += "\\(ga"
+      case "^": escaped += "\\(ha"
+      case "~": escaped += "\\(ti"
+      case _ where !scalar.isASCII:
+        let hex = String(scalar.value, radix: 16, uppercase: true)
+        escaped += "\\[u" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex + "]"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
   }
 }
 #endif

@@ -54,7 +54,7 @@ struct BenchCommand: AsyncParsableCommand {
   @Flag(help: "Binary messages in place of text.")
   var binary = false
 
-  @Option(help: ArgumentHelp("For opening the connections. (default: 1s per 1,000)", valueName: "time"))
+  @Option(help: ArgumentHelp("How long to take for opening them. (default: 1s per 1,000)", valueName: "time"))
   var ramp: String?
 
   @Option(help: ArgumentHelp("An address to connect from; again for more.", valueName: "address"))

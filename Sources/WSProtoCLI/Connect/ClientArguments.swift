@@ -99,7 +99,7 @@ struct ClientArguments: ParsableArguments {
   @Flag(help: "Do not offer permessage-deflate.")
   var noCompression = false
 
-  @Option(help: ArgumentHelp("For connecting, then for the handshakes.", valueName: "time"))
+  @Option(help: ArgumentHelp("How long connecting may take, then the handshakes.", valueName: "time"))
   var connectTimeout = "10s"
 
   @Option(
@@ -114,7 +114,7 @@ struct ClientArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The time between pings; 0 for none.", valueName: "time"))
   var pingInterval = "20s"
 
-  @Option(help: ArgumentHelp("For a sign of life after a ping.", valueName: "time"))
+  @Option(help: ArgumentHelp("How long the server may be silent after a ping.", valueName: "time"))
   var pingTimeout = "20s"
 
   @Option(help: ArgumentHelp("The largest message to take.", valueName: "size"))

@@ -108,6 +108,18 @@ final class ClientOutput: Sendable {
     for field in socket.response?.extraHeaders ?? [:] { try note("  \(field.name): \(field.value)") }
   }
 
+  /// Whether pings and pongs are shown.
+  var showsControlFrames: Bool { mode == .json || isVerbose }
+
+  /// So many pings and pongs have come that were not kept until they could be shown.
+  func omitted(_ count: Int) throws(ToolFailure) {
+    guard mode == .json else { return try note("\(count) more pings and pongs have come") }
+    var line = JSONLine()
+    line.add("event", "omitted")
+    line.add("controlFrames", count)
+    try print(line)
+  }
+
   func control(_ frame: ControlFrameObserver.Frame) throws(ToolFailure) {
     let (name, payload) =
       switch frame {

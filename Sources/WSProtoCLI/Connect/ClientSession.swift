@@ -93,6 +93,8 @@ final class ClientSession: Sendable {
     var received = 0
     /// Pings and pongs that came behind so many messages of this connection, which are not shown yet.
     var controlFrames: [(position: Int, frame: ControlFrameObserver.Frame)] = []
+    /// Those for which there was no room.
+    var omitted = 0
     /// Messages of this connection that were shown.
     var shown = 0
     /// What was not sent when a connection was lost.
@@ -212,17 +214,30 @@ final class ClientSession: Sendable {
 
   /// A ping or a pong has come behind so many messages: shown at once, or after them.
   func received(_ frame: ControlFrameObserver.Frame, behind position: Int) {
-    state.withLock { $0.controlFrames.append((position, frame)) }
+    guard output.showsControlFrames else { return }
+    state.withLock { state in
+      // A message may wait for as long as nobody reads the output, and the server may send pings meanwhile.
+      if state.controlFrames.count < Self.maxControlFrames {
+        state.controlFrames.append((position, frame))
+      } else {
+        state.omitted += 1
+      }
+    }
     try? flushControlFrames()
   }
 
+  private static let maxControlFrames = 1000
+
   private func flushControlFrames() throws(ToolFailure) {
-    let due = state.withLock { state in
+    let (due, omitted) = state.withLock { state in
       let due = state.controlFrames.prefix { $0.position <= state.shown }
       state.controlFrames.removeFirst(due.count)
-      return due
+      guard state.controlFrames.isEmpty else { return (due, 0) }
+      defer { state.omitted = 0 }
+      return (due, state.omitted)
     }
     for one in due { try output.control(one.frame) }
+    if omitted > 0 { try output.omitted(omitted) }
   }
 
   // MARK: Sending

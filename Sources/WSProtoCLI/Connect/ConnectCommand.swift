@@ -59,16 +59,16 @@ struct ConnectCommand: AsyncParsableCommand {
   @Flag(help: ArgumentHelp("JSON on standard input only.", visibility: .hidden))
   var jsonIn = false
 
-  @Option(help: ArgumentHelp("Close when so many messages have come.", valueName: "n"))
+  @Option(help: ArgumentHelp("Close when this many messages have come.", valueName: "n"))
   var count: Int?
 
-  @Option(help: ArgumentHelp("Close so long after the end of the input.", valueName: "time"))
+  @Option(help: ArgumentHelp("How long to read on after the end of the input.", valueName: "time"))
   var wait: String?
 
   @Flag(help: "Close at the end of the input.")
   var closeOnEof = false
 
-  @Option(help: ArgumentHelp("How long all of it may take. (default: no limit)", valueName: "time"))
+  @Option(help: ArgumentHelp("How long it may take in all. (default: no limit)", valueName: "time"))
   var timeout: String?
 
   @Option(help: ArgumentHelp("The code to close with; 1005 for none.", valueName: "n", visibility: .hidden))
@@ -78,7 +78,7 @@ struct ConnectCommand: AsyncParsableCommand {
   var closeReason: String?
 
   @Option(
-    help: ArgumentHelp("Send messages in frames of so many bytes.", valueName: "n", visibility: .hidden)
+    help: ArgumentHelp("Send messages in frames of this many bytes.", valueName: "n", visibility: .hidden)
   )
   var fragment: Int?
 

@@ -72,7 +72,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("s"), .customLong("subprotocol")],
-    help: ArgumentHelp("A subprotocol that is spoken. (default: any)", valueName: "name")
+    help: ArgumentHelp("A subprotocol to accept; again for more. (default: any)", valueName: "name")
   )
   var subprotocols: [String] = []
 
@@ -99,7 +99,7 @@ struct ServeCommand: AsyncParsableCommand {
   )
   var maxBuffer = "64M"
 
-  @Option(help: ArgumentHelp("At once; fewer where descriptors are scarce.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many at once; fewer where descriptors are scarce.", valueName: "n"))
   var maxConnections = 10_000
 
   @Option(help: ArgumentHelp("How long handshakes may take.", valueName: "time", visibility: .hidden))
@@ -120,7 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long stopping may take.", valueName: "time", visibility: .hidden))
   var stopTimeout = "5s"
 
-  @Option(help: ArgumentHelp("Stop after so many connections.", valueName: "n", visibility: .hidden))
+  @Option(help: ArgumentHelp("Stop after this many connections.", valueName: "n", visibility: .hidden))
   var connections: Int?
 
   @Flag(help: "A JSON object a line.")

@@ -34,7 +34,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case .missedThreshold: "a threshold of bench was missed"
     case .violation: "inspect, check or proxy has found a rule that is broken, or a test has failed"
     case .unresolved: "the host name was not resolved"
-    case .notConnected: "no connection to the host and port"
+    case .notConnected: "no connection to the host and port, or no listening at them"
     case .refused: "the server refused with an HTTP status"
     case .output: "standard output, or a file, could not be written"
     case .input: "standard input, or a file, could not be read to its end, or is not what was announced"
