@@ -95,7 +95,7 @@ struct Told: Equatable {
     }
   }
 
-  private static func isSafe(_ line: String) -> Bool {
+  static func isSafe(_ line: String) -> Bool {
     line.unicodeScalars.allSatisfy { scalar in
       switch (scalar.value, scalar.properties.generalCategory) {
       // A tab in a head, and the joiners of scripts and emoji, are shown.

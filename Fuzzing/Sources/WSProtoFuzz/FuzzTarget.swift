@@ -11,7 +11,7 @@ import WSProtoTestSupport
 /// What can be fuzzed.
 enum FuzzTarget: String, CaseIterable {
   case decode, utf8, handshake, extensions, connection, lowlevel, body, negotiation, combinations, c
-  case files, segments, payloads, scenarios
+  case files, segments, payloads, scenarios, proxy
 
   /// Inputs to begin with; the same on every machine.
   func seeds() -> [[UInt8]] {
@@ -30,6 +30,7 @@ enum FuzzTarget: String, CaseIterable {
     case .segments: FuzzSegments.seeds()
     case .payloads: FuzzPayloads.seeds()
     case .scenarios: FuzzScenarios.seeds()
+    case .proxy: FuzzProxy.seeds()
     }
   }
 }

@@ -43,5 +43,6 @@ let status =
   case .segments: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzSegments.run) }
   case .payloads: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzPayloads.run) }
   case .scenarios: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzScenarios.run) }
+  case .proxy: LLVMFuzzerRunDriver(&argumentCount, &arguments) { run($0, $1, FuzzProxy.run) }
   }
 exit(status)

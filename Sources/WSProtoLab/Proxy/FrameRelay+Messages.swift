@@ -43,6 +43,7 @@ extension FrameRelay {
     if frame.head.isControl {
       let ended = control
       control = nil
+      if ended?.route == .passing, frame.head.opcode == Opcode.close.rawValue { hasPassedClose = true }
       if let ended, ended.route == .collecting { complete(ended, &out) }
     } else if frame.head.fin, let ended = message {
       message = nil
@@ -76,7 +77,7 @@ extension FrameRelay {
       }
     }
     var application = RuleApplication(passing, ended.rules, hasHistory: history?.isKept == true)
-    let outcome = application.run(&random)
+    let outcome = application.run(&random, &keys)
     take(outcome, application, &out)
   }
 
@@ -89,6 +90,7 @@ extension FrameRelay {
     if application.breaksHistory { isHistoryBroken = true }
     switch outcome {
     case .send:
+      if application.message.opcode == Opcode.close.rawValue, application.copies > 0 { hasPassedClose = true }
       if let size = application.segmentBytes {
         out.add(.bytes(application.bytes, delay: application.delay, segmentBytes: size))
       } else {
@@ -113,11 +115,11 @@ extension FrameRelay {
     case .pass: break
     case .drop: application.drop()
     case .edit(let content):
-      if !application.change(to: content, &random) {
-        out.add(.note("\(application.message.name) cannot be changed, and passes as it came"))
+      if let why = application.change(to: content, &keys) {
+        out.add(.note("\(why), and passes as it came"))
       }
     }
-    let outcome = application.run(&random)
+    let outcome = application.run(&random, &keys)
     application.forgetNotes(known)
     take(outcome, application, &out)
     inject(&out)
@@ -170,5 +172,5 @@ extension FrameRelay {
   /// A masking key for a frame that the proxy creates; `nil` towards the client (RFC 6455 §5.1).
   mutating func maskingKey() -> UInt32? { sender == .fromClient ? drawnKey() : nil }
 
-  private mutating func drawnKey() -> UInt32 { UInt32.random(in: .min ... .max, using: &random) }
+  private mutating func drawnKey() -> UInt32 { UInt32.random(in: .min ... .max, using: &keys) }
 }

@@ -43,7 +43,10 @@ struct FrameRelay {
   let history: SentHistory?
   /// Whether an unknown extension is in use, so that the content of frames with reserved bits is unknown.
   let isOpaque: Bool
+  /// For the rules. It draws as often as the messages and the rules want, however the bytes are cut.
   var random: SeededGenerator
+  /// For masking keys, whose number depends on the cuts.
+  var keys: SeededGenerator
 
   var collected: [UInt8] = []
   var current: Current?
@@ -52,6 +55,8 @@ struct FrameRelay {
   var held: RuleApplication?
   /// Whether the receiver didn't get a compressed message. From then on, messages are sent to it uncompressed.
   var isHistoryBroken = false
+  /// Whether the receiver has got a Close, behind which nothing is injected (RFC 6455 §5.5.1).
+  var hasPassedClose = false
   /// Whether this direction has ended. Further input is discarded.
   var isClosed = false
   /// Frames to send as soon as the frame or message under way has ended.
@@ -68,6 +73,7 @@ struct FrameRelay {
     self.rules = rules.filter { $0.rule.scope.includes(sender) }
     self.maxHeldBytes = maxHeldBytes
     self.random = random
+    keys = random.forked()
     switch coding {
     // Without rules, nothing needs to be inflated.
     case .deflate(let deflate) where !self.rules.isEmpty:
@@ -105,7 +111,9 @@ struct FrameRelay {
   /// The sender's stream has ended. An incomplete message that was being collected passes unchanged.
   mutating func end(_ out: inout RelayOutput) {
     guard !isClosed else { return }
-    for unfinished in [message, control] {
+    // Behind the beginning of a control frame, bytes of a message would be taken for its payload.
+    let isInsideControl = current?.head.isControl == true && control?.route == .passing
+    for unfinished in isInsideControl ? [] : [message, control] {
       guard let unfinished, unfinished.route == .collecting else { continue }
       out.add(unfinished.passing.bytes)
     }
@@ -117,8 +125,10 @@ struct FrameRelay {
   /// Ends the direction with a Close, between two frames.
   mutating func close(_ code: CloseReason, _ reason: String, _ out: inout RelayOutput) {
     guard !isClosed else { return }
-    let closing = Injection(closing: code, reason)
-    out.add(PassingFrame(opcode: Opcode.close.rawValue, plain: closing.payload, key: maskingKey()).bytes)
+    if !hasPassedClose {
+      let closing = Injection(closing: code, reason)
+      out.add(PassingFrame(opcode: Opcode.close.rawValue, plain: closing.payload, key: maskingKey()).bytes)
+    }
     out.add(.close(code, reason))
     isClosed = true
   }
@@ -239,7 +249,7 @@ struct FrameRelay {
       message.rules,
       hasHistory: history?.isKept == true
     )
-    let outcome = application.run(&random)
+    let outcome = application.run(&random, &keys)
     for note in application.notes { out.add(.note(note)) }
     switch outcome {
     case .send where application.copies == 0: message.route = .dropping

@@ -40,9 +40,12 @@ extension FrameRelay {
   /// How many injected frames may wait.
   static let maxInjections = 64
 
-  /// Sends a frame as soon as that is legal. Returns `false` if too many are waiting, or the direction has ended.
+  /// Sends a frame as soon as that is legal. Returns `false` if it never will be, because a Close has passed or the direction
+  /// has ended, or if too many are waiting.
   mutating func inject(_ injection: Injection, _ out: inout RelayOutput) -> Bool {
-    guard !isClosed, injection.endsStream || injections.count < Self.maxInjections else { return false }
+    guard !isClosed, injection.endsStream || !hasPassedClose && injections.count < Self.maxInjections else {
+      return false
+    }
     if injection.endsStream {
       injections = []
       held = nil
@@ -55,12 +58,14 @@ extension FrameRelay {
   /// Sends the waiting frames that may be sent at this point.
   mutating func inject(_ out: inout RelayOutput) {
     while let next = injections.first, !isClosed, isOutputBetweenFrames,
-      next.kind.opcode.isControl || !isOutputInsideMessage
+      next.kind.opcode.isControl || hasPassedClose || !isOutputInsideMessage
     {
       injections.removeFirst()
+      if next.endsStream { isClosed = true }
+      guard !hasPassedClose else { continue }
       let frame = PassingFrame(opcode: next.kind.opcode.rawValue, plain: next.payload, key: maskingKey())
       out.add(frame.bytes)
-      if next.endsStream { isClosed = true }
+      if next.kind == .close { hasPassedClose = true }
     }
   }
 

@@ -163,7 +163,9 @@ package final class ProxyConnection {
       let outcome = relay.receive(&input, from: sender) { send(.bytes($0), from: sender) }
       phase = .http(relay)
       switch outcome {
-      case .needsInput: break
+      case .needsInput:
+        // The answer may have been what the client's next request was waiting for.
+        if sender == .fromServer, !sides[0].pending.isEmpty { pump(.fromClient) }
       case .waiting: return false
       case .notHTTP: beginOpaque(&relay)
       case .upgraded(let coding): beginFrames(coding, after: sender)
@@ -229,6 +231,8 @@ package final class ProxyConnection {
       let kept = relay.takeKept(of: sender)
       phase = .http(relay)
       if !kept.isEmpty { send(.bytes(kept), from: sender) }
+      // No answer will come that the client could be waiting for.
+      if sender == .fromServer { beginOpaque(&relay) }
     case .frames:
       var out = RelayOutput()
       sides[Self.index(sender)].relay?.end(&out)

@@ -37,14 +37,14 @@ struct RuleApplication {
   }
 
   /// Applies the rules. After a rule that holds the message, call it again once the user has decided.
-  mutating func run(_ random: inout SeededGenerator) -> Outcome {
+  mutating func run(_ random: inout SeededGenerator, _ keys: inout SeededGenerator) -> Outcome {
     while let one = rest.popFirst() {
       guard let isMatching = matches(one.rule) else {
         note(one, "\(message.name) cannot be compared with the pattern, and passes")
         continue
       }
       guard isMatching else { continue }
-      if let outcome = apply(one, &random) { return outcome }
+      if let outcome = apply(one, &random, &keys) { return outcome }
     }
     return .send
   }
@@ -59,12 +59,24 @@ struct RuleApplication {
     rest = []
   }
 
-  /// Replaces the content. Returns whether that is possible.
-  mutating func change(to content: [UInt8], _ random: inout SeededGenerator) -> Bool {
-    guard message.content != nil else { return false }
+  /// Replaces the content. Returns why that isn't possible; `nil` if it was done.
+  mutating func change(to content: [UInt8], _ keys: inout SeededGenerator) -> String? {
+    guard message.content != nil else {
+      return "\(message.name) cannot be inflated, or belongs to an extension that isn't known here"
+    }
+    guard !message.isControl || content.count <= Self.maxControlPayload else {
+      return
+        "\(message.name) would have \(content.count), and a control frame has 125 at most (RFC 6455 §5.5)"
+    }
     loseCompressed()
-    message.setContent(content, key: UInt32.random(in: .min ... .max, using: &random))
-    return true
+    message.setContent(content, key: Self.key(&keys))
+    return nil
+  }
+
+  private static let maxControlPayload = 125
+
+  private static func key(_ keys: inout SeededGenerator) -> UInt32 {
+    UInt32.random(in: .min ... .max, using: &keys)
   }
 
   /// The bytes to send.
@@ -101,7 +113,11 @@ struct RuleApplication {
   // MARK: Actions
 
   /// Applies one rule. Returns the result if no further rule applies.
-  private mutating func apply(_ one: NumberedRule, _ random: inout SeededGenerator) -> Outcome? {
+  private mutating func apply(
+    _ one: NumberedRule,
+    _ random: inout SeededGenerator,
+    _ keys: inout SeededGenerator
+  ) -> Outcome? {
     let name = message.name
     switch one.rule.action {
     case .delay(let time):
@@ -113,12 +129,12 @@ struct RuleApplication {
       return .send
     case .split(let size):
       guard !message.isControl else { return cannot(one, "a control frame has no fragments (RFC 6455 §5.5)") }
-      message.reframe(size: size) { UInt32.random(in: .min ... .max, using: &random) }
+      message.reframe(size: size) { Self.key(&keys) }
       note(one, "\(name), in \(message.frames.count) frames")
     case .coalesce:
       guard message.frames.count > 1 else { return nil }
       note(one, "\(name), \(message.frames.count) frames in one")
-      message.reframe(size: .max) { UInt32.random(in: .min ... .max, using: &random) }
+      message.reframe(size: .max) { Self.key(&keys) }
     case .segments(let size):
       segmentBytes = size
       note(one, "\(name), \(size) bytes at a time")
@@ -128,9 +144,8 @@ struct RuleApplication {
       }
       note(one, "\(name), \(place)")
     case .truncate(let size):
-      guard let content = message.content else { return cannotChange(one) }
-      guard content.count > size else { return nil }
-      _ = change(to: Array(content.prefix(size)), &random)
+      guard message.content.map({ $0.count > size }) != false else { return nil }
+      if let why = change(to: Array((message.content ?? []).prefix(size)), &keys) { return cannot(one, why) }
       note(one, "\(name), to \(size) bytes")
     case .duplicate:
       copies += 1
@@ -142,9 +157,12 @@ struct RuleApplication {
       note(one, "\(name): both connections are reset")
       return .reset
     case .replace(let old, let new):
-      guard let content = message.content else { return cannotChange(one) }
-      guard let changed = content.replacing(each: old, with: new) else { return nil }
-      _ = change(to: changed, &random)
+      let content = message.content ?? []
+      // The code of a Close is no text.
+      let code = message.opcode == Opcode.close.rawValue ? content.prefix(2) : []
+      let changed = Array(content.dropFirst(code.count)).replacing(each: old, with: new)
+      guard message.content == nil || changed != nil else { return nil }
+      if let why = change(to: code + (changed ?? []), &keys) { return cannot(one, why) }
       note(one, "\(name), now \(message.name)")
     case .hold: return .held
     }
@@ -154,9 +172,5 @@ struct RuleApplication {
   private mutating func cannot(_ one: NumberedRule, _ words: String) -> Outcome? {
     note(one, "not done: \(words)")
     return nil
-  }
-
-  private mutating func cannotChange(_ one: NumberedRule) -> Outcome? {
-    cannot(one, "\(message.name) cannot be inflated, or belongs to an extension that isn't known here")
   }
 }

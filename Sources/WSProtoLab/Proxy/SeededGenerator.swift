@@ -21,6 +21,9 @@ struct SeededGenerator: RandomNumberGenerator {
     return mixed ^ mixed >> 31
   }
 
+  /// A generator with a sequence of its own, which depends on the state of this one.
+  func forked() -> SeededGenerator { SeededGenerator(seed: state, stream: 0x6B65_7973) }
+
   /// Returns `true` with this probability. Always draws exactly one number.
   mutating func happens(_ probability: Double) -> Bool {
     // 53 bits: all that a Double holds, from 0 up to but without 1.

@@ -243,4 +243,57 @@ struct ProxyActionTests {
     for _ in 0..<64 { _ = proxied.inject(.ping, "", from: .fromServer) }
     #expect(!proxied.inject(.ping, "", from: .fromServer))
   }
+
+  @Test("A control frame never gets more than 125 bytes, and the code of a Close is no text (RFC 6455 §5.5)")
+  func controlBound() throws {
+    let proxied = try Proxied(["to-server control replace 'a' 'bb'"])
+    try proxied.open()
+    let long = masked(0x89, [UInt8](repeating: 0x61, count: 63))
+    proxied.pass(long, from: .fromClient)
+    #expect(proxied.delivered[.fromClient] == long)
+    #expect(proxied.notes.last?.contains("would have 126, and a control frame has 125 at most") == true)
+    proxied.pass(masked(0x89, [UInt8](repeating: 0x61, count: 62)), from: .fromClient)
+    #expect(proxied.received[.server] == ["ping 63", "ping 124"])
+    // 4961 is 0x1361, and 0x61 is an a.
+    proxied.pass(masked(0x88, [0x13, 0x61, 0x61]), from: .fromClient)
+    #expect(proxied.received[.server]?.last == "close 4961 bb")
+  }
+
+  @Test("Nothing is injected behind a Close, and the proxy's own Close ends the direction only (§5.5.1)")
+  func behindClose() throws {
+    let proxied = try Proxied()
+    try proxied.open()
+    let closing = masked(0x88, [3, 232])
+    proxied.pass(closing, from: .fromClient)
+    #expect(!proxied.inject(.text, "late", from: .fromClient))
+    proxied.connection.close(.goingAway, "", at: CaptureTime(nanoseconds: 0))
+    proxied.settle()
+    #expect(proxied.delivered[.fromClient] == closing)
+    #expect(Set(proxied.finished) == [.fromClient, .fromServer])
+    #expect(proxied.received[.client] == ["close 1001 "])
+  }
+
+  @Test("What was collected of a message does not become the payload of a ping that was cut off")
+  func cutOff() throws {
+    let proxied = try Proxied(["to-client text /never/ drop"])
+    try proxied.open()
+    proxied.pass([0x01, 1, 0x61, 0x89, 2, 0x70], from: .fromServer)
+    proxied.end(from: .fromServer)
+    #expect(proxied.delivered[.fromServer] == [0x89, 2, 0x70])
+  }
+
+  @Test("A seed leads to the same bytes, however TCP has cut the input", arguments: [1, 2, 7, 50])
+  func pieces(_ piece: Int) throws {
+    let rules = [
+      "to-server 50% split 2", "to-server 30% corrupt", "to-server 40% duplicate", "to-server 20% drop",
+    ]
+    func passed(_ piece: Int) throws -> [UInt8]? {
+      let proxied = try Proxied(rules, seed: 7)
+      try proxied.open()
+      let bytes = (0..<40).flatMap { masked($0 % 4 == 0 ? 0x89 : 0x82, [UInt8](repeating: $0, count: 9)) }
+      proxied.pass(bytes, from: .fromClient, piece: piece)
+      return proxied.delivered[.fromClient]
+    }
+    #expect(try passed(piece) == passed(.max))
+  }
 }

@@ -202,4 +202,25 @@ struct ProxyConnectionTests {
     #expect(proxied.received[.client] == ["binary 1…", "binary 1", "close 1001 bye"])
     #expect(proxied.finished == [.fromClient, .fromServer])
   }
+
+  @Test(
+    "What a client has sent behind a request for a WebSocket passes after the refusal, or the server's end"
+  )
+  func afterRefusal() throws {
+    let next = Array("GET /next HTTP/1.1\r\nHost: target.example\r\n\r\n".utf8)
+    let refused = try Proxied()
+    let request = try refused.client.send(Request(host: "proxy.example", target: "/"))
+    refused.pass(request + next, from: .fromClient)
+    refused.pass(Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".utf8), from: .fromServer)
+    #expect(refused.delivered[.fromClient]?.suffix(next.count) == next[...])
+    #expect(refused.connection.wantsInput(from: .fromClient))
+
+    let unanswered = try Proxied()
+    unanswered.pass(request + next, from: .fromClient)
+    unanswered.end(from: .fromClient)
+    #expect(unanswered.finished.isEmpty)
+    unanswered.end(from: .fromServer)
+    #expect(unanswered.delivered[.fromClient]?.suffix(next.count) == next[...])
+    #expect(Set(unanswered.finished) == [.fromClient, .fromServer])
+  }
 }
