@@ -90,7 +90,7 @@ struct ExpectMatcher {
       let wanted = try payload.bytes(variables)
       return wanted.isEmpty || bytes.firstRange(of: wanted) != nil
     case .matches(let pattern):
-      return pattern.firstMatch(in: String(decoding: bytes, as: UTF8.self)) != nil
+      return try pattern.firstMatch(in: String(decoding: bytes, as: UTF8.self)) != nil
     case .size(let comparison, let size): return comparison.holds(bytes.count, size)
     }
   }

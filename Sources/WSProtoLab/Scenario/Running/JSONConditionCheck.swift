@@ -42,7 +42,7 @@ struct JSONConditionCheck {
       }
     case .matches(let pattern):
       guard case .string(let text) = value else { return false }
-      return pattern.firstMatch(in: text) != nil
+      return try pattern.firstMatch(in: text) != nil
     }
   }
 

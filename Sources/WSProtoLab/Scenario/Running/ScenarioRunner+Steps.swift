@@ -162,7 +162,7 @@ extension ScenarioRunner {
     switch capture.part {
     case .whole: variables.set(capture.variable, .text(text))
     case .pattern(let pattern):
-      guard let match = pattern.firstMatch(in: text) else {
+      guard let match = try pattern.firstMatch(in: text) else {
         throw ScenarioFailure("\(pattern) matches nothing in \(ScenarioSeen.quoted(bytes))")
       }
       variables.set(capture.variable, .text(match))

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A regular expression in Swift's syntax, which is nearly that of Perl, for text.
+/// A regular expression for text, matched in a time that grows with the text, whatever the pattern is.
 package struct TextPattern: Sendable, CustomStringConvertible {
   /// Between the slashes.
   package let pattern: String
   package let ignoresCase: Bool
+  private let program: PatternProgram
 
-  /// The longest pattern, and how many of its brackets may be open at once: the compiler of patterns is recursive.
   private static let maxLength = 1024
-  private static let maxDepth = 32
+  /// How many steps a match may take: a second or two of an optimized build.
+  static let maxSteps = 50_000_000
 
   /// - Throws: ``ScenarioFailure`` if it is no pattern.
   package init(_ pattern: String, ignoresCase: Bool = false) throws(ScenarioFailure) {
@@ -18,32 +19,36 @@ package struct TextPattern: Sendable, CustomStringConvertible {
     guard pattern.unicodeScalars.allSatisfy({ !$0.mustBeEscaped }) else {
       throw ScenarioFailure("a pattern has no control characters: use \\u{…}")
     }
-    var depth = 0
-    for byte in pattern.utf8 {
-      if byte == UInt8(ascii: "(") || byte == UInt8(ascii: "[") { depth += 1 }
-      guard depth <= Self.maxDepth else {
-        throw ScenarioFailure("a pattern has \(Self.maxDepth) brackets at most")
-      }
-    }
     self.pattern = pattern
     self.ignoresCase = ignoresCase
-    _ = try compiled()
-  }
-
-  /// `Regex` cannot be sent between tasks.
-  private func compiled() throws(ScenarioFailure) -> Regex<AnyRegexOutput> {
-    do {
-      return try Regex(pattern).ignoresCase(ignoresCase)
+    do throws(PatternError) {
+      program = try PatternProgram(try PatternParser.parse(pattern))
     } catch {
-      throw ScenarioFailure("no regular expression: \(shown(String("\(error)".prefix(160))))")
+      throw ScenarioFailure("no regular expression: \(error.message)")
     }
   }
 
-  /// What the first pair of parentheses matches in the first match, or the match itself; `nil` without a match.
-  package func firstMatch(in text: String) -> String? {
-    guard let regex = try? compiled(), let match = try? regex.firstMatch(in: text) else { return nil }
-    let part = match.output.count > 1 ? match.output[1].substring : match.output[0].substring
-    return part.map(String.init)
+  /// What the first pair of parentheses matches in the first match, or the match itself; `nil` without a match. Parentheses
+  /// that the match does without match nothing.
+  ///
+  /// - Throws: ``ScenarioFailure`` if that takes more than `maxSteps`.
+  package func firstMatch(in text: String, maxSteps: Int = maxSteps) throws(ScenarioFailure) -> String? {
+    var machine = PatternMachine(program, ignoresCase: ignoresCase, maxSteps: maxSteps)
+    let places: PatternMachine.Places?
+    do throws(PatternMachine.TooManySteps) {
+      places = try machine.firstMatch(in: text)
+    } catch {
+      throw ScenarioFailure("\(self) takes more than \(maxSteps) steps on a text of \(text.utf8.count) bytes")
+    }
+    guard let places else { return nil }
+    let part = capturesFirst ? places.capture : places.match
+    guard let start = part.start, let end = part.end else { return "" }
+    return String(text[start..<end])
+  }
+
+  /// Whether there is a pair of parentheses.
+  private var capturesFirst: Bool {
+    program.instructions.contains { if case .remember(2) = $0 { true } else { false } }
   }
 
   package var description: String { "/\(pattern)/" + (ignoresCase ? "i" : "") }
