@@ -25,6 +25,8 @@ struct ProxyCommand: AsyncParsableCommand {
       the prompt, p passes what is held, e TEXT edits and d drops it; more: /help.
       Host becomes the target's, and so does the Origin of pages that come through
       the proxy; / becomes the path of <url>. What no rule changes passes byte for byte.
+      Recorded files hold all that passes, Cookie, Authorization and passwords too:
+      they are readable by you alone, and should not be passed on.
       The exit status is 5 if a rule of the protocol was broken.
       """
   )

@@ -18,7 +18,8 @@ struct RecordCommand: AsyncParsableCommand {
       Lines are sent as messages, as by connect (/help lists the commands), and what
       the server says becomes what the test expects. It closes at the end of the
       input, when the server has said nothing for --wait.
-      --from reads what inspect reads; credentials become variables.
+      --from reads what inspect reads. Cookie and Authorization become variables;
+      messages are in the file as they were said, with the secrets in them.
       """
   )
 

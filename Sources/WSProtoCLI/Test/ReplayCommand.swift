@@ -16,7 +16,8 @@ struct ReplayCommand: AsyncParsableCommand {
         wsproto replay conversation.har wss://staging.example.com/feed --fast
       It reads what inspect reads: pcap, pcapng, a browser's HAR. JSON is compared
       by its values, other messages byte by byte. Subprotocols, Origin, Cookie and
-      Authorization are those of the recording, unless it is a HAR.
+      Authorization are those of the recording; browsers leave Cookie out of a HAR
+      unless told to export sensitive data.
       The exit status is 5 if an answer differs, and 26 if the file cannot be read.
       """
   )
@@ -36,6 +37,9 @@ struct ReplayCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long an answer may take.", valueName: "time"))
   var stepTimeout = "5s"
 
+  @Flag(help: "Leave out the recording's Cookie and Authorization.")
+  var noCredentials = false
+
   @OptionGroup var scenario: ScenarioArguments
 
   @Flag(name: .shortAndLong, help: "Each step on standard error.")
@@ -47,7 +51,8 @@ struct ReplayCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let conversation = try RecordedFile.read(path, connection: connection)
+    var conversation = try RecordedFile.read(path, connection: connection)
+    if noCredentials { conversation.removeCredentials() }
     let network = try scenario.network()
     try Signals.handle { leaveProcess(128 + $0) }
     let made = ConversationTest(

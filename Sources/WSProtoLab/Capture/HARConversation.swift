@@ -6,6 +6,7 @@ import WSProto
 struct HARConversation {
   private let output: InspectionOutput
   private var number = 0
+  private var startLine: [UInt8] = []
   private var exchange = Exchange()
   private var counts = [0, 0]
   private var bytes = [0, 0]
@@ -17,12 +18,22 @@ struct HARConversation {
     switch item {
     case .entry(let url):
       number = output.nextNumber()
+      startLine = Array("GET \(url ?? "")".utf8)
       exchange = Exchange()
       counts = [0, 0]
       bytes = [0, 0]
       send(.opened(ConnectionOpening(kind: .webSocket, url: url)), nil, nil)
       let words = "a HAR holds messages: frames, masking and compression are not in it and not judged"
       send(.finding(.note("messages-only", at: 0, words)), nil, nil)
+    case .request(let head):
+      send(.request(HandshakeRecord(startLine: startLine, fields: head.fields)), .fromClient, nil)
+    case .response(let head):
+      let status = head.status.map { " \($0)" } ?? ""
+      var record = HandshakeRecord(startLine: Array("HTTP\(status)".utf8), fields: head.fields)
+      record.status = head.status
+      record.subprotocol = record.value("Sec-WebSocket-Protocol").map { String(decoding: $0, as: UTF8.self) }
+      record.extensions = WebSocketRequest.extensions(record)
+      send(.response(record), .fromServer, nil)
     case .message(let message): take(message)
     case .entryEnd:
       let summary = ConnectionSummary(end: .captureEnded, bytes: bytes, transport: TransportSummary())

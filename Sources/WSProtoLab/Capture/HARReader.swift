@@ -20,12 +20,16 @@ struct HARReader {
   enum Item {
     /// An entry with messages begins.
     case entry(url: String?)
+    /// The fields of its request, without a value if there are none.
+    case request(HARHead)
+    case response(HARHead)
     case message(Message)
-    case entryEnd(url: String?, status: Int?)
+    case entryEnd
   }
 
   private enum Place {
     case document, log, entries, entry, request, response, messages, message, elsewhere
+    case requestFields, requestField, responseFields, responseField, cookies, cookie
   }
 
   private var tokenizer: JSONTokenizer
@@ -34,7 +38,10 @@ struct HARReader {
   private var line = 1
   private var message = Message()
   private var url: String?
-  private var status: Int?
+  private var request = HARHead()
+  private var response = HARHead()
+  /// The field or cookie that is being read.
+  private var field = HARHead.Field()
   /// Messages that came before their entry's URL; browsers write them in that order.
   private var held: [Message] = []
   private var heldBytes = 0
@@ -94,7 +101,10 @@ struct HARReader {
       places.append(place)
       if place == .entry {
         url = nil
-        status = nil
+        request = HARHead()
+        response = HARHead()
+      } else if place == .requestField || place == .responseField || place == .cookie {
+        field = HARHead.Field()
       } else if place == .message {
         message = Message()
       }
@@ -104,6 +114,9 @@ struct HARReader {
       case .message:
         message.offset = offset
         keep(each)
+      case .requestField: request.add(field)
+      case .responseField: response.add(field)
+      case .cookie: request.add(cookie: field)
       case .entry: endEntry(each)
       default: break
       }
@@ -112,7 +125,7 @@ struct HARReader {
       switch (places.last, name) {
       case (.message, "opcode"): message.opcode = Int(number)
       case (.message, "time"): message.time = Self.time(number)
-      case (.response, "status"): status = Int(number)
+      case (.response, "status"): response.status = Int(number)
       default: break
       }
     case .bool, .null: break
@@ -126,6 +139,10 @@ struct HARReader {
       message.size = size
     case (.message, "type"): message.isFromClient = text.elementsEqual("send".utf8)
     case (.request, "url"): url = String(decoding: text.prefix(2048), as: UTF8.self)
+    case (.requestField, "name"), (.responseField, "name"), (.cookie, "name"): field.name = text
+    case (.requestField, "value"), (.responseField, "value"), (.cookie, "value"):
+      field.value = text
+      field.isCut = text.count < size
     default: break
     }
   }
@@ -140,6 +157,12 @@ struct HARReader {
     case (.entry, "response", true): .response
     case (.entry, "_webSocketMessages", false): .messages
     case (.messages, _, true): .message
+    case (.request, "headers", false): .requestFields
+    case (.requestFields, _, true): .requestField
+    case (.response, "headers", false): .responseFields
+    case (.responseFields, _, true): .responseField
+    case (.request, "cookies", false): .cookies
+    case (.cookies, _, true): .cookie
     default: .elsewhere
     }
   }
@@ -164,6 +187,7 @@ struct HARReader {
   private mutating func open(_ each: (Item) -> Void) {
     each(.entry(url: url))
     isOpen = true
+    giveHeads(each)
     for message in held { each(.message(message)) }
     held = []
     heldBytes = 0
@@ -172,7 +196,14 @@ struct HARReader {
   private mutating func endEntry(_ each: (Item) -> Void) {
     if !isOpen, held.isEmpty { return }
     if !isOpen { open(each) }
-    each(.entryEnd(url: url, status: status))
+    // What came after many messages.
+    giveHeads(each)
+    each(.entryEnd)
     isOpen = false
+  }
+
+  private mutating func giveHeads(_ each: (Item) -> Void) {
+    if let head = request.take() { each(.request(head)) }
+    if let head = response.take() { each(.response(head)) }
   }
 }

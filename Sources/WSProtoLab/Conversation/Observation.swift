@@ -81,6 +81,12 @@ public struct HandshakeRecord: Sendable, Hashable {
   /// What the response agrees on: the extensions, as in its field.
   public var extensions: [String] = []
 
+  /// A head whose lines are known.
+  init(startLine: [UInt8], fields: [[UInt8]]) {
+    self.startLine = startLine
+    self.fields = fields
+  }
+
   /// The lines of a head; its last, empty line is optional.
   init(_ head: ArraySlice<UInt8>) {
     var lines = head.split(separator: 0x0A, omittingEmptySubsequences: true).map { line in

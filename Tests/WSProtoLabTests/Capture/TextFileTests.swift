@@ -99,4 +99,47 @@ import WSProto
     }
     #expect(tokenizer.offset == offset)
   }
+
+  @Test("A HAR's heads are told, and its cookies stand in for a missing Cookie (RFC 6265 §4.2.1)")
+  func heads() throws {
+    let har =
+      #"{"log":{"entries":[{"_webSocketMessages":[{"type":"send","time":1,"opcode":1,"data":"hi"}],"#
+      + #""request":{"url":"ws://a/b","headers":[{"name":":method","value":"GET"},{"name":"Origin","value":"https://o"},"#
+      + #"{"name":"Sec-WebSocket-Protocol","value":"chat, more"},{"name":"X","value":"a\r\nCookie: evil"}],"#
+      + #""cookies":[{"name":"a","value":"1","path":"/"},{"name":"b","value":"2"}]},"response":{"status":101,"#
+      + #""headers":[{"name":"sec-websocket-extensions","value":"permessage-deflate"}]}}]}}"#
+    for piece in [1, 7, .max] {
+      let recorder = ConversationRecorder(connection: nil)
+      let inspection = Inspection(options: ConversationRecorder.options) { recorder.take($0) }
+      var rest = Array(har.utf8)[...]
+      while !rest.isEmpty {
+        try inspection.receive(Array(rest.prefix(piece)).span.bytes)
+        rest = rest.dropFirst(piece)
+      }
+      try inspection.finish()
+      var conversation = try recorder.finish()
+      #expect(
+        conversation.headers.map { "\($0.name): \($0.value)" } == ["Origin: https://o", "Cookie: a=1; b=2"]
+      )
+      #expect(conversation.subprotocols == ["chat", "more"] && conversation.isCompressed)
+      #expect(conversation.entries.count == 1)
+      conversation.removeCredentials()
+      #expect(conversation.headers.map(\.name) == ["Origin"])
+    }
+  }
+
+  @Test("Heads of a HAR are bounded")
+  func boundedHeads() throws {
+    let field = #"{"name":"Cookie","value":""# + String(repeating: "x", count: 4000) + #""},"#
+    let har =
+      #"{"log":{"entries":[{"request":{"url":"ws://a/b","headers":["# + String(repeating: field, count: 1000)
+      + #"{"name":"Origin","value":"o"}]},"_webSocketMessages":[{"type":"send","opcode":1,"data":"hi"}]}]}}"#
+    var fields = 0
+    let inspection = Inspection { observation in
+      if case .request(let head) = observation.content { fields = head.fields.count }
+    }
+    try inspection.receive(Array(har.utf8).span.bytes)
+    try inspection.finish()
+    #expect(1...16 ~= fields)
+  }
 }

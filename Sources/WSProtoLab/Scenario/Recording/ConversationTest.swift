@@ -60,7 +60,6 @@ package struct ConversationTest {
     test.steps.append(ScenarioStep(line: lines.count, source: source, connection: "", action: action))
   }
 
-  private static let secretFields: Set<String> = ["authorization", "cookie", "proxy-authorization"]
   private static let keptFields: Set<String> = ["origin", "authorization", "cookie"]
 
   private mutating func connect(_ conversation: RecordedConversation, _ url: String, _ hidesSecrets: Bool) {
@@ -73,7 +72,8 @@ package struct ConversationTest {
     }
     for (name, value) in conversation.headers where Self.keptFields.contains(name.lowercased()) {
       step.headers.append(HeaderField(name: name, value: Template(bytes: Array(value.utf8))))
-      let isSecret = hidesSecrets && Self.secretFields.contains(name.lowercased()) || value.contains("{{")
+      let isSecret =
+        hidesSecrets && RecordedConversation.secretFields.contains(name.lowercased()) || value.contains("{{")
       options.append("  header \(name): \(isSecret ? "{{\(name.lowercased())}}" : shown(value))")
     }
     step.compression = conversation.isCompressed

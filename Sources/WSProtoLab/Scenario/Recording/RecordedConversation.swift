@@ -39,6 +39,14 @@ package struct RecordedConversation: Sendable {
   package var entries: [Entry] = []
 
   package init() {}
+
+  /// The fields that say who somebody is.
+  static let secretFields: Set<String> = ["authorization", "cookie", "proxy-authorization"]
+
+  /// Leaves out the fields that say who somebody is.
+  package mutating func removeCredentials() {
+    headers.removeAll { Self.secretFields.contains($0.name.lowercased()) }
+  }
 }
 
 /// Keeps one connection of a recorded file.
