@@ -16,6 +16,7 @@ typedef struct {
   const char *input;
   size_t chunk;           // bytes a read; 0: one frame a read
   double min_seconds;
+  uint64_t passes;        // exactly so many after the one that warms up; 0: as many as fill min_seconds
   bool client;            // decode: the stack is the client, so frames are unmasked; encode: it masks
   bool json;
   int opcode;             // of encoded messages
@@ -45,7 +46,7 @@ static inline void wsb_fail(const char *what) {
 }
 
 static inline wsb_options wsb_parse(int argc, char **argv) {
-  wsb_options o = {"", NULL, 65536, 0.5, false, false, 2, 6};
+  wsb_options o = {"", NULL, 65536, 0.5, 0, false, false, 2, 6};
   if (argc > 1) o.operation = argv[1];
   for (int i = 2; i < argc; i++) {
     const char *name = argv[i];
@@ -58,6 +59,7 @@ static inline wsb_options wsb_parse(int argc, char **argv) {
     if (!strcmp(name, "--input")) o.input = value;
     else if (!strcmp(name, "--chunk")) o.chunk = strcmp(value, "frame") ? strtoull(value, NULL, 10) : 0;
     else if (!strcmp(name, "--min-seconds")) o.min_seconds = atof(value);
+    else if (!strcmp(name, "--passes")) o.passes = strtoull(value, NULL, 10);
     else if (!strcmp(name, "--role")) o.client = !strcmp(value, "client");
     else if (!strcmp(name, "--opcode")) o.opcode = !strcmp(value, "text") ? 1 : 2;
     else if (!strcmp(name, "--level")) o.level = atoi(value);
@@ -194,7 +196,7 @@ static inline double wsb_cpu_seconds(void) {
 
 typedef void (*wsb_pass)(void *context, wsb_totals *totals);
 
-// One pass to warm up, then passes until min_seconds of process CPU time are spent; every pass must agree.
+// One pass to warm up, then --passes, or passes until min_seconds of process CPU time are spent; every pass must agree.
 static inline void wsb_measure(const char *peer, const char *version, const char *operation, const char *api,
                                const wsb_options *o, wsb_pass pass, void *context) {
   wsb_totals first = {0, 0, 0, 0};
@@ -208,7 +210,7 @@ static inline void wsb_measure(const char *peer, const char *version, const char
     if (totals.checksum != first.checksum || totals.messages != first.messages) wsb_fail("two passes differ");
     passes++;
     elapsed = wsb_cpu_seconds() - start;
-  } while (elapsed < o->min_seconds);
+  } while (o->passes ? passes < o->passes : elapsed < o->min_seconds);
   double ns = elapsed * 1e9 / ((double)passes * (double)first.messages);
   double gb = (double)first.payload_bytes * (double)passes / elapsed / 1e9;
   if (o->json) {

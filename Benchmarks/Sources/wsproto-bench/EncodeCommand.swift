@@ -15,7 +15,8 @@ struct EncodeCommand: ParsableCommand {
     commandName: "encode",
     abstract: "Encodes length-prefixed messages as frames, masked for --role client.",
     discussion: """
-      --api borrowed  Connection.sendBytes or sendText into a buffer that is kept
+      --api borrowed  Connection.sendBytes or sendText into an array that is kept
+            span      the same into memory of the caller
             events    Connection.send of an owned message into a buffer that is kept
             frame     FrameEncoder into a buffer that is kept
             header    FrameEncoder's header for a gather write; the payload is not touched (server)
@@ -24,6 +25,7 @@ struct EncodeCommand: ParsableCommand {
 
   enum API: String, ExpressibleByArgument, CaseIterable {
     case borrowed
+    case span
     case events
     case frame
     case header
@@ -65,6 +67,22 @@ struct EncodeCommand: ParsableCommand {
               try connection.sendBytes(message.bytes, into: &output)
             }
           }
+        }
+      }
+    case .span:
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: output.room, alignment: 64)
+      defer { memory.deallocate() }
+      try measurement.run { totals in
+        for message in messages {
+          var span = OutputRawSpan(buffer: memory, initializedCount: 0)
+          if isText {
+            let text = UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span)
+            try connection.sendText(text, into: &span)
+          } else {
+            try connection.sendBytes(message.bytes, into: &span)
+          }
+          let count = span.byteCount
+          totals.addFrame(UnsafeRawBufferPointer(rebasing: memory[..<count]), payload: message.count)
         }
       }
     case .events where isText:
@@ -117,10 +135,13 @@ struct EncodeCommand: ParsableCommand {
 /// The buffer that frames are appended to. It is emptied, its room kept, when 16 KiB are in it, as by a flush.
 private struct Output {
   private var bytes: [UInt8] = []
+  /// In bytes: room for the largest frame behind all that is not flushed yet.
+  let room: Int
   private static let flushAt = 16384
 
   init(largest: Int) {
-    bytes.reserveCapacity(Self.flushAt + largest + 64)
+    room = Self.flushAt + largest + 64
+    bytes.reserveCapacity(room)
   }
 
   @inline(__always)

@@ -41,6 +41,9 @@ package struct RandomBlock: ~Copyable, @unchecked Sendable {
     own?.deallocate()
   }
 
+  /// Whether the bytes come from the system's generator, so that drawing them runs no code of others.
+  var isSystem: Bool { own == nil }
+
   /// A fresh masking key.
   @inline(__always)
   package mutating func nextKey() -> UInt32 {

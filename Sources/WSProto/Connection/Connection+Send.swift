@@ -29,14 +29,7 @@ extension Connection {
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    if gate != .open {
-      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
-        try sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
-      }
-    }
-    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
-      frame.write(into: &output)
-    }
+    try sendMessage(.text, text.span.bytes, messageFinished, compress, into: &output)
   }
 
   public func sendBytes(
@@ -45,14 +38,7 @@ extension Connection {
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    if gate != .open {
-      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
-        try sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
-      }
-    }
-    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
-      frame.write(into: &output)
-    }
+    try sendMessage(.binary, bytes, messageFinished, compress, into: &output)
   }
 
   public func sendText(
@@ -61,16 +47,7 @@ extension Connection {
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    if gate != .open {
-      let needed = sizeBound(ofPayload: text.count)
-      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
-        try sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
-      }
-    }
-    try checkRoom(outbound.bound(text.count), output.freeCapacity)
-    try encode(.text, text.span.bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
-      try frame.write(into: &output)
-    }
+    try sendMessage(.text, text.span.bytes, messageFinished, compress, into: &output)
   }
 
   public func sendBytes(
@@ -79,16 +56,7 @@ extension Connection {
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    if gate != .open {
-      let needed = sizeBound(ofPayload: bytes.byteCount)
-      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
-        try sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
-      }
-    }
-    try checkRoom(outbound.bound(bytes.byteCount), output.freeCapacity)
-    try encode(.binary, bytes, messageFinished, compress) { (frame) throws(LocalProtocolError) in
-      try frame.write(into: &output)
-    }
+    try sendMessage(.binary, bytes, messageFinished, compress, into: &output)
   }
 
   public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
@@ -164,6 +132,85 @@ extension Connection {
     }
   }
 
+  // MARK: Borrowed messages
+
+  /// Whether such a message is its header and its payload and nothing else: nothing goes out first, no extension changes
+  /// it, it belongs to no other, and no code of others runs while it is made.
+  @inline(__always)
+  private func isPlain(finished: Bool) -> Bool {
+    gate == .open && machine.state == .open && finished && outbound.isPlain
+  }
+
+  @inline(__always)
+  private func sendMessage(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    guard isPlain(finished: finished) else {
+      return try sendInSteps(opcode, payload, finished, compress, into: &output)
+    }
+    outbound.appendPlain(opcode, payload, to: &output)
+  }
+
+  @inline(__always)
+  private func sendMessage(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    let room = output.freeCapacity
+    guard isPlain(finished: finished), payload.byteCount <= room - FrameSizes.maxHeader else {
+      return try sendInSteps(opcode, payload, finished, compress, into: &output)
+    }
+    outbound.appendPlain(opcode, payload, to: &output)
+  }
+
+  /// Every other message, and every error.
+  @inline(never)
+  private func sendInSteps(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
+        try sendInSteps(opcode, payload, finished, compress, into: &output)
+      }
+    }
+    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try data(opcode, bytes, finished, compress) { $0.write(into: &output) }
+    }
+  }
+
+  @inline(never)
+  private func sendInSteps(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    if gate != .open {
+      let needed = sizeBound(ofPayload: payload.byteCount)
+      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
+        try sendInSteps(opcode, payload, finished, compress, into: &output)
+      }
+    }
+    try checkRoom(outbound.bound(payload.byteCount), output.freeCapacity)
+    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
+      try data(opcode, bytes, finished, compress) { (frame) throws(LocalProtocolError) in
+        try frame.write(into: &output)
+      }
+    }
+  }
+
   // MARK: One frame each
 
   private func encode(
@@ -219,20 +266,6 @@ extension Connection {
     try machine.check(.sendMessage)
   }
 
-  @inline(__always)
-  private func encode(
-    _ opcode: Opcode,
-    _ payload: RawSpan,
-    _ finished: Bool,
-    _ compress: Bool,
-    _ write: (OutboundFrame) throws(LocalProtocolError) -> Void
-  ) throws(LocalProtocolError) {
-    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try data(opcode, bytes, finished, compress, write)
-    }
-  }
-
-  @inline(__always)
   private func data(
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,

@@ -61,6 +61,58 @@ public struct FrameEncoder: ~Copyable {
     }
   }
 
+  /// Whether making a frame may run code of others: a random source of the caller's.
+  var callsOut: Bool { masks && !keys.isSystem }
+
+  /// The size on the wire of a data frame with a payload of `count` bytes, which lies in memory.
+  @inline(__always)
+  func size(_ count: Int) -> Int { FrameHeaderBytes.size(length: count, masked: masks) &+ count }
+
+  /// Writes the final frame of a message.
+  ///
+  /// Bounds: `source` has `count` bytes, and `target` has room for ``size(_:)``.
+  @inline(__always)
+  mutating func write(
+    _ opcode: Opcode,
+    _ source: UnsafeRawPointer,
+    count: Int,
+    to target: UnsafeMutableRawPointer
+  ) {
+    let firstByte = 0x80 | opcode.rawValue
+    if masks {
+      writeMasked(firstByte, source, count, target)
+    } else if count <= FrameSizes.maxShortPayload {
+      FrameHeaderBytes(firstByte: firstByte, length: count, masked: false, key: 0)
+        .write(source, count: count, to: target)
+    } else {
+      Self.writeLong(firstByte, source, count, target)
+    }
+  }
+
+  // Not inlined, so that the shortest way is tight.
+
+  @inline(never)
+  private mutating func writeMasked(
+    _ firstByte: UInt8,
+    _ source: UnsafeRawPointer,
+    _ count: Int,
+    _ target: UnsafeMutableRawPointer
+  ) {
+    FrameHeaderBytes(firstByte: firstByte, length: count, masked: true, key: keys.nextKey())
+      .write(source, count: count, to: target)
+  }
+
+  @inline(never)
+  private static func writeLong(
+    _ firstByte: UInt8,
+    _ source: UnsafeRawPointer,
+    _ count: Int,
+    _ target: UnsafeMutableRawPointer
+  ) {
+    FrameHeaderBytes(firstByte: firstByte, length: count, masked: false, key: 0)
+      .write(source, count: count, to: target)
+  }
+
   /// A frame ready to be written. `payload` must not change until it has been written.
   @inline(__always)
   mutating func frame(

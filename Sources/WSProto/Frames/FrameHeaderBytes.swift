@@ -48,6 +48,13 @@ public struct FrameHeaderBytes: Sendable, Hashable, RandomAccessCollection {
     maskingKey = masked ? key : 0
   }
 
+  /// The number of bytes of the header of a payload of `length` bytes.
+  @inline(__always)
+  static func size(length: Int, masked: Bool) -> Int {
+    let unmasked = length <= FrameSizes.maxShortPayload ? 2 : length <= FrameSizes.maxMediumPayload ? 4 : 10
+    return unmasked &+ (masked ? 4 : 0)
+  }
+
   /// Always 0.
   @inlinable public var startIndex: Int { 0 }
   /// Same as ``count``.
@@ -63,28 +70,37 @@ public struct FrameHeaderBytes: Sendable, Hashable, RandomAccessCollection {
 }
 
 extension FrameHeaderBytes {
-  /// Writes the frame: this header, then `payload`, masked while it is copied (§5.3). The length of `payload`
-  /// must be the one in the header.
+  /// Writes the frame: this header, then the payload, masked while it is copied (§5.3). The number of its bytes must be
+  /// the one in the header.
   ///
-  /// Bounds: `target` has room for `count + payload.count` bytes. The wide stores of the header stay within
-  /// them, and the payload overwrites what they wrote past the header.
+  /// Bounds: `source` has `payloadCount` bytes, and `target` has room for them behind `count` bytes. A payload that is
+  /// not short has at least 126, so that the wide stores of its header stay within that room; the payload then overwrites
+  /// what they wrote past the header.
   @inline(__always)
-  func write(_ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) {
-    if count &+ payload.count >= 16 {
+  func write(_ source: UnsafeRawPointer, count payloadCount: Int, to target: UnsafeMutableRawPointer) {
+    if payloadCount <= FrameSizes.maxShortPayload {
+      target.storeBytes(of: UInt16(truncatingIfNeeded: low).littleEndian, as: UInt16.self)
+      if count > 2 { target.storeBytes(of: maskingKey.littleEndian, toByteOffset: 2, as: UInt32.self) }
+    } else {
       target.storeBytes(of: low.littleEndian, as: UInt64.self)
       target.storeBytes(of: high.littleEndian, toByteOffset: 8, as: UInt64.self)
-    } else {
-      for offset in 0..<count { target.storeBytes(of: self[offset], toByteOffset: offset, as: UInt8.self) }
     }
-    guard let source = payload.baseAddress else { return }
-    // With a key of 0, masking is a copy. It copies short payloads without a call, and payloads of a few KiB
-    // faster than memcpy, which doesn't align its stores and here starts in the middle of a cache line: for
-    // 1 KiB memcpy takes 80 ns, masking 44.
-    if maskingKey == 0, payload.count > Self.longestMaskedCopy || 33..<Masking.kernelMinimum ~= payload.count
-    {
-      (target + count).copyMemory(from: source, byteCount: payload.count)
+    if maskingKey == 0 {
+      Self.copy(source, to: target + count, count: payloadCount)
     } else {
-      Masking.copy(from: source, to: target + count, count: payload.count, key: maskingKey)
+      Masking.copy(from: source, to: target + count, count: payloadCount, key: maskingKey)
+    }
+  }
+
+  /// With a key of 0, masking is a copy. It copies short payloads without a call, and payloads of a few KiB faster than
+  /// memcpy, which doesn't align its stores and here starts in the middle of a cache line: for 1 KiB memcpy takes 80 ns,
+  /// masking 44.
+  @inline(__always)
+  private static func copy(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int) {
+    if count > longestMaskedCopy || 33..<Masking.kernelMinimum ~= count {
+      target.copyMemory(from: source, byteCount: count)
+    } else {
+      Masking.copy(from: source, to: target, count: count, key: 0)
     }
   }
 

@@ -14,32 +14,21 @@ package struct OutboundFrame {
   package var count: Int { header.count &+ payload.count }
 
   /// Appends the frame to an array. Doesn't allocate if the array has room.
-  @inline(__always)
   package func write(into output: inout [UInt8]) {
-    let total = count
-    output.append(addingCapacity: total) { span in
-      span.withUnsafeMutableBufferPointer { room, initialized in
-        // Array provides the room it was asked for; if it didn't, nothing would be written.
-        guard room.count >= total, let target = room.baseAddress else { return }
-        header.write(payload, to: UnsafeMutableRawPointer(target))
-        initialized = total
-      }
-    }
+    output.append(exactly: count) { write(to: $0) }
   }
 
   /// Writes the frame to memory of the caller.
   ///
   /// - Throws: `LocalProtocolError` if there is too little room; nothing is written then.
-  @inline(__always)
   package func write(into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let total = count
-    guard output.freeCapacity >= total else { throw Self.noRoom(total, output.freeCapacity) }
-    output.withUnsafeMutableBytes { room, initialized in
-      // In bounds: the free capacity begins after the initialised part, and its size was checked.
-      guard let base = room.baseAddress else { return }
-      header.write(payload, to: base + initialized)
-      initialized += total
-    }
+    guard output.freeCapacity >= count else { throw Self.noRoom(count, output.freeCapacity) }
+    output.append(exactly: count) { write(to: $0) }
+  }
+
+  /// Bounds: `target` has room for ``count``.
+  private func write(to target: UnsafeMutableRawPointer) {
+    header.write(payload.baseAddress ?? UnsafeRawPointer(target), count: payload.count, to: target)
   }
 
   @inline(never)
@@ -48,5 +37,35 @@ package struct OutboundFrame {
       "the output has room for \(free) bytes where \(needed) may be needed",
       .outputTooSmall(needed: needed)
     )
+  }
+}
+
+// The two sinks. `write` must write all of the bytes that it is given room for.
+extension [UInt8] {
+  /// Appends `count` bytes that `write` writes. Doesn't allocate if there is room for them.
+  @inline(__always)
+  mutating func append(exactly count: Int, _ write: (UnsafeMutableRawPointer) -> Void) {
+    append(addingCapacity: count) { span in
+      span.withUnsafeMutableBufferPointer { room, initialized in
+        // The array provides the room it was asked for; if it didn't, nothing would be written.
+        guard room.count >= count, let target = room.baseAddress else { return }
+        write(UnsafeMutableRawPointer(target))
+        initialized = count
+      }
+    }
+  }
+}
+
+extension OutputRawSpan {
+  /// Appends `count` bytes that `write` writes. The caller has made sure that there is room for them.
+  @inline(__always)
+  mutating func append(exactly count: Int, _ write: (UnsafeMutableRawPointer) -> Void) {
+    withUnsafeMutableBytes { room, initialized in
+      // In bounds: the free capacity begins after the initialised part. If there were too little, nothing would be
+      // written.
+      guard room.count - initialized >= count, let base = room.baseAddress else { return }
+      write(base + initialized)
+      initialized += count
+    }
   }
 }

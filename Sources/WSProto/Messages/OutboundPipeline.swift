@@ -13,7 +13,12 @@ struct OutboundPipeline: ~Copyable {
 
   private var encoder: FrameEncoder
   let transform: OutboundTransform
-  private var underWay: MessageUnderWay?
+  private var underWay: MessageUnderWay? {
+    didSet { isPlain = underWay == nil && Self.canBePlain(transform, encoder) }
+  }
+  /// Whether a whole message is now its header and its payload and nothing else, and making it runs no code of others.
+  /// Kept, because it is asked for every message.
+  private(set) var isPlain: Bool
   /// The output of the extensions for the last payload.
   private var transformed = AssemblyBuffer()
   private let isServer: Bool
@@ -22,41 +27,37 @@ struct OutboundPipeline: ~Copyable {
     encoder = FrameEncoder(client: role == .client, randomSource: configuration.randomSource)
     self.transform = transform
     isServer = role == .server
+    isPlain = Self.canBePlain(transform, encoder)
+  }
+
+  private static func canBePlain(_ transform: OutboundTransform, _ encoder: borrowing FrameEncoder) -> Bool {
+    if case .none = transform { !encoder.callsOut } else { false }
   }
 
   // MARK: Messages
 
-  /// A data frame: a message, or a part of one.
+  /// Appends a whole message, where ``isPlain``.
   @inline(__always)
+  mutating func appendPlain(_ opcode: Opcode, _ payload: RawSpan, to output: inout [UInt8]) {
+    payload.withUnsafeBytes { bytes in
+      output.append(exactly: encoder.size(payload.byteCount)) {
+        encoder.write(opcode, bytes.baseAddress ?? UnsafeRawPointer($0), count: payload.byteCount, to: $0)
+      }
+    }
+  }
+
+  /// The same for memory of the caller with room for it.
+  @inline(__always)
+  mutating func appendPlain(_ opcode: Opcode, _ payload: RawSpan, to output: inout OutputRawSpan) {
+    payload.withUnsafeBytes { bytes in
+      output.append(exactly: encoder.size(payload.byteCount)) {
+        encoder.write(opcode, bytes.baseAddress ?? UnsafeRawPointer($0), count: payload.byteCount, to: $0)
+      }
+    }
+  }
+
+  /// A data frame: a message, or a part of one.
   mutating func message(
-    _ opcode: Opcode,
-    _ payload: UnsafeRawBufferPointer,
-    finished: Bool,
-    compress: Bool
-  ) throws(LocalProtocolError) -> OutboundFrame {
-    if finished, underWay == nil, case .none = transform {
-      return try encoder.frame(opcode, payload: payload)
-    }
-    return try messageInSteps(opcode, payload, finished: finished, compress: compress)
-  }
-
-  /// The header of a whole message that nothing changes; `nil` if there is something, or if it belongs to another message.
-  mutating func header(
-    _ opcode: Opcode,
-    payloadCount: Int,
-    compress: Bool
-  ) throws(LocalProtocolError) -> FrameHeaderBytes? {
-    guard isServer, underWay == nil else { return nil }
-    switch transform {
-    case .none: break
-    case .deflate: if compresses(payloadCount, whole: true, asked: compress) { return nil }
-    case .hooks: return nil
-    }
-    return try encoder.header(opcode, payloadLength: payloadCount)
-  }
-
-  @inline(never)
-  private mutating func messageInSteps(
     _ opcode: Opcode,
     _ payload: UnsafeRawBufferPointer,
     finished: Bool,
@@ -87,6 +88,21 @@ struct OutboundPipeline: ~Copyable {
     }
     underWay = finished ? nil : MessageUnderWay(opcode: opcode, compresses: compresses)
     return frame
+  }
+
+  /// The header of a whole message that nothing changes; `nil` if there is something, or if it belongs to another message.
+  mutating func header(
+    _ opcode: Opcode,
+    payloadCount: Int,
+    compress: Bool
+  ) throws(LocalProtocolError) -> FrameHeaderBytes? {
+    guard isServer, underWay == nil else { return nil }
+    switch transform {
+    case .none: break
+    case .deflate: if compresses(payloadCount, whole: true, asked: compress) { return nil }
+    case .hooks: return nil
+    }
+    return try encoder.header(opcode, payloadLength: payloadCount)
   }
 
   /// Whether to compress a message that begins with `count` bytes.
