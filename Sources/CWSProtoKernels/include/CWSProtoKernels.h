@@ -50,6 +50,39 @@ __attribute__((returns_nonnull)) static inline struct cwsproto_random_block *cws
   return &cwsproto_random_block_of_this_thread;
 }
 
+/// A thread's slot for one object that it keeps for its next use.
+struct cwsproto_spare {
+  /// NULL if there is none.
+  void *object;
+  /// Called with the object when the thread ends. NULL before the first object.
+  void (*release)(void *);
+  /// 1 once the thread's end will release the object; 2 from then on; before, 0.
+  int state;
+};
+
+extern __thread struct cwsproto_spare cwsproto_spare_of_this_thread;
+
+/// Takes the object out of the calling thread's slot; NULL if there is none.
+__attribute__((always_inline)) static inline void *cwsproto_take_spare_of_thread(void) {
+  void *object = cwsproto_spare_of_this_thread.object;
+  cwsproto_spare_of_this_thread.object = NULL;
+  return object;
+}
+
+/// The same as `cwsproto_keep_spare_of_thread`, for a thread that keeps its first object.
+int cwsproto_keep_first_spare_of_thread(void *object, void (*release)(void *));
+
+/// Puts an object into the calling thread's slot. Returns 1, or 0 if the slot is not free or the thread is about to end:
+/// the object is not kept then. When the thread ends, `release` is called with what is in its slot; it must always be the
+/// same function.
+__attribute__((always_inline)) static inline int cwsproto_keep_spare_of_thread(
+    void *object, void (*release)(void *)) {
+  if (cwsproto_spare_of_this_thread.object) return 0;
+  if (cwsproto_spare_of_this_thread.state != 1) return cwsproto_keep_first_spare_of_thread(object, release);
+  cwsproto_spare_of_this_thread.object = object;
+  return 1;
+}
+
 /// For tests: the same with the version number `level` (0 is the simplest, then 1; validation also has 2) instead of
 /// the best one for this processor. If this processor doesn't support that level, they do nothing and return -1.
 int cwsproto_mask_at_level(int level, void *destination, const void *source, size_t count, uint32_t key);

@@ -22,8 +22,14 @@ final class ByteStorage: ManagedBuffer<Int, UInt8> {
   /// Returns a buffer's storage to the spare blocks if nobody else holds a part of it; otherwise the last
   /// holder frees it.
   static func giveBack(_ storage: inout ByteStorage?) {
-    if isKnownUniquelyReferenced(&storage), let unique = storage.take() { SpareStorage.keep(unique) }
-    storage = nil
+    if !giveBackIfUnique(&storage) { storage = nil }
+  }
+
+  /// Returns a buffer's storage to the spare blocks, and whether it did: not if somebody else holds a part of it.
+  static func giveBackIfUnique(_ storage: inout ByteStorage?) -> Bool {
+    guard isKnownUniquelyReferenced(&storage), let unique = storage.take() else { return false }
+    SpareStorage.keep(Unmanaged.passRetained(unique))
+    return true
   }
 
   /// The first byte. Valid while the object lives.

@@ -19,6 +19,8 @@ struct ReceiveBuffer: ~Copyable {
 
   var count: Int { tail - head }
   var isEmpty: Bool { tail == head }
+  /// Whether it holds no storage, and so no bytes.
+  var hasNoStorage: Bool { base == nil }
 
   /// Appends a copy of `bytes`. `expected` is how many more bytes of the current frame will follow them.
   mutating func append(_ bytes: UnsafeRawBufferPointer, expected: UInt64 = 0) {
@@ -65,14 +67,17 @@ struct ReceiveBuffer: ~Copyable {
       return capacity - tail >= additional ? base : grow(additional, expected: expected)
     }
     // Without storage nothing is unread. An idle connection gave its storage back; fetch a new one.
-    return adopt(
-      ByteStorage.make(
-        additional,
-        wanted: additional == Retention.receiveBuffer ? additional : additional + Self.alignment
-      ),
-      unread: 0,
-      room: additional
-    )
+    let made = ByteStorage.make(additional, wanted: additional + Self.alignment)
+    return adopt(made, unread: 0, room: additional)
+  }
+
+  /// Takes over a block in which `unread` has not been read yet. Must not be called while there is storage.
+  mutating func adopt(_ block: SpareStorage.Block, unread: Range<Int>) {
+    base = block.base
+    capacity = Retention.receiveBuffer
+    head = unread.lowerBound
+    tail = unread.upperBound
+    storage = block.takeStorage()
   }
 
   /// Switches to another storage; the unread bytes will be moved there.
@@ -109,12 +114,12 @@ struct ReceiveBuffer: ~Copyable {
   }
 
   /// Reads are written to the start of a cache line, because copying into the buffer is faster that way.
-  private static let alignment = 64
+  static let alignment = 64
 
   /// The offset, below ``alignment``, at which `unread` bytes must begin so that what follows them is
   /// aligned.
   @inline(__always)
-  private static func alignedStart(_ base: UnsafeMutableRawPointer, _ unread: Int) -> Int {
+  static func alignedStart(_ base: UnsafeMutableRawPointer, _ unread: Int) -> Int {
     Int(
       truncatingIfNeeded: (0 &- (UInt(bitPattern: base) &+ UInt(truncatingIfNeeded: unread)))
         & UInt(alignment - 1)
@@ -130,6 +135,11 @@ struct ReceiveBuffer: ~Copyable {
   /// Drops all bytes and releases the storage.
   mutating func removeAll() {
     ByteStorage.giveBack(&storage)
+    forgetStorage()
+  }
+
+  @inline(__always)
+  private mutating func forgetStorage() {
     base = nil
     capacity = 0
     head = 0
@@ -148,7 +158,11 @@ struct ReceiveBuffer: ~Copyable {
     if unread == 0 {
       // A small one that events share is kept, so that the next reads go into the same block. Otherwise each
       // event of a few bytes that the caller keeps would keep a whole block alive.
-      if capacity > Retention.receiveBuffer || isKnownUniquelyReferenced(&storage) { removeAll() }
+      if ByteStorage.giveBackIfUnique(&storage) {
+        forgetStorage()
+      } else if capacity > Retention.receiveBuffer {
+        removeAll()
+      }
       return
     }
     // The beginning of a frame must not keep the storage of a whole read alive.

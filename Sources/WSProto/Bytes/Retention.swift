@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CWSProtoKernels
 internal import Synchronization
 
 /// How much memory a connection keeps, in one place.
@@ -9,19 +10,20 @@ internal import Synchronization
 /// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never with what a
 ///   header declares.
 /// - A steady stream would otherwise allocate new storage for every read. So storage that connections give back
-///   is kept in ``SpareStorage`` for the next one that asks: once per process, however many connections there
-///   are.
+///   is kept in ``SpareStorage`` for the next one that asks: once per process, and one small block per thread,
+///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
-  /// beginning of a frame.
-  static let receiveBuffer = 16 << 10
+  /// beginning of a frame. Holds a read of 16 KiB.
+  static let receiveBuffer = (16 << 10) + ReceiveBuffer.alignment
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.
   static let assembly = 0
 }
 
 /// Storage that connections have given back, kept for the next one that asks: two blocks of each size but
-/// only one of the largest, 3 MiB in all.
+/// only one of the largest, 3 MiB in all. In front of them each thread has a slot of its own for a block of
+/// ``Retention/receiveBuffer``, until it ends: a read of one small frame costs less than the two atomic exchanges.
 ///
 /// Safe to call from any thread: blocks come and go by one atomic exchange, so a block is either in a slot or
 /// with one caller, never both. A block's old contents can't leak: ``ReceiveBuffer`` and ``AssemblyBuffer``
@@ -40,8 +42,8 @@ enum SpareStorage {
       }
     }
 
-    func keep(_ storage: consuming ByteStorage, two: Bool = true) {
-      var bits = UInt(bitPattern: Unmanaged.passRetained(storage).toOpaque())
+    func keep(_ storage: Unmanaged<ByteStorage>, two: Bool = true) {
+      var bits = UInt(bitPattern: storage.toOpaque())
       bits = first.exchange(bits, ordering: .acquiringAndReleasing)
       if two, bits != 0 { bits = second.exchange(bits, ordering: .acquiringAndReleasing) }
       if let third = UnsafeRawPointer(bitPattern: bits) {
@@ -72,7 +74,7 @@ enum SpareStorage {
   static func take(_ capacity: Int) -> ByteStorage {
     switch capacity {
     case ...sizes.0: slots0.take() ?? .allocate(sizes.0)
-    case ...sizes.1: slots1.take() ?? .allocate(sizes.1)
+    case ...sizes.1: ofThread(upTo: 0)?.takeStorage() ?? slots1.take() ?? .allocate(sizes.1)
     case ...sizes.2: slots2.take() ?? .allocate(sizes.2)
     case ...sizes.3: slots3.take() ?? .allocate(sizes.3)
     case ...sizes.4: slots4.take() ?? .allocate(sizes.4)
@@ -81,22 +83,66 @@ enum SpareStorage {
     }
   }
 
-  /// Keeps a block that nobody else holds. Frees it if no slot has its size.
-  static func keep(_ storage: consuming ByteStorage) {
-    switch storage.byteCapacity {
+  /// Keeps storage that nobody else holds, and its reference. Frees it if no slot has its size.
+  static func keep(_ storage: Unmanaged<ByteStorage>) {
+    keep(storage, capacity: storage._withUnsafeGuaranteedRef { $0.byteCapacity })
+  }
+
+  @inline(__always)
+  private static func keep(_ storage: Unmanaged<ByteStorage>, capacity: Int) {
+    switch capacity {
     case sizes.0: slots0.keep(storage)
-    case sizes.1: slots1.keep(storage)
+    case sizes.1: if !keepForThread(storage) { slots1.keep(storage) }
     case sizes.2: slots2.keep(storage)
     case sizes.3: slots3.keep(storage)
     case sizes.4: slots4.keep(storage)
     case sizes.5: slots5.keep(storage)
     case sizes.6: slots6.keep(storage, two: false)
-    default: break
+    default: storage.release()
     }
   }
 
-  /// Frees all spare blocks.
+  /// A block of ``Retention/receiveBuffer`` that nobody else holds.
+  struct Block {
+    /// Whoever has the block holds one reference, and hands it on once: by ``takeStorage()``, or back by ``keep(_:)``.
+    fileprivate let reference: Unmanaged<ByteStorage>
+    /// The first byte.
+    let base: UnsafeMutableRawPointer
+    /// Where a read is written: aligned, with room for ``largestRead``.
+    let start: Int
+
+    /// The largest read that fits, in bytes.
+    static let largestRead = Retention.receiveBuffer - ReceiveBuffer.alignment
+
+    /// The storage and the reference.
+    func takeStorage() -> ByteStorage { reference.takeRetainedValue() }
+  }
+
+  /// The block of the calling thread's slot, for a read of up to `count` bytes; `nil` if it is too small, or there is
+  /// none.
+  @inline(__always)
+  static func ofThread(upTo count: Int) -> Block? {
+    guard count <= Block.largestRead, let object = cwsproto_take_spare_of_thread() else { return nil }
+    let reference = Unmanaged<ByteStorage>.fromOpaque(object)
+    let base = reference._withUnsafeGuaranteedRef { $0.base }
+    return Block(reference: reference, base: base, start: ReceiveBuffer.alignedStart(base, 0))
+  }
+
+  /// Keeps a block for the calling thread's next read.
+  @inline(__always)
+  static func keep(_ block: Block) { keep(block.reference, capacity: Retention.receiveBuffer) }
+
+  /// Puts a block into the calling thread's slot, if that is free. Returns whether it was.
+  @inline(__always)
+  private static func keepForThread(_ storage: Unmanaged<ByteStorage>) -> Bool {
+    cwsproto_keep_spare_of_thread(storage.toOpaque()) { object in
+      if let object { Unmanaged<ByteStorage>.fromOpaque(object).release() }
+    } != 0
+  }
+
+  /// Frees all spare blocks, except those of other threads.
   static func removeAll() {
+    if let block = ofThread(upTo: 0) { block.reference.release() }
     while slots0.take() != nil {}
     while slots1.take() != nil {}
     while slots2.take() != nil {}

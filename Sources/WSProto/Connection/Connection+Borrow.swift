@@ -31,6 +31,52 @@ extension Connection {
   ) throws(Failure) -> Int {
     guard count > 0 else { return 0 }
     beginReceiving()
+    if buffer.hasNoStorage, takesInput, let block = SpareStorage.ofThread(upTo: count) {
+      return try receive(into: block, upTo: count, reading: read, body)
+    }
+    return try receiveIntoBuffer(upTo: count, reading: read, body)
+  }
+
+  // Both are called after `beginReceiving`.
+
+  /// Reads into a block of the thread's. One that is read to its end, as most are, never becomes a part of the buffer,
+  /// which must be empty.
+  @inline(never)
+  private func receive<Failure: Error>(
+    into block: SpareStorage.Block,
+    upTo count: Int,
+    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    var position = block.start
+    var end = block.start
+    var isDrained = false
+    defer {
+      if position == end || !takesInput {
+        SpareStorage.keep(block)
+        untaken = 0
+      } else {
+        buffer.adopt(block, unread: position..<end)
+        // What stands behind an event has arrived since all events were last taken.
+        untaken = isDrained ? 0 : buffer.count
+        buffer.settle()
+      }
+      endReceiving()
+    }
+    let written = try read(UnsafeMutableRawBufferPointer(start: block.base + block.start, count: count))
+    precondition(written <= count, "more bytes were read than there was room for")
+    end += max(0, written)
+    try drain(block.base, &position, end, keeps: true, body)
+    isDrained = true
+    return written
+  }
+
+  @inline(never)
+  private func receiveIntoBuffer<Failure: Error>(
+    upTo count: Int,
+    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
     defer { endReceiving() }
     let takes = takesInput
     let written: Int

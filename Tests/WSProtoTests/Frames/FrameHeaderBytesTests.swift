@@ -41,7 +41,8 @@ import WSProtoTestSupport
       var room = [UInt8](repeating: 0xEE, count: expected.count + 32)
       room.withUnsafeMutableBytes { target in
         payload.withUnsafeBytes { bytes in
-          if let base = target.baseAddress { header.write(bytes, to: base + 16) }
+          guard let base = target.baseAddress else { return }
+          header.write(bytes.baseAddress ?? UnsafeRawPointer(base), count: size, to: base + 16)
         }
       }
       let around = [UInt8](repeating: 0xEE, count: 16)
