@@ -12,6 +12,8 @@ WORK = ROOT / ".work"
 BIN = WORK / "bin"
 C = ROOT / "Peers" / "c"
 VENV = WORK / "venv"
+# Stacks that the goals name and that are in no package this script could install.
+NOT_BUILT = ("uWebSockets", "tungstenite", "tokio-websockets", "fastwebsockets")
 SWIFT_PRODUCTS = ["wsproto-bench-inputs", "wsproto-bench", "peer-nio"]
 
 
@@ -63,10 +65,10 @@ def install(packages):
     return why
 
 
-def given(text, published):
-    """The contender of `--peer NAME=PROGRAM`; a published stack's name is spelt as in published.json."""
+def given(text):
+    """The contender of `--peer NAME=PROGRAM`; the names that the goals know are spelt as there."""
     name, separator, program = text.partition("=")
-    name = {stack.lower(): stack for stack in published}.get(name.strip().lower(), name.strip())
+    name = {stack.lower(): stack for stack in NOT_BUILT}.get(name.strip().lower(), name.strip())
     # Names that begin like ours are taken for ours by the tables.
     if not separator or not name or not program or "|" in name or name.startswith("WSProto"):
         sys.exit(f"error: --peer {text}: NAME=PROGRAM is wanted, and a name that is not ours")
@@ -135,6 +137,9 @@ def prepare(jobs=2):
     add(None,
         *(Contender(f"WSProto {api}", [bench], ["decode"], arguments=["--api", api])
           for api in ("borrowed", "borrowed-chunk", "borrowed-parts", "events", "whole")),
+        *(Contender(f"WSProto {api}, utf8", [bench], ["decode"], arguments=["--api", f"{api}-utf8"])
+          for api in ("events", "whole")),
+        Contender("WSProto into memory", [bench], ["encode"], arguments=["--api", "span"]),
         Contender("WSProto", [bench], ["encode", "deflate", "handshake"]))
     isal = Contender("WSProto with ISA-L", [ROOT / ".build-isal" / "release" / "wsproto-bench"], ["deflate"])
     add(swift_build_isal(jobs), isal)
@@ -149,8 +154,8 @@ def prepare(jobs=2):
     add(install(["libwslay-dev"]) or compile_c("gcc", "peer-wslay", "wslay.c", "-std=gnu11", "-lwslay"),
         Contender("wslay", [BIN / "peer-wslay"], ["decode", "encode"], version=debian_version("libwslay-dev")))
 
-    for name in ("uWebSockets", "tungstenite", "tokio-websockets", "fastwebsockets"):
-        missing[name] = "neither in Debian nor on PyPI (--peer brings one of your own); published figures, scaled, stand in"
+    for name in NOT_BUILT:
+        missing[name] = "neither in Debian nor on PyPI (--peer brings one of your own)"
 
     add(None, Contender("NIOWebSocket", [swift / "peer-nio"], ["decode", "encode", "handshake"], slow=True,
                         version=swift_version("swift-nio")))

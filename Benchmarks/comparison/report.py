@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables and the chart."""
 
-import json
+import os
 import platform
 import subprocess
 from pathlib import Path
 
 import chart
 
-PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())
 SIZE_NAMES = {16: "16 B", 125: "125 B", 1024: "1 KiB", 16384: "16 KiB", 262144: "256 KiB", 1048576: "1 MiB", 0: "ns"}
 FLOORS = {"feed only", "feed, allocate, copy", "memcpy", "zlib"}
 
@@ -27,17 +26,26 @@ def ratio(value):
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def machine():
-    model = platform.processor()
+def processor():
+    """Its name, its cores and its widest vectors: a ratio holds for one kind of processor only."""
+    model, flags = platform.processor() or platform.machine(), set()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                model = value.strip()
+            elif name.strip() == "flags":
+                flags = set(value.split())
                 break
     except OSError:
         pass
+    vectors = next((name for flag, name in (("avx512bw", "AVX-512"), ("avx2", "AVX2")) if flag in flags), None)
+    return f"{model}, {os.cpu_count()} cores" + (f", {vectors}" if vectors else "")
+
+
+def machine():
     swift = subprocess.run(["swift", "--version"], capture_output=True, text=True).stdout.splitlines()
-    return f"{model}, {platform.system()} {platform.machine()}, {swift[0].strip() if swift else 'Swift'}"
+    return f"{platform.system()} {platform.machine()}, {swift[0].strip() if swift else 'Swift'}"
 
 
 class Results:
@@ -55,11 +63,6 @@ class Results:
                 self.order.append(section)
             self.sections[section].setdefault(cell.size, {}).update(by_name)
 
-    def floor(self):
-        """Size → ns of feed only."""
-        return {size: by_name["feed only"]["ns_per_message"]
-                for size, by_name in self.sections.get("decode, server, binary", {}).items() if "feed only" in by_name}
-
 
 BEST_OF = "best of "
 
@@ -69,31 +72,12 @@ def stacks_of(name):
     return name.removeprefix(BEST_OF).split(" and ") if name.startswith(BEST_OF) else [name]
 
 
-def published_stacks():
-    return sorted({name for rows in PUBLISHED["stacks"].values() for name in rows})
-
-
-def scaled(section, by_size, floor):
-    """Published figures times this machine's floor over that machine's, for stacks that were not measured here."""
-    rows = {}
-    measured = {name for by_name in by_size.values() for name in by_name}
-    there = dict(zip(PUBLISHED["sizes"], PUBLISHED["feed only"]))
-    for name, figures in PUBLISHED["stacks"].get(section, {}).items():
-        if name in measured:
-            continue
-        row = {size: figure * floor[size] / there[size] for size, figure in zip(PUBLISHED["sizes"], figures)
-               if figure is not None and size in by_size and size in floor}
-        if row:
-            rows[f"{name} ¹"] = row
-    return rows
-
-
 def best_of_ours(by_name):
     ours = [record["ns_per_message"] for name, record in by_name.items() if name.startswith("WSProto")]
     return min(ours) if ours else None
 
 
-def table(section, by_size, floor):
+def table(section, by_size):
     sizes = sorted(by_size)
     names = []
     for size in sizes:
@@ -101,7 +85,6 @@ def table(section, by_size, floor):
             if name not in names:
                 names.append(name)
     figures = {name: {s: by_size[s][name]["ns_per_message"] for s in sizes if name in by_size[s]} for name in names}
-    figures.update(scaled(section, by_size, floor))
     ours = {size: best_of_ours(by_size[size]) for size in sizes}
     order = sorted(figures, key=lambda n: (n not in FLOORS, not n.startswith("WSProto"), min(figures[n].values())))
     lines = [f"### {section[0].upper()}{section[1:]}", "",
@@ -144,7 +127,7 @@ def deflate_ratios(results):
 
 def markdown(results, goals, contenders, missing, failures, settings, summary):
     lines = ["# Comparison", "",
-             f"Machine: {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
+             f"Processor: {processor()}. {machine()}. {settings}. Medians of process CPU time; the contenders take turns in every round, "
              "each a process of its own on the same files; every checksum was verified. In parentheses: how many times "
              "our best figure in that column (above 1: we are faster). Floors in italics. What is measured, and how, is "
              "in [Benchmarks/README.md](../README.md); what the missed goals come from, in [goals.md](goals.md); how the cost "
@@ -157,11 +140,8 @@ def markdown(results, goals, contenders, missing, failures, settings, summary):
         lines += [f"![summary]({summary.name})", ""]
     lines += goals
     for section in results.order:
-        lines += table(section, results.sections[section], results.floor())
+        lines += table(section, results.sections[section])
     lines += deflate_ratios(results)
-    if any(scaled(section, results.sections[section], results.floor()) for section in results.order):
-        lines += ["¹ Not measured here: a figure measured on another machine, scaled by the feed-only floors of both "
-                  "(comparison/published.json).", ""]
     lines += ["## Contenders", ""]
     for contender in contenders:
         outside = " (built outside of this script, `--peer`)" if contender.given else ""
@@ -182,23 +162,21 @@ def charted(name):
     return not name.startswith("WSProto") or name in CHARTED
 
 
-def summary_chart(section, by_size, floor, folder):
+def summary_chart(by_size, folder):
     """Bars for a page that shows one picture: bytes a second at four sizes, the time of a message beside each."""
     sizes = [size for size in (16, 1024, 16384, 1048576) if size in by_size]
     sizes = sizes if len(sizes) > 1 else sorted(by_size)
-    published = scaled(section, by_size, floor)
     panels = []
     for size in sizes:
         # Without the floors: at small sizes a copy alone is so fast that all other bars would be dots.
         bars = [(NAMES_OF_OURS.get(name, name), size / r["ns_per_message"], duration_unit(r["ns_per_message"]),
                  "ours" if name.startswith("WSProto") else "bar")
                 for name, r in by_size[size].items() if charted(name) and name not in FLOORS]
-        bars += [(name, size / row[size], duration_unit(row[size]), "bar") for name, row in published.items() if size in row]
         panels.append((f"messages of {SIZE_NAMES.get(size, f'{size} B')}", sorted(bars, key=lambda bar: -bar[1])))
     path = folder / "summary.svg"
     path.write_text(chart.bar_panels(
         "A server receives binary messages, 64 KiB a read",
-        "CPU time a message; a longer bar is faster. Borrowed: looked at where it lies. Owned: may be kept." + (" ¹ measured elsewhere, scaled." if published else ""), panels))
+        "CPU time a message; a longer bar is faster. Borrowed: looked at where it lies. Owned: may be kept." + f" {processor()}.", panels))
     return path
 
 

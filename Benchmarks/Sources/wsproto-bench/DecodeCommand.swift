@@ -17,6 +17,8 @@ struct DecodeCommand: ParsableCommand {
             borrowed-parts  the same, parts as they arrive
             events          Connection.receiveData and nextEvent, parts as they arrive
             whole           the same, whole messages
+            events-utf8     events, of a text its bytes instead of a string
+            whole-utf8      whole, the same
       """
   )
 
@@ -27,13 +29,18 @@ struct DecodeCommand: ParsableCommand {
     case borrowedParts = "borrowed-parts"
     case events
     case whole
+    case eventsUTF8 = "events-utf8"
+    case wholeUTF8 = "whole-utf8"
 
     var delivery: MessageDelivery {
       switch self {
-      case .borrowed, .borrowedChunk, .whole: .wholeMessages
-      case .feedOnly, .borrowedParts, .events: .chunks
+      case .borrowed, .borrowedChunk, .whole, .wholeUTF8: .wholeMessages
+      case .feedOnly, .borrowedParts, .events, .eventsUTF8: .chunks
       }
     }
+
+    /// Whether the bytes of a text are taken, not a string.
+    var takesUTF8: Bool { self == .eventsUTF8 || self == .wholeUTF8 }
   }
 
   @OptionGroup var common: CommonOptions
@@ -84,8 +91,8 @@ struct DecodeCommand: ParsableCommand {
         try receiveInPlace(reads, taking, upTo: max(largest, 16384), &totals)
       case .borrowedChunk, .borrowedParts:
         try borrow(reads, connections > 1 ? pool : [makeConnection()], through: buffer, &totals)
-      case .events, .whole:
-        try takeEvents(reads, connections > 1 ? pool : [makeConnection()], &totals)
+      case .events, .whole, .eventsUTF8, .wholeUTF8:
+        try takeEvents(reads, connections > 1 ? pool : [makeConnection()], utf8: api.takesUTF8, &totals)
       }
     }
   }
@@ -163,6 +170,7 @@ private func borrow(
 private func takeEvents(
   _ reads: [UnsafeRawBufferPointer],
   _ connections: [Connection],
+  utf8 takesUTF8: Bool,
   _ totals: inout Totals
 ) throws {
   var message = MessageParts()
@@ -174,6 +182,8 @@ private func takeEvents(
       switch event {
       case .bytesMessage(let part):
         part.data.withUnsafeBytes { message.add($0, opcode: 2, finished: part.messageFinished, to: &totals) }
+      case .textMessage(let part) where takesUTF8:
+        part.withUTF8 { message.add($0, opcode: 1, finished: part.messageFinished, to: &totals) }
       case .textMessage(let part):
         part.data.utf8Span.span.bytes.withUnsafeBytes {
           message.add($0, opcode: 1, finished: part.messageFinished, to: &totals)

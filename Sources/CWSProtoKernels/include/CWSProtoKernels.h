@@ -50,36 +50,38 @@ __attribute__((returns_nonnull)) static inline struct cwsproto_random_block *cws
   return &cwsproto_random_block_of_this_thread;
 }
 
-/// A thread's slot for one object that it keeps for its next use.
-struct cwsproto_spare {
-  /// NULL if there is none.
-  void *object;
-  /// Called with the object when the thread ends. NULL before the first object.
+/// How many slots a thread has.
+#define CWSPROTO_SPARE_SLOTS 3
+
+/// A thread's slots, each for one object that it keeps for its next use.
+struct cwsproto_spares {
+  /// NULL where there is none.
+  void *objects[CWSPROTO_SPARE_SLOTS];
+  /// Called with each object when the thread ends. NULL before the first object.
   void (*release)(void *);
-  /// 1 once the thread's end will release the object; 2 from then on; before, 0.
+  /// 1 once the thread's end will release the objects; 2 from then on; before, 0.
   int state;
 };
 
-extern __thread struct cwsproto_spare cwsproto_spare_of_this_thread;
+extern __thread struct cwsproto_spares cwsproto_spares_of_this_thread;
 
-/// Takes the object out of the calling thread's slot; NULL if there is none.
-__attribute__((always_inline)) static inline void *cwsproto_take_spare_of_thread(void) {
-  void *object = cwsproto_spare_of_this_thread.object;
-  cwsproto_spare_of_this_thread.object = NULL;
+/// Takes the object out of a slot of the calling thread, below `CWSPROTO_SPARE_SLOTS`; NULL if there is none.
+__attribute__((always_inline)) static inline void *cwsproto_take_spare(int slot) {
+  void *object = cwsproto_spares_of_this_thread.objects[slot];
+  cwsproto_spares_of_this_thread.objects[slot] = NULL;
   return object;
 }
 
-/// The same as `cwsproto_keep_spare_of_thread`, for a thread that keeps its first object.
-int cwsproto_keep_first_spare_of_thread(void *object, void (*release)(void *));
+/// The same as `cwsproto_keep_spare`, for a thread that keeps its first object.
+int cwsproto_keep_first_spare(int slot, void *object, void (*release)(void *));
 
-/// Puts an object into the calling thread's slot. Returns 1, or 0 if the slot is not free or the thread is about to end:
-/// the object is not kept then. When the thread ends, `release` is called with what is in its slot; it must always be the
-/// same function.
-__attribute__((always_inline)) static inline int cwsproto_keep_spare_of_thread(
-    void *object, void (*release)(void *)) {
-  if (cwsproto_spare_of_this_thread.object) return 0;
-  if (cwsproto_spare_of_this_thread.state != 1) return cwsproto_keep_first_spare_of_thread(object, release);
-  cwsproto_spare_of_this_thread.object = object;
+/// Puts an object into a slot of the calling thread. Returns 1, or 0 if the slot is not free or the thread is about to
+/// end: the object is not kept then. When the thread ends, `release` is called with what is in its slots; it must always
+/// be the same function.
+__attribute__((always_inline)) static inline int cwsproto_keep_spare(int slot, void *object, void (*release)(void *)) {
+  if (cwsproto_spares_of_this_thread.objects[slot]) return 0;
+  if (cwsproto_spares_of_this_thread.state != 1) return cwsproto_keep_first_spare(slot, object, release);
+  cwsproto_spares_of_this_thread.objects[slot] = object;
   return 1;
 }
 

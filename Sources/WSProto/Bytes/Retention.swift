@@ -10,7 +10,7 @@ internal import Synchronization
 /// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never with what a
 ///   header declares.
 /// - A steady stream would otherwise allocate new storage for every read. So storage that connections give back
-///   is kept in ``SpareStorage`` for the next one that asks: once per process, and one small block per thread,
+///   is kept in ``SpareStorage`` for the next one that asks: once per process, and the small ones per thread too,
 ///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
@@ -22,8 +22,8 @@ enum Retention {
 }
 
 /// Storage that connections have given back, kept for the next one that asks: two blocks of each size but
-/// only one of the largest, 3 MiB in all. In front of them each thread has a slot of its own for a block of
-/// ``Retention/receiveBuffer``, until it ends: a read of one small frame costs less than the two atomic exchanges.
+/// only one of the largest, 3 MiB in all. In front of them each thread has a slot of its own for each of the three
+/// smallest sizes, until it ends, 52 KiB in all: a read of a small frame costs less than two atomic exchanges.
 ///
 /// Safe to call from any thread: blocks come and go by one atomic exchange, so a block is either in a slot or
 /// with one caller, never both. A block's old contents can't leak: ``ReceiveBuffer`` and ``AssemblyBuffer``
@@ -73,9 +73,9 @@ enum SpareStorage {
   /// A block of at least `capacity` bytes, which must not exceed ``largest``.
   static func take(_ capacity: Int) -> ByteStorage {
     switch capacity {
-    case ...sizes.0: slots0.take() ?? .allocate(sizes.0)
-    case ...sizes.1: ofThread(upTo: 0)?.takeStorage() ?? slots1.take() ?? .allocate(sizes.1)
-    case ...sizes.2: slots2.take() ?? .allocate(sizes.2)
+    case ...sizes.0: ofThread(0) ?? slots0.take() ?? .allocate(sizes.0)
+    case ...sizes.1: ofThread(1) ?? slots1.take() ?? .allocate(sizes.1)
+    case ...sizes.2: ofThread(2) ?? slots2.take() ?? .allocate(sizes.2)
     case ...sizes.3: slots3.take() ?? .allocate(sizes.3)
     case ...sizes.4: slots4.take() ?? .allocate(sizes.4)
     case ...sizes.5: slots5.take() ?? .allocate(sizes.5)
@@ -91,9 +91,9 @@ enum SpareStorage {
   @inline(__always)
   private static func keep(_ storage: Unmanaged<ByteStorage>, capacity: Int) {
     switch capacity {
-    case sizes.0: slots0.keep(storage)
-    case sizes.1: if !keepForThread(storage) { slots1.keep(storage) }
-    case sizes.2: slots2.keep(storage)
+    case sizes.0: if !keepForThread(storage, 0) { slots0.keep(storage) }
+    case sizes.1: if !keepForThread(storage, 1) { slots1.keep(storage) }
+    case sizes.2: if !keepForThread(storage, 2) { slots2.keep(storage) }
     case sizes.3: slots3.keep(storage)
     case sizes.4: slots4.keep(storage)
     case sizes.5: slots5.keep(storage)
@@ -108,21 +108,22 @@ enum SpareStorage {
     fileprivate let reference: Unmanaged<ByteStorage>
     /// The first byte.
     let base: UnsafeMutableRawPointer
-    /// Where a read is written: aligned, with room for ``largestRead``.
+    /// Where a read is written: aligned, with room for the largest.
     let start: Int
 
-    /// The largest read that fits, in bytes.
-    static let largestRead = Retention.receiveBuffer - ReceiveBuffer.alignment
+    /// The sizes of the reads that it is for, in bytes: smaller ones fit the next smaller storage.
+    static let reads = (sizes.0 - ReceiveBuffer.alignment + 1)...largestRead
+    static let largestRead = sizes.1 - ReceiveBuffer.alignment
 
     /// The storage and the reference.
     func takeStorage() -> ByteStorage { reference.takeRetainedValue() }
   }
 
-  /// The block of the calling thread's slot, for a read of up to `count` bytes; `nil` if it is too small, or there is
-  /// none.
+  /// The block of the calling thread's slot, for a read of up to `count` bytes; `nil` if there is none, or if it is not
+  /// for such reads.
   @inline(__always)
   static func ofThread(upTo count: Int) -> Block? {
-    guard count <= Block.largestRead, let object = cwsproto_take_spare_of_thread() else { return nil }
+    guard Block.reads ~= count, let object = cwsproto_take_spare(1) else { return nil }
     let reference = Unmanaged<ByteStorage>.fromOpaque(object)
     let base = reference._withUnsafeGuaranteedRef { $0.base }
     return Block(reference: reference, base: base, start: ReceiveBuffer.alignedStart(base, 0))
@@ -132,17 +133,23 @@ enum SpareStorage {
   @inline(__always)
   static func keep(_ block: Block) { keep(block.reference, capacity: Retention.receiveBuffer) }
 
-  /// Puts a block into the calling thread's slot, if that is free. Returns whether it was.
+  /// What is in a slot of the calling thread's.
   @inline(__always)
-  private static func keepForThread(_ storage: Unmanaged<ByteStorage>) -> Bool {
-    cwsproto_keep_spare_of_thread(storage.toOpaque()) { object in
+  private static func ofThread(_ slot: Int32) -> ByteStorage? {
+    cwsproto_take_spare(slot).map { Unmanaged<ByteStorage>.fromOpaque($0).takeRetainedValue() }
+  }
+
+  /// Puts storage into a slot of the calling thread's, if that is free. Returns whether it was.
+  @inline(__always)
+  private static func keepForThread(_ storage: Unmanaged<ByteStorage>, _ slot: Int32) -> Bool {
+    cwsproto_keep_spare(slot, storage.toOpaque()) { object in
       if let object { Unmanaged<ByteStorage>.fromOpaque(object).release() }
     } != 0
   }
 
   /// Frees all spare blocks, except those of other threads.
   static func removeAll() {
-    if let block = ofThread(upTo: 0) { block.reference.release() }
+    for slot in 0..<CWSPROTO_SPARE_SLOTS { _ = ofThread(slot) }
     while slots0.take() != nil {}
     while slots1.take() != nil {}
     while slots2.take() != nil {}

@@ -105,8 +105,7 @@ public final class Connection: WebSocketEndpoint {
   /// Releases the memory that the process keeps for connections with large frames: at most 3 MiB, whatever
   /// the number of connections. For programs that are notified of low memory. Safe to call from any thread.
   ///
-  /// Each thread that receives also keeps one block of 16 KiB until it ends; of these, that of the calling thread is
-  /// released.
+  /// Each thread that receives also keeps at most 52 KiB until it ends; of these, the calling thread's are released.
   public static func releaseSpareMemory() { SpareStorage.removeAll() }
 
   /// Called when the peer's bytes have violated the protocol, or a hook has refused them.

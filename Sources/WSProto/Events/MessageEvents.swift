@@ -26,13 +26,14 @@ public protocol Message: EventConvertible, Hashable {
 /// brought them: ``utf8`` costs nothing, ``data`` creates a string on each access. Equality and hashing use
 /// the bytes.
 public struct TextMessage: Message, Sendable {
-  private enum Text: Sendable {
+  @usableFromInline
+  enum Text: Sendable {
     case string(String)
     /// Valid UTF-8.
     case utf8(Bytes)
   }
 
-  private var text: Text
+  @usableFromInline var text: Text
   /// See ``Message/frameFinished``.
   public var frameFinished: Bool
   /// See ``Message/messageFinished``.
@@ -79,7 +80,8 @@ public struct TextMessage: Message, Sendable {
   }
 
   /// The text's UTF-8 bytes, for parsers that take bytes. For a received message they share the storage of
-  /// the read.
+  /// the read. To look at them only, ``withUTF8(_:)`` costs less.
+  @inlinable
   public var utf8: Bytes {
     switch text {
     case .string(let string): Bytes(string)
@@ -87,8 +89,9 @@ public struct TextMessage: Message, Sendable {
     }
   }
 
-  /// Calls `body` with the bytes of the text, without a copy if the string allows it.
-  func withUTF8<R, Failure: Error>(
+  /// Calls `body` with the text's UTF-8 bytes, where they lie. The pointer is valid only during the call.
+  @inlinable
+  public func withUTF8<R, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> R
   ) throws(Failure) -> R {
     switch text {

@@ -45,7 +45,7 @@ import Darwin
       SpareStorage.keep(Unmanaged.passRetained(ByteStorage.allocate(Retention.receiveBuffer)))
       if let block = SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead) {
         seen.isReused = true
-        seen.isTakenOnce = SpareStorage.ofThread(upTo: 1) == nil
+        seen.isTakenOnce = SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead) == nil
         SpareStorage.keep(block)
       }
       let storage = SpareStorage.take(Retention.receiveBuffer)
@@ -58,10 +58,11 @@ import Darwin
     #expect(seen.block == nil)
   }
 
-  @Test("a block has room for the largest read behind its aligned start, and is not given to a larger one")
+  @Test("a block has room for the largest read behind its aligned start, and is for no other reads")
   func room() throws {
     SpareStorage.keep(Unmanaged.passRetained(ByteStorage.allocate(Retention.receiveBuffer)))
     #expect(SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead + 1) == nil)
+    #expect(SpareStorage.ofThread(upTo: SpareStorage.Block.reads.lowerBound - 1) == nil)
     let block = try #require(SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead))
     #expect(UInt(bitPattern: block.base + block.start) % UInt(ReceiveBuffer.alignment) == 0)
     #expect(block.start + SpareStorage.Block.largestRead <= Retention.receiveBuffer)
