@@ -23,6 +23,7 @@ struct BenchCommand: AsyncParsableCommand {
       stall, and their waiting counts (coordinated omission is corrected). Without
       --rate, a connection sends when it was answered: a stall then hides the
       messages that it has kept from being sent.
+      Times have three significant digits (HdrHistogram); a day is the longest.
       --expect takes pNN, max, handshake-pNN (times), rate, lost and errors, with <
       or >; the exit status is 4 where a bound is missed.
       --help-hidden adds the options for TLS, proxies and fields, as of connect.

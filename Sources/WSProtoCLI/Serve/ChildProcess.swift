@@ -97,15 +97,17 @@ final class ChildProcess: Sendable {
   func closeInput() { close(input) }
 
   /// Waits for its end, for a while: then it is asked to end, then it is ended.
+  ///
+  /// - Returns: its status; `nil` where it did not end by itself.
   @discardableResult
-  func end() async -> Int32 {
+  func end() async -> Int32? {
     // Not cut short where the connection's task is cancelled: it would be left behind.
     await Task { await waitForEnd() }.value
   }
 
-  private func waitForEnd() async -> Int32 {
+  private func waitForEnd() async -> Int32? {
     for step in 0... {
-      if let status = reap() { return status }
+      if let status = reap() { return step > 100 ? nil : status }
       switch step {
       case 100: kill(-id, SIGTERM)
       case 300: kill(-id, SIGKILL)
@@ -113,7 +115,7 @@ final class ChildProcess: Sendable {
       }
       try? await Task.sleep(for: .milliseconds(10))
     }
-    return 0
+    return nil
   }
 
   private func reap() -> Int32? {

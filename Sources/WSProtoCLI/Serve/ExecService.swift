@@ -37,8 +37,7 @@ struct ExecService: ServedConversation {
     } catch {
       // The pipe of its output cannot be read.
     }
-    let status = await child.end()
-    if status != 0, !Task.isCancelled {
+    if let status = await child.end(), status != 0, !Task.isCancelled {
       throw ServiceClose(code: .internalError, reason: "the command has ended with status \(status)")
     }
   }

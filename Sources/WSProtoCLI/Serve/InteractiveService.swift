@@ -70,8 +70,8 @@ final class InteractiveService: ServedConversation {
         return log.print("the file \(shownInQuotes(path)) cannot be read")
       }
       topics.publish(PreparedMessage(bytes: Bytes(data)), to: "all")
-    case .help: for line in InputItem.commands { log.print(line) }
-    case .ping, .pong, .close: log.print("not from here: a message goes to all connections")
+    case .help: for line in InputItem.commandsForAll { log.print(line) }
+    case .ping, .pong, .close: log.print("only messages can be sent to all connections: /help lists how")
     }
   }
 

@@ -24,8 +24,9 @@ struct ServeCommand: AsyncParsableCommand {
         wsproto serve --tls --broadcast --host 0.0.0.0
         wsproto serve --tcp localhost:22   the other end of connect --raw
       It prints its address, and a line for each connection that has ended.
-      Where lines are messages, the line breaks of a text reach the command as
-      spaces; with --null they are kept.
+      With --exec, a line break within a text reaches the command as a space, so
+      that a message is one line; --null keeps it. What the command would still take
+      for two messages is refused with 1003.
       More options: --help-hidden.
       """
   )

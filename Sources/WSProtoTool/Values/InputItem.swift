@@ -63,14 +63,20 @@ extension InputItem {
     }
   }
 
-  /// What the commands are.
-  package static let commands = [
-    "/ping              a ping; shows the round trip's time",
-    "/pong [text]       a pong that answers nothing",
-    "/binary 01 ff      a binary message",
-    "/file PATH         the contents of a file, as a binary message",
-    "/close [1000 [reason]]   closes; so do Ctrl-D and Ctrl-C",
-    "//text             a text that begins with a slash",
+  /// What the commands are, on one connection.
+  package static let commands =
+    [
+      "/ping                   a ping; shows the round trip's time",
+      "/pong [text]            a pong that answers nothing",
+    ] + messages + ["/close [1000 [reason]]  closes; so do Ctrl-D and Ctrl-C"]
+
+  /// What the commands are where each message goes to all connections.
+  package static let commandsForAll = messages + ["Ctrl-D or Ctrl-C        stops the server"]
+
+  private static let messages = [
+    "/binary 01 ff           a binary message",
+    "/file PATH              the contents of a file, as a binary message",
+    "//text                  a text that begins with a slash",
   ]
 
   /// A line of `--json`, such as `{"event":"textMessage","text":"hello"}`; members that it doesn't need are ignored.
