@@ -248,7 +248,7 @@ struct ServeCommand: AsyncParsableCommand {
     do {
       try await running
     } catch let error as WebSocketListenError {
-      throw ToolFailure(.notConnected, "cannot listen at \(error.listener): \(systemText(error.cause))")
+      throw ToolFailure(.notConnected, "\(error)")
     }
     service.stop()
   }

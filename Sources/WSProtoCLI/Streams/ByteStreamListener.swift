@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import WSProtoLab
+import WSProtoNIO
 import WSProtoTool
 
 /// Takes connections, each a ``ByteStream``.

@@ -195,7 +195,7 @@ public final class WebSocketChannelHandler: ChannelDuplexHandler {
 
   public func errorCaught(context: ChannelHandlerContext, error: any Error) {
     // The transport can't be used any more. Its error becomes part of the connection's end.
-    transportError = transportError ?? String(describing: error)
+    transportError = transportError ?? systemText(error)
     context.close(promise: nil)
   }
 

@@ -168,14 +168,14 @@ extension WebSocketClientError {
       return
     }
     let cause = error.dnsAError ?? error.dnsAAAAError ?? error
-    self = .unresolved(endpoint, "\(cause)")
+    self = .unresolved(endpoint, systemText(cause))
   }
 
   private init(connectingToOne error: any Error, _ endpoint: Endpoint, _ limit: Duration) {
     switch error {
     case let error as IOError where error.errnoCode == ECONNREFUSED: self = .refused(endpoint)
     case ChannelError.connectTimeout: self = .timedOut(.connecting, limit: limit)
-    default: self = .unreachable(endpoint, "\(error)")
+    default: self = .unreachable(endpoint, systemText(error))
     }
   }
 }

@@ -117,7 +117,7 @@ public struct WebSocketListenError: Error, CustomStringConvertible {
   public let cause: any Error
 
   /// The listener and the cause.
-  public var description: String { "cannot listen on \(listener): \(cause)" }
+  public var description: String { "cannot listen at \(listener): \(systemText(cause))" }
 }
 
 /// The error thrown when ``WebSocketServer/run()`` is called a second time.

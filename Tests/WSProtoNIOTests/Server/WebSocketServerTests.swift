@@ -128,7 +128,7 @@ struct WebSocketServerTests {
         Issue.record("listens on a port in use")
       } catch let error as WebSocketListenError {
         #expect(error.listener == .host("127.0.0.1", port: port))
-        #expect(error.description.hasPrefix("cannot listen on 127.0.0.1:\(port): "))
+        #expect(error.description.hasPrefix("cannot listen at 127.0.0.1:\(port): "))
       }
       await #expect(throws: WebSocketListenError.self) { try await second.addresses }
       await #expect(throws: WebSocketServerAlreadyRun.self) { try await second.run() }

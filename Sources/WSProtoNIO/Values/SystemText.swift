@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#if Tool && NIO
+#if NIO
 import NIOCore
 import NIOPosix
 
@@ -12,8 +12,8 @@ import Musl
 import Darwin
 #endif
 
-/// Why a socket could not be opened, in the system's words, without the names of NIO's functions and types.
-func systemText(_ error: any Error) -> String {
+/// Why a socket could not be opened, or has failed, in the system's words, without the names of NIO's functions and types.
+package func systemText(_ error: any Error) -> String {
   switch error {
   case let error as IOError: String(cString: strerror(error.errnoCode))
   case let error as SocketAddressError.UnknownHost: error.errorDescription
