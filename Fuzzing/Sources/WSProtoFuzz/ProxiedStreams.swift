@@ -97,7 +97,7 @@ struct ProxiedStreams {
       let sender = Self.both[index]
       if state.connection.wantsInput(from: sender), let piece = pieces[index].popFirst() {
         state.receive(piece, from: sender)
-        check(state, largestPiece: piece.count)
+        check(state)
       } else {
         state.drain(most: .max)
         run.settle(at: Self.now)
@@ -153,12 +153,13 @@ struct ProxiedStreams {
   /// Whether requests pass as they come.
   private var isIdentical: Bool { settings.target.keepsHost && settings.target.path == "/" }
 
-  private func check(_ state: Passing, largestPiece: Int) {
+  private func check(_ state: Passing) {
     guard settings.rules.isEmpty, !interferes else { return }
     for sender in Self.both where sender == .fromServer || isIdentical {
       let waiting = (state.given[sender]?.count ?? 0) - (state.passed[sender]?.count ?? 0)
       // A head that is not complete, and the piece that was taken when there was room.
-      if waiting > settings.maxWaitingBytes + (17 << 10) + 2 * largestPiece { fail("too much waits", state) }
+      let most = settings.maxWaitingBytes + (17 << 10) + 2 * state.largestPiece
+      if waiting > most { fail("too much waits", state) }
     }
   }
 
@@ -188,6 +189,7 @@ private struct Passing {
   var passed: [Direction: [UInt8]] = [.fromClient: [], .fromServer: []]
   var ended: Set<Direction> = []
   var isReset = false
+  private(set) var largestPiece = 0
 
   init(_ connection: ProxyConnection) { self.connection = connection }
 
@@ -195,6 +197,7 @@ private struct Passing {
 
   mutating func receive(_ bytes: ArraySlice<UInt8>, from sender: Direction) {
     given[sender, default: []] += bytes
+    largestPiece = max(largestPiece, bytes.count)
     connection.receive(Array(bytes), from: sender, at: CaptureTime(nanoseconds: 0))
   }
 

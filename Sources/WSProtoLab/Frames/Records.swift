@@ -2,16 +2,6 @@
 
 public import WSProto
 
-/// Who has sent something.
-public enum Direction: String, Sendable, Hashable {
-  /// From the client to the server.
-  case fromClient = "client"
-  /// From the server to the client.
-  case fromServer = "server"
-
-  init(sender: ConnectionType) { self = sender == .client ? .fromClient : .fromServer }
-}
-
 /// A frame that has been seen.
 public struct FrameRecord: Sendable, Hashable {
   /// The number of the frame in its direction, from 1.

@@ -75,7 +75,7 @@ package final class ProxyRun {
     var archive: HARWriter?
     if let entry = outputs.entry {
       options.messageBytes = max(options.messageBytes, HARWriter.maxMessageBytes)
-      archive = HARWriter(settings.target, entry)
+      archive = HARWriter(url: settings.target.url(of:), entry)
     }
     recorder = outputs.record.map { PcapngWriter($0) }
     output = InspectionOutput(options) { observation in

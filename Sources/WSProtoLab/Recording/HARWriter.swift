@@ -25,7 +25,7 @@ final class HARWriter {
     var leftOut = 0
   }
 
-  private let target: ProxyTarget
+  private let url: (String) -> String
   private let write: ([UInt8]) -> Void
   private var entries: [Int: Entry] = [:]
   /// The size of all messages of connections that haven't ended.
@@ -38,9 +38,11 @@ final class HARWriter {
 
   private static let noBytes = 0
 
-  /// - Parameter write: called with each entry, as JSON.
-  init(_ target: ProxyTarget, _ write: @escaping ([UInt8]) -> Void) {
-    self.target = target
+  /// - Parameters:
+  ///   - url: the URL of a request's target.
+  ///   - write: called with each entry, as JSON.
+  init(url: @escaping (String) -> String, _ write: @escaping ([UInt8]) -> Void) {
+    self.url = url
     self.write = write
   }
 
@@ -117,7 +119,7 @@ final class HARWriter {
     let path = parts.count > 1 ? parts[1] : "/"
     var line = JSONLine()
     line.add("method", parts.first ?? "GET")
-    line.add("url", target.url(of: path))
+    line.add("url", url(path))
     line.add("httpVersion", "HTTP/1.1")
     line.add("headers", raw: Self.fields(head))
     line.add("queryString", raw: Self.query(path))
