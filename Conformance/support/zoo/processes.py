@@ -163,6 +163,10 @@ class Server:
         self.end()
         return f"the server does not listen after {seconds} s"
 
+    @property
+    def has_died(self):
+        return self._program is not None and self._program.process.poll() is not None
+
     def settle(self):
         """Gives a server that may be dying the time to be dead, so that the next to ask starts another."""
         if self._program:
