@@ -62,10 +62,13 @@ struct ValuesTests {
     #expect(try input("") == "\n")
     #expect(try input("hello") == "hello\n")
     #expect(try input("a\nb\r\n\r\nc\n") == "a b  c \n")
-    #expect(try input("a\rb\r") == "a\rb\r\n")
+    #expect(try input("a\rb\r") == "a b \n")
+    #expect(try input("a\r\r\nb\n\r") == "a  b  \n")
     #expect(try CommandFraming.lines.input([0, 255], isText: false) == [0, 255, 10])
-    #expect(throws: CommandFraming.Unframeable.self) {
-      try CommandFraming.lines.input([1, 10, 2], isText: false)
+    for lineBreak: UInt8 in [10, 13] {
+      #expect(throws: CommandFraming.Unframeable.self) {
+        try CommandFraming.lines.input([1, lineBreak, 2], isText: false)
+      }
     }
   }
 

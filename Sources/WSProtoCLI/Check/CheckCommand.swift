@@ -198,7 +198,7 @@ struct CheckCommand: AsyncParsableCommand {
 
   private func layer(to address: WebSocketAddress) throws -> ClientTLSLayer? {
     guard address.isSecure else { return nil }
-    let tls = try trust.tls()
+    let tls = try trust.tls(isNeeded: true)
     do {
       return try ClientTLSLayer(tls, to: address.host)
     } catch {

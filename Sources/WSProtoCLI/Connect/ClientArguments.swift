@@ -136,7 +136,7 @@ struct ClientArguments: ParsableArguments {
     options.extraHeaders = try fields()
     options.redirects = followsRedirects ? RedirectPolicy() : .refuse
     options.http2 = requiresHTTP2 ? .required : .never
-    try setTLS(&options)
+    try setTLS(&options, isNeeded: parsed.isSecure)
     if let proxy {
       do throws(InvalidURL) {
         options.proxy = .through(try ProxyAddress(proxy))
@@ -174,8 +174,8 @@ struct ClientArguments: ParsableArguments {
     socket.slowConsumer = .wait(atMost: nil)
   }
 
-  private func setTLS(_ options: inout WebSocketClientOptions) throws {
-    options.tls = try trust.tls()
+  private func setTLS(_ options: inout WebSocketClientOptions, isNeeded: Bool) throws {
+    options.tls = try trust.tls(isNeeded: isNeeded)
     options.tls.serverName = serverName
     if let cert {
       let certificates = try PEMFile.certificates("--cert", cert)

@@ -13,10 +13,12 @@ struct TrustArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Certificates to trust besides the system's.", valueName: "file"))
   var ca: String?
 
-  func tls() throws -> WebSocketClientTLS {
+  /// - Parameter isNeeded: whether there certainly is TLS. `SSL_CERT_FILE` is often set for other programs, so its file is
+  ///   read now only where it is needed, and otherwise when TLS begins, after a redirect for example.
+  func tls(isNeeded: Bool) throws -> WebSocketClientTLS {
     var tls = insecure ? WebSocketClientTLS.insecure : WebSocketClientTLS()
-    if let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty {
-      tls.roots = .certificates(try PEMFile.certificates("SSL_CERT_FILE", file))
+    if !insecure, let file = Terminal.environment["SSL_CERT_FILE"], !file.isEmpty {
+      tls.roots = isNeeded ? .certificates(try PEMFile.certificates("SSL_CERT_FILE", file)) : .file(file)
     }
     if let ca { tls.additionalRoots = [.certificates(try PEMFile.certificates("--ca", ca))] }
     return tls

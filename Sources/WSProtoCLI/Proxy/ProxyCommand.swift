@@ -126,7 +126,7 @@ struct ProxyCommand: AsyncParsableCommand {
     let path = TypedAddress(url).unixSocketPath
     return ProxiedConnection.Upstream(
       target: ByteStream.Target(address, unixSocketPath: path),
-      tls: address.isSecure ? try ClientTLSLayer(try trust.tls(), to: address.host) : nil,
+      tls: address.isSecure ? try ClientTLSLayer(try trust.tls(isNeeded: true), to: address.host) : nil,
       timeout: try ClientArguments.duration("--connect-timeout", connectTimeout),
       name: "\(address)",
       unixSocketPath: path

@@ -84,6 +84,8 @@ struct PatternMachine {
           found = way.places
           break ways
         case .take(let set):
+          // Each member is looked at, without regard to case in three forms.
+          try count(max(0, set.members.count - 1) * (ignoresCase ? 3 : 1))
           guard let here, set.contains(here, ignoringCase: ignoresCase) else { continue }
           let behind = scalars.index(after: index)
           let after = behind < scalars.endIndex ? scalars[behind] : nil
@@ -103,8 +105,8 @@ struct PatternMachine {
     }
   }
 
-  private mutating func count() throws(TooManySteps) {
-    steps += 1
+  private mutating func count(_ cost: Int = 1) throws(TooManySteps) {
+    steps += cost
     if steps > maxSteps { throw TooManySteps() }
   }
 

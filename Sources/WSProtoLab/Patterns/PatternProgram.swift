@@ -45,7 +45,12 @@ struct PatternProgram: Sendable {
     case .capture(_, let inner): try add(inner)
     case .alternatives(let all): try add(alternatives: all)
     case .repeated(let inner, let least, let most, let isLazy):
-      for _ in 0..<least { try add(inner) }
+      for _ in 0..<least {
+        let count = instructions.count
+        try add(inner)
+        // Nothing, however often: it would take its time nevertheless, and repetitions in each other multiply it.
+        if instructions.count == count { break }
+      }
       if let most {
         try add(inner, upTo: most - least, isLazy)
       } else {

@@ -123,8 +123,10 @@ final class ClientAttempt: Sendable {
     }
     guard isInTime else { return channel.close(promise: nil) }
     do {
-      try channel.pipeline.syncOperations.handler(type: ClientSetupHandler.self).begin()
+      let handler = try channel.pipeline.syncOperations.handler(type: ClientSetupHandler.self)
+      // Before the first write: if that fails, NIO hands over what the server has said, only where bytes are wanted.
       try channel.syncOptions?.setOption(.autoRead, value: true)
+      handler.begin()
     } catch {
       finish(.failure(WebSocketClientError.disconnected(.connecting, nil)))
     }

@@ -5,7 +5,8 @@
 ///
 /// A message that would look like two to the command is changed or refused, never written as it is.
 package enum CommandFraming: Equatable, Sendable {
-  /// Each line is a message. Line breaks within a text become spaces, which JSON doesn't mind.
+  /// Each line is a message. Line breaks within a text become spaces, which JSON doesn't mind: LF, CR LF, and a CR by
+  /// itself, since many languages read lines that end in one.
   case lines
   /// Each message ends in a byte 0. Texts keep their line breaks.
   case null
@@ -22,7 +23,9 @@ package enum CommandFraming: Equatable, Sendable {
   package func input(_ message: [UInt8], isText: Bool) throws(Unframeable) -> [UInt8] {
     switch self {
     case .lines:
-      guard message.contains(Self.newline) else { return message + [Self.newline] }
+      guard message.contains(where: { $0 == Self.newline || $0 == Self.carriageReturn }) else {
+        return message + [Self.newline]
+      }
       guard isText else {
         throw Unframeable(reason: "a binary message with a line break, where lines are messages")
       }
@@ -47,17 +50,19 @@ package enum CommandFraming: Equatable, Sendable {
 
   private static let newline = UInt8(ascii: "\n")
 
-  /// A space for each LF, with the CR before it, if there is one.
+  private static let carriageReturn = UInt8(ascii: "\r")
+
+  /// A space for each line break.
   private static func withoutLineBreaks(_ text: [UInt8]) -> [UInt8] {
     var line: [UInt8] = []
     line.reserveCapacity(text.count + 1)
+    var previous: UInt8?
     for byte in text {
-      guard byte == newline else {
-        line.append(byte)
-        continue
+      // The LF of a CR LF has its space already.
+      if byte != newline || previous != carriageReturn {
+        line.append(byte == newline || byte == carriageReturn ? UInt8(ascii: " ") : byte)
       }
-      if line.last == UInt8(ascii: "\r") { line.removeLast() }
-      line.append(UInt8(ascii: " "))
+      previous = byte
     }
     return line
   }

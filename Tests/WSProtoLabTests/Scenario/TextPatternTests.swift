@@ -17,6 +17,7 @@ struct TextPatternTests {
       ("[^a-c\\s]+", "ab xyz", "xyz"), ("[]x-]+", "a]-x", "]-x"), ("[\\w.]+@", "me.too@", "me.too@"),
       ("\\bcat\\b", "a cat.", "cat"), ("\\bcat\\b", "concat", nil), ("\\Bcat", "concat", "cat"),
       ("\\u{1F600}|\\x41", "é😀", "😀"), ("\\.\\/\\-", "a./-", "./-"), ("(a*)*b", "aab", "aa"), ("", "a", ""),
+      ("a(?:(?:(?:(?:(?:){1000}){1000}){1000}){1000}){1000}b", "ab", "ab"),
       ("\\D\\S\\W", "1ab-", "ab-"), ("é", "e\u{301}é", "é"),
     ] as [(String, String, String?)]
   )
