@@ -75,24 +75,24 @@ extension Connection {
   }
 
   public func sendReplies(into output: inout [UInt8]) throws(LocalProtocolError) {
-    if gate == .busy { throw Self.reentrance }
-    if pongWaits, waitingClose != nil {
-      return try sendBehindPong(.sendClose, &output) { (output) throws(LocalProtocolError) in
-        try sendReplies(into: &output)
-      }
-    }
-    try sendReply { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    try sendWaiting(into: &output)
   }
 
   public func sendReplies(into output: inout OutputRawSpan) throws(LocalProtocolError) {
+    try sendWaiting(into: &output)
+  }
+
+  private func sendWaiting<Sink: FrameSink & ~Copyable & ~Escapable>(
+    into output: inout Sink
+  ) throws(LocalProtocolError) {
     if gate == .busy { throw Self.reentrance }
-    let needed = waitingReplyBytes
     if pongWaits, waitingClose != nil {
-      return try sendBehindPong(.sendClose, needed, &output) { (output) throws(LocalProtocolError) in
-        try sendReplies(into: &output)
+      return try sendBehindPong(.sendClose, waitingReplyBytes, &output) {
+        (output) throws(LocalProtocolError) in
+        try sendWaiting(into: &output)
       }
     }
-    try checkRoom(needed, output.freeCapacity)
+    try checkRoom(in: output, waitingReplyBytes)
     try sendReply { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
@@ -142,37 +142,19 @@ extension Connection {
 
   /// Sends after the waiting pong: either both are sent, or neither, and the pong keeps waiting.
   ///
-  /// - Parameter input: the state machine's input for what is sent; checked before extensions see the pong.
+  /// - Parameters:
+  ///   - input: the state machine's input for what is sent; checked before extensions see the pong.
+  ///   - needed: the bytes that both need room for.
   @inline(never)
-  func sendBehindPong(
+  func sendBehindPong<Sink: FrameSink & ~Copyable & ~Escapable>(
     _ input: ConnectionStateMachine.Input,
-    _ output: inout [UInt8],
-    _ send: (inout [UInt8]) throws(LocalProtocolError) -> Void
+    _ needed: @autoclosure () -> Int,
+    _ output: inout Sink,
+    _ send: (inout Sink) throws(LocalProtocolError) -> Void
   ) throws(LocalProtocolError) {
     try machine.check(input)
     if gate == .busy { throw Self.reentrance }
-    let start = output.count
-    try sendPong { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
-    do throws(LocalProtocolError) {
-      try send(&output)
-    } catch {
-      output.removeSubrange(start...)
-      pongWaits = true
-      throw error
-    }
-  }
-
-  /// The same for memory of the caller, which needs room for `needed` bytes.
-  @inline(never)
-  func sendBehindPong(
-    _ input: ConnectionStateMachine.Input,
-    _ needed: Int,
-    _ output: inout OutputRawSpan,
-    _ send: (inout OutputRawSpan) throws(LocalProtocolError) -> Void
-  ) throws(LocalProtocolError) {
-    try machine.check(input)
-    if gate == .busy { throw Self.reentrance }
-    try checkRoom(needed, output.freeCapacity)
+    try checkRoom(in: output, needed())
     let start = output.byteCount
     try sendPong { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
     do throws(LocalProtocolError) {

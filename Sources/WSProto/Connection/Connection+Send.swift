@@ -4,23 +4,11 @@
 // waits goes first; the calls tell that apart at once, so that it costs nothing where none waits.
 extension Connection {
   public func send(_ event: Event, into output: inout [UInt8]) throws(LocalProtocolError) {
-    if gate != .open, let input = Self.input(of: event) {
-      return try sendBehindPong(input, &output) { (output) throws(LocalProtocolError) in
-        try send(event, into: &output)
-      }
-    }
-    try encode(event) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    try sendEvent(event, into: &output)
   }
 
   public func send(_ event: Event, into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let needed = sizeBound(of: event)
-    if gate != .open, let input = Self.input(of: event) {
-      return try sendBehindPong(input, needed, &output) { (output) throws(LocalProtocolError) in
-        try send(event, into: &output)
-      }
-    }
-    try checkRoom(needed, output.freeCapacity)
-    try encode(event) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+    try sendEvent(event, into: &output)
   }
 
   public func sendText(
@@ -61,34 +49,23 @@ extension Connection {
 
   public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
     if gate != .open {
-      return try sendBehindPong(.sendPong, &output) { (output) throws(LocalProtocolError) in
+      return try sendBehindPong(.sendPong, sizeBound(ofPayload: payload.byteCount), &output) {
+        (output) throws(LocalProtocolError) in
         try sendPong(payload, into: &output)
       }
     }
     try machine.check(.sendPong)
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try control(.pong, bytes) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+      try control(.pong, bytes) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
     }
   }
 
   public func send(_ message: PreparedMessage, into output: inout [UInt8]) throws(LocalProtocolError) {
-    if gate != .open {
-      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
-        try send(message, into: &output)
-      }
-    }
-    try encode(message) { (frame) throws(LocalProtocolError) in frame.write(into: &output) }
+    try sendPrepared(message, into: &output)
   }
 
   public func send(_ message: PreparedMessage, into output: inout OutputRawSpan) throws(LocalProtocolError) {
-    let needed = sizeBound(ofPayload: message.payload.count)
-    if gate != .open {
-      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
-        try send(message, into: &output)
-      }
-    }
-    try checkRoom(needed, output.freeCapacity)
-    try encode(message) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+    try sendPrepared(message, into: &output)
   }
 
   /// Sends a message of which the caller writes the payload itself, behind the header and from memory of its own: a large
@@ -142,29 +119,16 @@ extension Connection {
   }
 
   @inline(__always)
-  private func sendMessage(
+  private func sendMessage<Sink: FrameSink & ~Copyable & ~Escapable>(
     _ opcode: Opcode,
     _ payload: RawSpan,
     _ finished: Bool,
     _ compress: Bool,
-    into output: inout [UInt8]
+    into output: inout Sink
   ) throws(LocalProtocolError) {
-    guard isPlain(finished: finished) else {
-      return try sendInSteps(opcode, payload, finished, compress, into: &output)
-    }
-    outbound.appendPlain(opcode, payload, to: &output)
-  }
-
-  @inline(__always)
-  private func sendMessage(
-    _ opcode: Opcode,
-    _ payload: RawSpan,
-    _ finished: Bool,
-    _ compress: Bool,
-    into output: inout OutputRawSpan
-  ) throws(LocalProtocolError) {
-    let room = output.freeCapacity
-    guard isPlain(finished: finished), payload.byteCount <= room - FrameSizes.maxHeader else {
+    guard isPlain(finished: finished),
+      Sink.grows || payload.byteCount <= output.room - FrameSizes.maxHeader
+    else {
       return try sendInSteps(opcode, payload, finished, compress, into: &output)
     }
     outbound.appendPlain(opcode, payload, to: &output)
@@ -172,43 +136,54 @@ extension Connection {
 
   /// Every other message, and every error.
   @inline(never)
-  private func sendInSteps(
+  private func sendInSteps<Sink: FrameSink & ~Copyable & ~Escapable>(
     _ opcode: Opcode,
     _ payload: RawSpan,
     _ finished: Bool,
     _ compress: Bool,
-    into output: inout [UInt8]
+    into output: inout Sink
   ) throws(LocalProtocolError) {
     if gate != .open {
-      return try sendBehindPong(.sendMessage, &output) { (output) throws(LocalProtocolError) in
+      return try sendBehindPong(.sendMessage, sizeBound(ofPayload: payload.byteCount), &output) {
+        (output) throws(LocalProtocolError) in
         try sendInSteps(opcode, payload, finished, compress, into: &output)
       }
     }
-    try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
-      try data(opcode, bytes, finished, compress) { $0.write(into: &output) }
-    }
-  }
-
-  @inline(never)
-  private func sendInSteps(
-    _ opcode: Opcode,
-    _ payload: RawSpan,
-    _ finished: Bool,
-    _ compress: Bool,
-    into output: inout OutputRawSpan
-  ) throws(LocalProtocolError) {
-    if gate != .open {
-      let needed = sizeBound(ofPayload: payload.byteCount)
-      return try sendBehindPong(.sendMessage, needed, &output) { (output) throws(LocalProtocolError) in
-        try sendInSteps(opcode, payload, finished, compress, into: &output)
-      }
-    }
-    try checkRoom(outbound.bound(payload.byteCount), output.freeCapacity)
+    try checkRoom(in: output, outbound.bound(payload.byteCount))
     try payload.withUnsafeBytes { (bytes) throws(LocalProtocolError) in
       try data(opcode, bytes, finished, compress) { (frame) throws(LocalProtocolError) in
         try frame.write(into: &output)
       }
     }
+  }
+
+  // MARK: Events and prepared messages
+
+  private func sendEvent<Sink: FrameSink & ~Copyable & ~Escapable>(
+    _ event: Event,
+    into output: inout Sink
+  ) throws(LocalProtocolError) {
+    if gate != .open, let input = Self.input(of: event) {
+      return try sendBehindPong(input, sizeBound(of: event), &output) { (output) throws(LocalProtocolError) in
+        try sendEvent(event, into: &output)
+      }
+    }
+    try checkRoom(in: output, sizeBound(of: event))
+    try encode(event) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
+  }
+
+  private func sendPrepared<Sink: FrameSink & ~Copyable & ~Escapable>(
+    _ message: PreparedMessage,
+    into output: inout Sink
+  ) throws(LocalProtocolError) {
+    if gate != .open {
+      return try sendBehindPong(.sendMessage, sizeBound(ofPayload: message.payload.count), &output) {
+        (output) throws(LocalProtocolError) in
+        try sendPrepared(message, into: &output)
+      }
+    }
+    try checkRoom(in: output, sizeBound(ofPayload: message.payload.count))
+    try encode(message) { (frame) throws(LocalProtocolError) in try frame.write(into: &output) }
   }
 
   // MARK: One frame each
@@ -292,7 +267,13 @@ extension Connection {
   }
 
   /// Called before anything changes, because a compressed frame can't be made a second time.
-  func checkRoom(_ needed: Int, _ free: Int) throws(LocalProtocolError) {
-    if free < needed { throw OutboundFrame.noRoom(needed, free) }
+  @inline(__always)
+  func checkRoom<Sink: FrameSink & ~Copyable & ~Escapable>(
+    in output: borrowing Sink,
+    _ needed: @autoclosure () -> Int
+  ) throws(LocalProtocolError) {
+    if Sink.grows { return }
+    let needed = needed()
+    if output.room < needed { throw OutboundFrame.noRoom(needed, output.room) }
   }
 }

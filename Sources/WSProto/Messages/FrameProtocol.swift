@@ -163,9 +163,9 @@ public final class FrameProtocol {
     }
   }
 
-  private func written(_ frame: OutboundFrame) -> [UInt8] {
+  private func written(_ frame: OutboundFrame) throws(LocalProtocolError) -> [UInt8] {
     var output: [UInt8] = []
-    frame.write(into: &output)
+    try frame.write(into: &output)
     outbound.settle()
     return output
   }

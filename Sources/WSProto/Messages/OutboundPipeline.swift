@@ -36,19 +36,13 @@ struct OutboundPipeline: ~Copyable {
 
   // MARK: Messages
 
-  /// Appends a whole message, where ``isPlain``.
+  /// Appends a whole message, where ``isPlain`` and there is room for it.
   @inline(__always)
-  mutating func appendPlain(_ opcode: Opcode, _ payload: RawSpan, to output: inout [UInt8]) {
-    payload.withUnsafeBytes { bytes in
-      output.append(exactly: encoder.size(payload.byteCount)) {
-        encoder.write(opcode, bytes.baseAddress ?? UnsafeRawPointer($0), count: payload.byteCount, to: $0)
-      }
-    }
-  }
-
-  /// The same for memory of the caller with room for it.
-  @inline(__always)
-  mutating func appendPlain(_ opcode: Opcode, _ payload: RawSpan, to output: inout OutputRawSpan) {
+  mutating func appendPlain<Sink: FrameSink & ~Copyable & ~Escapable>(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    to output: inout Sink
+  ) {
     payload.withUnsafeBytes { bytes in
       output.append(exactly: encoder.size(payload.byteCount)) {
         encoder.write(opcode, bytes.baseAddress ?? UnsafeRawPointer($0), count: payload.byteCount, to: $0)
