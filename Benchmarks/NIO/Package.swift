@@ -16,6 +16,15 @@ let package = Package(
   ],
   targets: [
     .target(name: "CHeap"),
+    .target(
+      name: "EchoHandlers",
+      dependencies: [
+        .product(name: "WSProto", package: "swift-wsproto"),
+        .product(name: "WSProtoNIO", package: "swift-wsproto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+      ]
+    ),
     // The same as the engine's benchmarks have.
     .target(name: "CAllocationCounter"),
     .target(name: "CCopyCounter"),
@@ -24,6 +33,7 @@ let package = Package(
       dependencies: [
         "CAllocationCounter",
         "CCopyCounter",
+        "EchoHandlers",
         .product(name: "WSProto", package: "swift-wsproto"),
         .product(name: "WSProtoNIO", package: "swift-wsproto"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -36,6 +46,7 @@ let package = Package(
       name: "wsproto-nio-bench",
       dependencies: [
         "CHeap",
+        "EchoHandlers",
         .product(name: "WSProto", package: "swift-wsproto"),
         .product(name: "WSProtoNIO", package: "swift-wsproto"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import EchoHandlers
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -35,14 +36,6 @@ final class RawServer: BenchServer {
   }
 }
 
-final class RawEcho: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.write(data, promise: nil) }
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
-}
-
 // MARK: NIOWebSocket
 
 /// NIO's upgrader, aggregator and frames, flushed once a read loop.
@@ -58,14 +51,7 @@ final class NIOWebSocketServer: BenchServer {
         shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
         upgradePipelineHandler: { channel, _ in
           channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandlers([
-              NIOWebSocketFrameAggregator(
-                minNonFinalFragmentSize: 0,
-                maxAccumulatedFrameCount: .max,
-                maxAccumulatedFrameSize: 1 << 20
-              ),
-              FrameEcho(),
-            ])
+            try channel.pipeline.syncOperations.addHandlers(frameEcho())
             audience.add(channel)
           }
         }
@@ -80,19 +66,6 @@ final class NIOWebSocketServer: BenchServer {
     let frame = WebSocketFrame(fin: true, opcode: .binary, data: ByteBuffer(bytes: broadcastBytes))
     try audience.withLockedValue { $0 }?.forEach { $0.writeAndFlush(frame, promise: nil) }
   }
-}
-
-final class FrameEcho: ChannelInboundHandler {
-  typealias InboundIn = WebSocketFrame
-  typealias OutboundOut = WebSocketFrame
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let frame = Self.unwrapInboundIn(data)
-    let answer = WebSocketFrame(fin: true, opcode: frame.opcode, data: frame.unmaskedData)
-    context.write(Self.wrapOutboundOut(answer), promise: nil)
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
 }
 
 // MARK: WSProtoNIO
@@ -139,22 +112,6 @@ final class HandlerServer: BenchServer {
     let command = WebSocketCommand.sendPrepared(PreparedMessage(bytes: Bytes(broadcastBytes)))
     try audience.withLockedValue { $0 }?.forEach { $0.writeAndFlush(command, promise: nil) }
   }
-}
-
-final class MessageEcho: ChannelInboundHandler {
-  typealias InboundIn = WebSocketMessage
-  typealias OutboundOut = WebSocketCommand
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    context.write(Self.wrapOutboundOut(.send(Self.unwrapInboundIn(data))), promise: nil)
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
-}
-
-final class SpanEcho: WebSocketReceiver {
-  func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) { try? handler.sendText(text) }
-  func receivedBytes(_ bytes: RawSpan, on handler: WebSocketChannelHandler) { try? handler.sendBytes(bytes) }
 }
 
 /// The server, with a task a connection; it speaks HTTP/2 as well, where there is TLS.

@@ -2,6 +2,7 @@
 
 import CAllocationCounter
 import CCopyCounter
+import EchoHandlers
 import NIOCore
 import NIOEmbedded
 import NIOWebSocket
@@ -61,13 +62,8 @@ private enum Contender: String, CaseIterable {
     case .nio:
       try pipeline.addHandlers([
         WebSocketFrameEncoder(), ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 20)),
-        NIOWebSocketFrameAggregator(
-          minNonFinalFragmentSize: 0,
-          maxAccumulatedFrameCount: .max,
-          maxAccumulatedFrameSize: 1 << 20
-        ),
-        FrameEcho(),
       ])
+      try pipeline.addHandlers(frameEcho())
     case .receiver:
       let handler = WebSocketChannelHandler(Connection(.server))
       handler.receiver = SpanEcho()
@@ -76,41 +72,4 @@ private enum Contender: String, CaseIterable {
       try pipeline.addHandlers([WebSocketChannelHandler(Connection(.server)), MessageEcho()])
     }
   }
-}
-
-private final class RawEcho: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.write(data, promise: nil) }
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
-}
-
-private final class FrameEcho: ChannelInboundHandler {
-  typealias InboundIn = WebSocketFrame
-  typealias OutboundOut = WebSocketFrame
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let frame = Self.unwrapInboundIn(data)
-    let answer = WebSocketFrame(fin: true, opcode: frame.opcode, data: frame.unmaskedData)
-    context.write(Self.wrapOutboundOut(answer), promise: nil)
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
-}
-
-private final class MessageEcho: ChannelInboundHandler {
-  typealias InboundIn = WebSocketMessage
-  typealias OutboundOut = WebSocketCommand
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    context.write(Self.wrapOutboundOut(.send(Self.unwrapInboundIn(data))), promise: nil)
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
-}
-
-private final class SpanEcho: WebSocketReceiver {
-  func receivedText(_ text: UTF8Span, on handler: WebSocketChannelHandler) { try? handler.sendText(text) }
-  func receivedBytes(_ bytes: RawSpan, on handler: WebSocketChannelHandler) { try? handler.sendBytes(bytes) }
 }
