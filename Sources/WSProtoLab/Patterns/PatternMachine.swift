@@ -66,16 +66,13 @@ struct PatternMachine {
     var next = now
     now.clear()
     var found: Places?
-    var index = scalars.startIndex
-    var before: Unicode.Scalar?
+    var place = Place(scalars.startIndex, in: scalars, behind: nil)
     while true {
-      let here = index < scalars.endIndex ? scalars[index] : nil
-      let isLast = here.map { $0 == "\n" && scalars.index(after: index) == scalars.endIndex } ?? true
-      let place = Place(index: index, before: before, here: here, isLast: isLast)
       // A match may begin here, unless there is one already.
       if found == nil { try follow(Way(instruction: 0, places: Places()), at: place, &now) }
       if now.all.isEmpty, found != nil { return found }
       next.clear()
+      let following = place.here.map { Place(scalars.index(after: place.index), in: scalars, behind: $0) }
       ways: for way in now.all {
         try count()
         switch program.instructions[way.instruction] {
@@ -86,21 +83,15 @@ struct PatternMachine {
         case .take(let set):
           // Each member is looked at, without regard to case in three forms.
           try count(max(0, set.members.count - 1) * (ignoresCase ? 3 : 1))
-          guard let here, set.contains(here, ignoringCase: ignoresCase) else { continue }
-          let behind = scalars.index(after: index)
-          let after = behind < scalars.endIndex ? scalars[behind] : nil
-          let isLast = after.map { $0 == "\n" && scalars.index(after: behind) == scalars.endIndex } ?? true
-          try follow(
-            Way(instruction: way.instruction + 1, places: way.places),
-            at: Place(index: behind, before: here, here: after, isLast: isLast),
-            &next
-          )
+          guard let here = place.here, let following, set.contains(here, ignoringCase: ignoresCase) else {
+            continue
+          }
+          try follow(Way(instruction: way.instruction + 1, places: way.places), at: following, &next)
         default: continue
         }
       }
-      guard let here else { return found }
-      before = here
-      index = scalars.index(after: index)
+      guard let following else { return found }
+      place = following
       swap(&now, &next)
     }
   }
@@ -117,6 +108,13 @@ struct PatternMachine {
     var here: Unicode.Scalar?
     /// Whether nothing follows but perhaps one line feed.
     var isLast: Bool
+
+    init(_ index: String.Index, in text: String.UnicodeScalarView, behind before: Unicode.Scalar?) {
+      self.index = index
+      self.before = before
+      here = index < text.endIndex ? text[index] : nil
+      isLast = here.map { $0 == "\n" && text.index(after: index) == text.endIndex } ?? true
+    }
 
     func fits(_ wanted: PatternPlace) -> Bool {
       switch wanted {
