@@ -79,13 +79,17 @@ struct HTTP1ServerTests {
       return .text(body)
     }
     try await withServer(options) { address, _ in
-      try await TestClient.connect(to: address) { client async throws in
-        try await client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        client.endOutput()
-        try await Task.sleep(for: .milliseconds(50))
-        open.yield()
-        let (_, received) = try await client.readResponse()
-        #expect(received == body)
+      // The last answer by the client's wish, or since nothing more can come.
+      for field in ["", "Connection: close\r\n"] {
+        try await TestClient.connect(to: address) { client async throws in
+          try await client.write("GET / HTTP/1.1\r\nHost: a\r\n\(field)\r\n")
+          client.endOutput()
+          try await Task.sleep(for: .milliseconds(50))
+          open.yield()
+          let (_, received) = try await client.readResponse()
+          #expect(received == body)
+          #expect(await client.readToEnd() == "")
+        }
       }
     }
   }
