@@ -41,14 +41,18 @@ public struct Totals: Sendable, Equatable {
     checksum &+= UInt64(truncatingIfNeeded: length) &* 31 &+ UInt64(first) &+ UInt64(second) &+ UInt64(last)
   }
 
-  /// An encoded frame in one piece.
+  /// An encoded frame in one piece: `count` bytes, the last `payload` of which are its payload.
   @inlinable @inline(__always)
-  public mutating func addFrame(_ frame: UnsafeRawBufferPointer, payload: Int) {
+  public mutating func addFrame(_ frame: UnsafeRawPointer, count: Int, payload: Int) {
+    let second = frame.load(fromByteOffset: 1, as: UInt8.self)
     var last: UInt8 = 0
     if payload > 0 {
-      last = frame[frame.count - 1]
-      if frame[1] & 0x80 != 0 { last ^= frame[frame.count - payload - 4 + (payload - 1) & 3] }
+      last = frame.load(fromByteOffset: count &- 1, as: UInt8.self)
+      if second & 0x80 != 0 {
+        let key = count &- payload &- 4
+        last ^= frame.load(fromByteOffset: key &+ (payload &- 1) & 3, as: UInt8.self)
+      }
     }
-    addFrame(length: frame.count, payload: payload, first: frame[0], second: frame[1], last: last)
+    addFrame(length: count, payload: payload, first: frame.load(as: UInt8.self), second: second, last: last)
   }
 }

@@ -53,36 +53,18 @@ struct EncodeCommand: ParsableCommand {
     let measurement = common.measurement(operation: "encode", api: api.rawValue)
     var output = Output(largest: messages.lazy.map(\.count).max() ?? 0)
     switch api {
+    case .borrowed where isText:
+      try measurement.run { totals in try output.send(messages, asText: true, from: connection, &totals) }
     case .borrowed:
-      try measurement.run { totals in
-        for message in messages {
-          try output.measure(message.count, &totals) { output throws(LocalProtocolError) in
-            if isText {
-              // Validated above: an application's text is valid by its type.
-              try connection.sendText(
-                UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span),
-                into: &output
-              )
-            } else {
-              try connection.sendBytes(message.bytes, into: &output)
-            }
-          }
-        }
-      }
+      try measurement.run { totals in try output.send(messages, asText: false, from: connection, &totals) }
     case .span:
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: output.room, alignment: 64)
       defer { memory.deallocate() }
       try measurement.run { totals in
-        for message in messages {
-          var span = OutputRawSpan(buffer: memory, initializedCount: 0)
-          if isText {
-            let text = UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span)
-            try connection.sendText(text, into: &span)
-          } else {
-            try connection.sendBytes(message.bytes, into: &span)
-          }
-          let count = span.byteCount
-          totals.addFrame(UnsafeRawBufferPointer(rebasing: memory[..<count]), payload: message.count)
+        if isText {
+          try send(messages, asText: true, from: connection, to: memory, &totals)
+        } else {
+          try send(messages, asText: false, from: connection, to: memory, &totals)
         }
       }
     case .events where isText:
@@ -132,6 +114,33 @@ struct EncodeCommand: ParsableCommand {
   }
 }
 
+// What is sent is known where these are called, so that their loops hold one way each. Text has been validated: an
+// application's is valid by its type.
+
+/// Writes each message to the start of `memory`.
+@inline(__always)
+private func send(
+  _ messages: [UnsafeRawBufferPointer],
+  asText: Bool,
+  from connection: Connection,
+  to memory: UnsafeMutableRawBufferPointer,
+  _ totals: inout Totals
+) throws(LocalProtocolError) {
+  guard let start = memory.baseAddress else { return }
+  var sum = totals
+  for message in messages {
+    var span = OutputRawSpan(buffer: memory, initializedCount: 0)
+    if asText {
+      let text = UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span)
+      try connection.sendText(text, into: &span)
+    } else {
+      try connection.sendBytes(message.bytes, into: &span)
+    }
+    sum.addFrame(start, count: span.byteCount, payload: message.count)
+  }
+  totals = sum
+}
+
 /// The buffer that frames are appended to. It is emptied, its room kept, when 16 KiB are in it, as by a flush.
 private struct Output {
   private var bytes: [UInt8] = []
@@ -144,6 +153,28 @@ private struct Output {
     bytes.reserveCapacity(room)
   }
 
+  /// Appends each message.
+  @inline(__always)
+  mutating func send(
+    _ messages: [UnsafeRawBufferPointer],
+    asText: Bool,
+    from connection: Connection,
+    _ totals: inout Totals
+  ) throws(LocalProtocolError) {
+    var sum = totals
+    for message in messages {
+      try measure(message.count, &sum) { output throws(LocalProtocolError) in
+        if asText {
+          let text = UTF8Span(unchecked: message.bindMemory(to: UInt8.self).span)
+          try connection.sendText(text, into: &output)
+        } else {
+          try connection.sendBytes(message.bytes, into: &output)
+        }
+      }
+    }
+    totals = sum
+  }
+
   @inline(__always)
   mutating func measure<Failure: Error>(
     _ payload: Int,
@@ -154,7 +185,8 @@ private struct Output {
     let start = bytes.count
     try encode(&bytes)
     bytes.withUnsafeBytes { all in
-      totals.addFrame(UnsafeRawBufferPointer(rebasing: all[start...]), payload: payload)
+      guard let base = all.baseAddress else { return }
+      totals.addFrame(base + start, count: all.count &- start, payload: payload)
     }
   }
 }

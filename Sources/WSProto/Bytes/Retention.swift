@@ -28,6 +28,7 @@ enum Retention {
 /// Safe to call from any thread: blocks come and go by one atomic exchange, so a block is either in a slot or
 /// with one caller, never both. A block's old contents can't leak: ``ReceiveBuffer`` and ``AssemblyBuffer``
 /// only give out what they have written.
+@usableFromInline
 enum SpareStorage {
   /// Slots for two blocks of one size: each holds the bits of a retained ByteStorage, or 0.
   private struct Slots: ~Copyable {
@@ -103,13 +104,15 @@ enum SpareStorage {
   }
 
   /// A block of ``Retention/receiveBuffer`` that nobody else holds.
+  @usableFromInline
   struct Block {
     /// Whoever has the block holds one reference, and hands it on once: by ``takeStorage()``, or back by ``keep(_:)``.
     fileprivate let reference: Unmanaged<ByteStorage>
-    /// The first byte.
-    let base: UnsafeMutableRawPointer
     /// Where a read is written: aligned, with room for the largest.
-    let start: Int
+    @usableFromInline let room: UnsafeMutableRawPointer
+
+    /// The first byte.
+    var base: UnsafeMutableRawPointer { reference._withUnsafeGuaranteedRef { $0.base } }
 
     /// The sizes of the reads that it is for, in bytes: smaller ones fit the next smaller storage.
     static let reads = (sizes.0 - ReceiveBuffer.alignment + 1)...largestRead
@@ -126,7 +129,7 @@ enum SpareStorage {
     guard Block.reads ~= count, let object = cwsproto_take_spare(1) else { return nil }
     let reference = Unmanaged<ByteStorage>.fromOpaque(object)
     let base = reference._withUnsafeGuaranteedRef { $0.base }
-    return Block(reference: reference, base: base, start: ReceiveBuffer.alignedStart(base, 0))
+    return Block(reference: reference, room: base + ReceiveBuffer.alignedStart(base, 0))
   }
 
   /// Keeps a block for the calling thread's next read.

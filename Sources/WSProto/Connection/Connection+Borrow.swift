@@ -1,8 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Received bytes → borrowed events.
+//
+// The commonest read is one whole message and nothing else: of chat, of games, of requests and responses. What concerns
+// it is compiled into the caller's module, where `body` can be a part of it; all else calls the library.
 extension Connection {
+  @inlinable
   public func receive<Failure: Error>(
+    _ chunk: UnsafeMutableRawBufferPointer,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard let base = chunk.baseAddress, let message = beginReceiving(onlyMessageOf: base, chunk.count) else {
+      return try receiveAny(chunk, body)
+    }
+    defer { endReceiving() }
+    try message.deliver(from: base, keeps: false, to: body)
+  }
+
+  @inlinable
+  public func receive<Failure: Error>(
+    upTo count: Int,
+    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) -> Int {
+    guard count > 0 else { return 0 }
+    guard let block = beginReceiving(upTo: count) else {
+      return try receiveIntoBuffer(upTo: count, reading: read, body)
+    }
+    let written: Int
+    do throws(Failure) {
+      written = try read(UnsafeMutableRawBufferPointer(start: block.room, count: count))
+    } catch {
+      endReceiving(into: block)
+      throw error
+    }
+    precondition(written <= count, "more bytes were read than there was room for")
+    guard let message = onlyMessage(block.room, written) else {
+      try drain(block, written, body)
+      return written
+    }
+    defer { endReceiving(into: block) }
+    try message.deliver(from: block.room, keeps: true, to: body)
+    return written
+  }
+
+  // MARK: One message
+
+  /// Begins a call, if the chunk is a whole message and nothing else, and nothing is waiting.
+  @usableFromInline
+  func beginReceiving(onlyMessageOf base: UnsafeMutableRawPointer, _ count: Int) -> WholeFrame? {
+    guard !isReceiving, buffer.isEmpty, takesInput, let message = onlyMessage(base, count) else { return nil }
+    isReceiving = true
+    return message
+  }
+
+  /// The message that [0, count) at `base` consists of, if it is one.
+  @usableFromInline
+  func onlyMessage(_ base: UnsafeMutableRawPointer, _ count: Int) -> WholeFrame? {
+    guard inbound.isBetween else { return nil }
+    return inbound.wholeFrame(base, at: 0, count, alone: true)
+  }
+
+  /// Begins a call that reads into a block of the thread's; the result is `nil` if there is none, or if it has to read
+  /// into the buffer. One that is read to its end, as most are, never becomes a part of the buffer.
+  @usableFromInline
+  func beginReceiving(upTo count: Int) -> SpareStorage.Block? {
+    beginReceiving()
+    return buffer.hasNoStorage && takesInput ? SpareStorage.ofThread(upTo: count) : nil
+  }
+
+  /// Ends a call that has read its block to the end.
+  @usableFromInline
+  func endReceiving(into block: SpareStorage.Block) {
+    SpareStorage.keep(block)
+    untaken = 0
+    endReceiving()
+  }
+
+  // MARK: Everything else
+
+  @usableFromInline
+  func receiveAny<Failure: Error>(
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
@@ -24,55 +102,37 @@ extension Connection {
     }
   }
 
-  public func receive<Failure: Error>(
-    upTo count: Int,
-    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
-    _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
-  ) throws(Failure) -> Int {
-    guard count > 0 else { return 0 }
-    beginReceiving()
-    if buffer.hasNoStorage, takesInput, let block = SpareStorage.ofThread(upTo: count) {
-      return try receive(into: block, upTo: count, reading: read, body)
-    }
-    return try receiveIntoBuffer(upTo: count, reading: read, body)
-  }
-
   // Both are called after `beginReceiving`.
 
-  /// Reads into a block of the thread's. One that is read to its end, as most are, never becomes a part of the buffer,
-  /// which must be empty.
-  @inline(never)
-  private func receive<Failure: Error>(
-    into block: SpareStorage.Block,
-    upTo count: Int,
-    reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
+  /// Processes a block of the thread's, of which `written` bytes have been read. The buffer must be empty; what is not
+  /// read to its end becomes its storage.
+  @usableFromInline
+  func drain<Failure: Error>(
+    _ block: SpareStorage.Block,
+    _ written: Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
-  ) throws(Failure) -> Int {
-    var position = block.start
-    var end = block.start
+  ) throws(Failure) {
+    let base = block.base
+    var position = block.room - base
+    let end = position + max(0, written)
     var isDrained = false
     defer {
       if position == end || !takesInput {
-        SpareStorage.keep(block)
-        untaken = 0
+        endReceiving(into: block)
       } else {
         buffer.adopt(block, unread: position..<end)
         // What stands behind an event has arrived since all events were last taken.
         untaken = isDrained ? 0 : buffer.count
         buffer.settle()
+        endReceiving()
       }
-      endReceiving()
     }
-    let written = try read(UnsafeMutableRawBufferPointer(start: block.base + block.start, count: count))
-    precondition(written <= count, "more bytes were read than there was room for")
-    end += max(0, written)
-    try drain(block.base, &position, end, keeps: true, body)
+    try drain(base, &position, end, keeps: true, body)
     isDrained = true
-    return written
   }
 
-  @inline(never)
-  private func receiveIntoBuffer<Failure: Error>(
+  @usableFromInline
+  func receiveIntoBuffer<Failure: Error>(
     upTo count: Int,
     reading read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
@@ -133,21 +193,7 @@ extension Connection {
       if inbound.isBetween {
         while let frame = inbound.wholeFrame(base, at: position, end) {
           position = frame.end
-          let bytes = UnsafeRawBufferPointer(start: base + frame.start, count: frame.count)
-          let place = keeps ? -1 : frame.start
-          if frame.isText {
-            // The pipeline has validated it.
-            let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
-            try body(
-              .textMessage(BorrowedMessage(text, frameFinished: true, messageFinished: true, place: place))
-            )
-          } else {
-            try body(
-              .bytesMessage(
-                BorrowedMessage(bytes.bytes, frameFinished: true, messageFinished: true, place: place)
-              )
-            )
-          }
+          try frame.deliver(from: base, keeps: keeps, to: body)
         }
         if position == end { return inbound.settle() }
       }
@@ -215,5 +261,30 @@ extension Connection {
       }
     }
     return true
+  }
+}
+
+extension WholeFrame {
+  /// Passes the message to `body`. `keeps`: the window keeps the bytes, so that the caller can't cut them from a chunk of
+  /// its own.
+  ///
+  /// Bounds: the frame was found in the window at `base`.
+  @inlinable @inline(__always)
+  func deliver<Failure: Error>(
+    from base: UnsafeMutableRawPointer,
+    keeps: Bool,
+    to body: (borrowing BorrowedEvent) throws(Failure) -> Void
+  ) throws(Failure) {
+    let bytes = UnsafeRawBufferPointer(start: base + start, count: count)
+    let place = keeps ? -1 : start
+    if isText {
+      // The pipeline has validated it.
+      let text = UTF8Span(unchecked: bytes.bindMemory(to: UInt8.self).span)
+      try body(.textMessage(BorrowedMessage(text, frameFinished: true, messageFinished: true, place: place)))
+    } else {
+      try body(
+        .bytesMessage(BorrowedMessage(bytes.bytes, frameFinished: true, messageFinished: true, place: place))
+      )
+    }
   }
 }

@@ -11,39 +11,47 @@ extension Connection {
     try sendEvent(event, into: &output)
   }
 
+  @inlinable
   public func sendText(
     _ text: UTF8Span,
     messageFinished: Bool,
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
+    if messageFinished, sendsAtOnce, ShortFrame.append(.text, text.span.bytes, to: &output) { return }
     try sendMessage(.text, text.span.bytes, messageFinished, compress, into: &output)
   }
 
+  @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
     messageFinished: Bool,
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
+    if messageFinished, sendsAtOnce, ShortFrame.append(.binary, bytes, to: &output) { return }
     try sendMessage(.binary, bytes, messageFinished, compress, into: &output)
   }
 
+  @inlinable
   public func sendText(
     _ text: UTF8Span,
     messageFinished: Bool,
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
+    if messageFinished, sendsAtOnce, ShortFrame.append(.text, text.span.bytes, to: &output) { return }
     try sendMessage(.text, text.span.bytes, messageFinished, compress, into: &output)
   }
 
+  @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
     messageFinished: Bool,
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
+    if messageFinished, sendsAtOnce, ShortFrame.append(.binary, bytes, to: &output) { return }
     try sendMessage(.binary, bytes, messageFinished, compress, into: &output)
   }
 
@@ -118,8 +126,30 @@ extension Connection {
     gate == .open && machine.state == .open && finished && outbound.isPlain
   }
 
+  @usableFromInline
+  func sendMessage(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout [UInt8]
+  ) throws(LocalProtocolError) {
+    try sendAnyMessage(opcode, payload, finished, compress, into: &output)
+  }
+
+  @usableFromInline
+  func sendMessage(
+    _ opcode: Opcode,
+    _ payload: RawSpan,
+    _ finished: Bool,
+    _ compress: Bool,
+    into output: inout OutputRawSpan
+  ) throws(LocalProtocolError) {
+    try sendAnyMessage(opcode, payload, finished, compress, into: &output)
+  }
+
   @inline(__always)
-  private func sendMessage<Sink: FrameSink & ~Copyable & ~Escapable>(
+  private func sendAnyMessage<Sink: FrameSink & ~Copyable & ~Escapable>(
     _ opcode: Opcode,
     _ payload: RawSpan,
     _ finished: Bool,

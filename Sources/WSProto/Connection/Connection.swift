@@ -16,7 +16,7 @@ public final class Connection: WebSocketEndpoint {
   // The runtime's exclusivity checks cost as much as decoding a small frame. Two flags replace them: other
   // code (the closure of `receive`, hooks, a random source) runs only between `begin…` and `end…`, which
   // can't be entered twice. `machine` is only used by methods that call no other code.
-  @exclusivity(unchecked) var machine: ConnectionStateMachine
+  @exclusivity(unchecked) var machine: ConnectionStateMachine { didSet { updateSendsAtOnce() } }
   @exclusivity(unchecked) var inbound: InboundPipeline
   @exclusivity(unchecked) var outbound: OutboundPipeline
   @exclusivity(unchecked) var buffer = ReceiveBuffer()
@@ -28,11 +28,19 @@ public final class Connection: WebSocketEndpoint {
   let maxUntakenBytes: Int
   /// The automatic replies; `nil` if there are none.
   let replies: Replies?
-  @exclusivity(unchecked) private var isReceiving = false
+  @exclusivity(unchecked) @usableFromInline var isReceiving = false
   /// What a call that sends finds: one test, in front of each.
-  @exclusivity(unchecked) private(set) var gate = SendGate.open
+  @exclusivity(unchecked) private(set) var gate = SendGate.open { didSet { updateSendsAtOnce() } }
   /// The state of the gate when no call is sending: open, or a pong waits.
   @exclusivity(unchecked) private var gateAtRest = SendGate.open
+
+  /// Whether a whole message is now its header, unmasked, and its payload, and nothing goes out first. Kept, because it
+  /// is asked in the caller's module, for every message.
+  @exclusivity(unchecked) @usableFromInline private(set) var sendsAtOnce = false
+
+  private func updateSendsAtOnce() {
+    sendsAtOnce = gate == .open && machine.state == .open && outbound.isPlain && type == .server
+  }
 
   enum SendGate {
     /// A frame can be made and written at once.
@@ -83,6 +91,7 @@ public final class Connection: WebSocketEndpoint {
       configuration: configuration
     )
     trailingData.withUnsafeBytes { buffer.append($0) }
+    updateSendsAtOnce()
   }
 
   /// See ``WebSocketEndpoint/state``.
@@ -152,7 +161,7 @@ public final class Connection: WebSocketEndpoint {
     isReceiving = true
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   func endReceiving() { isReceiving = false }
 
   /// Makes one frame and writes it. Must not be called while ``gate`` is busy: a hook that calls back is

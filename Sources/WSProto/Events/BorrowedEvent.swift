@@ -41,7 +41,7 @@ public struct BorrowedMessage<Data: ~Escapable>: ~Escapable {
   @usableFromInline let bits: Int
 
   /// - Parameter place: the offset in the chunk, or -1 if the payload lies elsewhere.
-  @inline(__always)
+  @inlinable @inline(__always)
   @_lifetime(copy data)
   init(_ data: Data, frameFinished: Bool, messageFinished: Bool, place: Int) {
     self.data = data

@@ -2,11 +2,12 @@
 
 /// A whole, unfragmented data frame inside a window, as offsets. Its payload is unmasked, and text is
 /// validated.
+@usableFromInline
 struct WholeFrame {
-  var isText: Bool
+  @usableFromInline var isText: Bool
   /// The offset of the payload.
-  var start: Int
-  var count: Int
+  @usableFromInline var start: Int
+  @usableFromInline var count: Int
 
   /// Where the next frame begins. In bounds, so it can't overflow.
   @inline(__always) var end: Int { start &+ count }
@@ -18,10 +19,17 @@ extension InboundPipeline {
   /// within the limits and completely inside the window. Otherwise `nil`, with the window unchanged; the
   /// steps then handle it.
   ///
-  /// Must not be called while the pipeline is ``busy``.
+  /// - Parameter alone: whether nothing may follow it in the window.
+  ///
+  /// Must not be called unless ``isBetween``.
   /// Bounds: `0 <= position <= end`, and [position, end) are writable bytes at `base`.
   @inline(__always)
-  func wholeFrame(_ base: UnsafeMutableRawPointer, at position: Int, _ end: Int) -> WholeFrame? {
+  func wholeFrame(
+    _ base: UnsafeMutableRawPointer,
+    at position: Int,
+    _ end: Int,
+    alone: Bool = false
+  ) -> WholeFrame? {
     // The header has two to eight bytes and is read by loads within eight bytes.
     guard end &- position >= 8 else { return nil }
     let first = base.load(fromByteOffset: position, as: UInt8.self)
@@ -37,7 +45,7 @@ extension InboundPipeline {
       start &+= 2
     }
     // start <= position + 8 <= end, so the difference is not negative.
-    guard count <= end &- start, count <= wholeFrameLimit else { return nil }
+    guard alone ? count == end &- start : count <= end &- start, count <= wholeFrameLimit else { return nil }
     let frame = WholeFrame(isText: first == 0x81, start: start, count: count)
     let payload = base + start
     if isServer {

@@ -56,13 +56,14 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
 }
 
 /// Sizes of §5.2 and §5.5, in bytes.
+@usableFromInline
 package enum FrameSizes {
   /// The longest payload whose length fits the header's seven bits, and the longest one of a control frame.
-  static let maxShortPayload = 125
+  @inlinable static var maxShortPayload: Int { 125 }
   /// The longest payload whose length fits the 16-bit form.
   static let maxMediumPayload = 65535
   /// The longest header: two bytes, eight of length, four of key.
-  static let maxHeader = 14
+  @inlinable static var maxHeader: Int { 14 }
   /// The longest reason of a Close frame: a control payload minus the code.
   static let maxCloseReason = 123
 }

@@ -11,8 +11,9 @@ public final class WSConnection: WebSocketEndpoint {
   /// The handshake.
   public let handshake: H11Handshake
 
+  // Sending a small message costs less than the runtime's exclusivity check would. No other code runs while this changes.
   /// The connection that results from the handshake; `nil` until then.
-  public private(set) var connection: Connection?
+  @exclusivity(unchecked) public private(set) var connection: Connection?
 
   /// A failure that must still be delivered as a borrowed event, after the events of the handshake.
   private var handshakeFailure: RemoteProtocolError?
@@ -126,40 +127,48 @@ public final class WSConnection: WebSocketEndpoint {
     for byte in head { output.append(byte) }
   }
 
+  @inlinable
   public func sendText(
     _ text: UTF8Span,
     messageFinished: Bool,
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    try open().sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
+    guard let connection else { throw notOpen }
+    try connection.sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
   }
 
+  @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
     messageFinished: Bool,
     compress: Bool,
     into output: inout [UInt8]
   ) throws(LocalProtocolError) {
-    try open().sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
+    guard let connection else { throw notOpen }
+    try connection.sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
   }
 
+  @inlinable
   public func sendText(
     _ text: UTF8Span,
     messageFinished: Bool,
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    try open().sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
+    guard let connection else { throw notOpen }
+    try connection.sendText(text, messageFinished: messageFinished, compress: compress, into: &output)
   }
 
+  @inlinable
   public func sendBytes(
     _ bytes: RawSpan,
     messageFinished: Bool,
     compress: Bool,
     into output: inout OutputRawSpan
   ) throws(LocalProtocolError) {
-    try open().sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
+    guard let connection else { throw notOpen }
+    try connection.sendBytes(bytes, messageFinished: messageFinished, compress: compress, into: &output)
   }
 
   public func sendPong(_ payload: RawSpan, into output: inout [UInt8]) throws(LocalProtocolError) {
@@ -200,6 +209,10 @@ public final class WSConnection: WebSocketEndpoint {
 
   private func open() throws(LocalProtocolError) -> Connection {
     if let connection { return connection }
-    throw LocalProtocolError("the event cannot be sent during the handshake", .state(state))
+    throw notOpen
+  }
+
+  @usableFromInline var notOpen: LocalProtocolError {
+    LocalProtocolError("the event cannot be sent during the handshake", .state(state))
   }
 }

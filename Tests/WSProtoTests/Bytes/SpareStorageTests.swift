@@ -64,8 +64,8 @@ import Darwin
     #expect(SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead + 1) == nil)
     #expect(SpareStorage.ofThread(upTo: SpareStorage.Block.reads.lowerBound - 1) == nil)
     let block = try #require(SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead))
-    #expect(UInt(bitPattern: block.base + block.start) % UInt(ReceiveBuffer.alignment) == 0)
-    #expect(block.start + SpareStorage.Block.largestRead <= Retention.receiveBuffer)
+    #expect(UInt(bitPattern: block.room) % UInt(ReceiveBuffer.alignment) == 0)
+    #expect(block.room - block.base + SpareStorage.Block.largestRead <= Retention.receiveBuffer)
     SpareStorage.keep(block)
   }
 }
