@@ -102,17 +102,24 @@ static inline bool wsb_header(const uint8_t *p, size_t available, size_t *header
   return true;
 }
 
+// The most bytes of a read that is one frame: no program reads much more at once.
+#define WSB_LARGEST_FRAME_READ ((size_t)512 << 10)
+
 // Splits a decode input into reads: of `chunk` bytes, or one frame each.
 static inline wsb_slice *wsb_chunks(wsb_file file, size_t chunk, size_t *count) {
-  size_t capacity = 1024, n = 0, at = 0;
+  size_t capacity = 1024, n = 0, at = 0, rest = 0;
   wsb_slice *list = (wsb_slice *)malloc(capacity * sizeof *list);
   while (at < file.size) {
     size_t length = chunk;
     if (chunk == 0) {
       size_t header;
       uint64_t payload;
-      if (!wsb_header(file.data + at, file.size - at, &header, &payload)) wsb_fail("the input ends in a header");
-      length = header + (size_t)payload;
+      if (rest == 0) {
+        if (!wsb_header(file.data + at, file.size - at, &header, &payload)) wsb_fail("the input ends in a header");
+        rest = header + (size_t)payload;
+      }
+      length = rest < WSB_LARGEST_FRAME_READ ? rest : WSB_LARGEST_FRAME_READ;
+      rest -= length;
     }
     if (length > file.size - at) length = file.size - at;
     if (n == capacity) list = (wsb_slice *)realloc(list, (capacity *= 2) * sizeof *list);

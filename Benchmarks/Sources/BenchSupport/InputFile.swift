@@ -45,6 +45,9 @@ public struct InputFile {
   /// The content.
   public let bytes: UnsafeRawBufferPointer
 
+  /// The most bytes of a read that is one frame: no program reads much more at once.
+  private static let largestFrameRead = 512 << 10
+
   /// Reads the file.
   public init(path: String) throws {
     guard let file = fopen(path, "rb") else { throw BenchError("cannot open \(path)") }
@@ -68,7 +71,10 @@ public struct InputFile {
     case .oneFrame:
       var frames = FrameWalk(bytes)
       while let frame = try frames.next() {
-        reads.append(UnsafeRawBufferPointer(rebasing: bytes[frame.range]))
+        for start in stride(from: frame.range.lowerBound, to: frame.range.upperBound, by: Self.largestFrameRead) {
+          let end = min(start + Self.largestFrameRead, frame.range.upperBound)
+          reads.append(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        }
       }
     }
     return reads

@@ -14,8 +14,8 @@ internal import Synchronization
 ///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
-  /// beginning of a frame. Holds a read of 16 KiB.
-  static let receiveBuffer = (16 << 10) + ReceiveBuffer.alignment
+  /// beginning of a frame. Holds a read of 16 KiB, also of a frame with so much payload.
+  static let receiveBuffer = (16 << 10) + 2 * ReceiveBuffer.alignment
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.
   static let assembly = 0

@@ -195,8 +195,8 @@ extension Connection {
           position = frame.end
           try frame.deliver(from: base, keeps: keeps, to: body)
         }
-        if position == end { return inbound.settle() }
       }
+      if position == end, !inbound.hasMore { return inbound.settle() }
       guard try drainStep(base, &position, end, keeps: keeps, body) else { return }
     }
   }
