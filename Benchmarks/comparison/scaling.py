@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import chart
+import grid
 import inputs
+import report
 from contenders import ROOT
 
 BENCH = ROOT / ".build" / "release" / "wsproto-bench"
@@ -104,4 +106,5 @@ def run(folder, quick):
     lines = sweep("connections", counts, [*apis[2:], floor], by_connections, chart.count_label)
     draw("connections", "Cost of a 125 B message, one frame a read, by connections in turn", "connections", "ns a byte",
          a_byte(lines, lambda _: 125), chart.count_label, ("a message", 125, chart.time_label))
+    figures["grid"] = grid.run(folder, cost, chart.size_label, seconds / 2, quick, f"Measured on: {report.processor()}.")
     return figures

@@ -71,9 +71,11 @@ public struct InputFile {
     case .oneFrame:
       var frames = FrameWalk(bytes)
       while let frame = try frames.next() {
-        for start in stride(from: frame.range.lowerBound, to: frame.range.upperBound, by: Self.largestFrameRead) {
-          let end = min(start + Self.largestFrameRead, frame.range.upperBound)
-          reads.append(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        var rest = frame.range
+        while !rest.isEmpty {
+          let read = rest.prefix(Self.largestFrameRead)
+          reads.append(UnsafeRawBufferPointer(rebasing: bytes[read]))
+          rest.removeFirst(read.count)
         }
       }
     }
