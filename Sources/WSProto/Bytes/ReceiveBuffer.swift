@@ -100,8 +100,13 @@ struct ReceiveBuffer: ~Copyable {
     // bytes plus one read, frames of this size always find room by moving.
     let unread = tail - head
     let hint = Int(clamping: min(expected, UInt64(3 * unread)))
-    let wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
-    move(unread, to: ByteStorage.make(unread + additional + Self.alignment, wanted: wanted))
+    var wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
+    let needed = unread + additional + Self.alignment
+    if needed <= SpareStorage.largestOfThread, expected <= UInt64(SpareStorage.largestOfThread - unread) {
+      // All of the frame fits a block of the thread's own, which costs less to take and to give back.
+      wanted = min(wanted, SpareStorage.largestOfThread)
+    }
+    move(unread, to: ByteStorage.make(needed, wanted: wanted))
     return base ?? Self.emptyWindow
   }
 

@@ -68,6 +68,9 @@ enum SpareStorage {
   private static let slots5 = Slots()
   private static let slots6 = Slots()
 
+  /// The largest capacity that a thread keeps for itself.
+  static let largestOfThread = sizes.2
+
   /// The largest capacity that is kept here.
   static let largest = sizes.6
 
