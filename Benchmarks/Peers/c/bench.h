@@ -14,7 +14,7 @@
 typedef struct {
   const char *operation;  // decode, encode, deflate, handshake
   const char *input;
-  size_t chunk;           // bytes a read; 0: one frame a read
+  size_t chunk;           // bytes a read; 0: one frame a read, see WSB_LARGEST_FRAME_READ
   double min_seconds;
   uint64_t passes;        // exactly so many after the one that warms up; 0: as many as fill min_seconds
   bool client;            // decode: the stack is the client, so frames are unmasked; encode: it masks

@@ -115,8 +115,10 @@ function cut(data, chunk) {
       length = Number(data.readBigUInt64BE(at + 2));
       header += 8;
     }
-    list.push(data.subarray(at, at + header + length));
-    at += header + length;
+    // A read of one frame has at most 512 KiB.
+    for (const end = at + header + length; at < end; at += list[list.length - 1].length) {
+      list.push(data.subarray(at, Math.min(end, at + (512 << 10))));
+    }
   }
   return list;
 }

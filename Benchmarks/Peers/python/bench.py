@@ -69,7 +69,7 @@ def options():
 
 
 def reads(path, chunk):
-    """The reads of a decode input: of `chunk` bytes, or one frame each."""
+    """The reads of a decode input: of `chunk` bytes, or one frame each, of at most 512 KiB."""
     with open(path, "rb") as file:
         data = file.read()
     if chunk != "frame":
@@ -86,8 +86,10 @@ def reads(path, chunk):
         elif length == 127:
             length = struct.unpack_from(">Q", data, at + 2)[0]
             header += 8
-        result.append(data[at : at + header + length])
-        at += header + length
+        end = at + header + length
+        while at < end:
+            result.append(data[at : min(end, at + (512 << 10))])
+            at += len(result[-1])
     return result
 
 

@@ -48,7 +48,7 @@ struct DecodeCommand: ParsableCommand {
   @Option(help: "The file with the frames.")
   var input: String
 
-  @Option(help: "Bytes a read, or 'frame' for one frame a read.")
+  @Option(help: "Bytes a read, or 'frame' for one frame a read (of at most 512 KiB).")
   var chunk: ReadSize = .bytes(65536)
 
   @Option(help: "How messages are taken.")

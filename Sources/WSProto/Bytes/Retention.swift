@@ -14,7 +14,7 @@ internal import Synchronization
 ///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
-  /// beginning of a frame. Holds a read of 16 KiB, also of a frame with so much payload.
+  /// beginning of a frame. Holds a read of 16 KiB, and one of a frame with 16 KiB of payload.
   static let receiveBuffer = (16 << 10) + 2 * ReceiveBuffer.alignment
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.
@@ -23,7 +23,7 @@ enum Retention {
 
 /// Storage that connections have given back, kept for the next one that asks: two blocks of each size but
 /// only one of the largest, 3 MiB in all. In front of them each thread has a slot of its own for each of the three
-/// smallest sizes, until it ends, 52 KiB in all: a read of a small frame costs less than two atomic exchanges.
+/// smallest sizes, until it ends, 53 KiB in all: a read of a small frame costs less than two atomic exchanges.
 ///
 /// Safe to call from any thread: blocks come and go by one atomic exchange, so a block is either in a slot or
 /// with one caller, never both. A block's old contents can't leak: ``ReceiveBuffer`` and ``AssemblyBuffer``

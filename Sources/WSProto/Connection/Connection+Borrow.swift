@@ -2,15 +2,15 @@
 
 // Received bytes → borrowed events.
 //
-// The commonest read is one whole message and nothing else: of chat, of games, of requests and responses. What concerns
-// it is compiled into the caller's module, where `body` can be a part of it; all else calls the library.
+// The commonest read is one whole message and nothing else: of chat, of games, of requests and responses. The library
+// finds, unmasks and validates it; its delivery is compiled into the caller's module, where `body` can be a part of it.
 extension Connection {
   @inlinable
   public func receive<Failure: Error>(
     _ chunk: UnsafeMutableRawBufferPointer,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) {
-    guard let base = chunk.baseAddress, let message = beginReceiving(onlyMessageOf: base, chunk.count) else {
+    guard let base = chunk.baseAddress, let message = takeOnlyMessage(base, chunk.count) else {
       return try receiveAny(chunk, body)
     }
     defer { endReceiving() }
@@ -24,7 +24,8 @@ extension Connection {
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void
   ) throws(Failure) -> Int {
     guard count > 0 else { return 0 }
-    guard let block = beginReceiving(upTo: count) else {
+    beginReceiving()
+    guard let block = block(upTo: count) else {
       return try receiveIntoBuffer(upTo: count, reading: read, body)
     }
     let written: Int
@@ -36,7 +37,7 @@ extension Connection {
     }
     precondition(written <= count, "more bytes were read than there was room for")
     guard let message = onlyMessage(block.room, written) else {
-      try drain(block, written, body)
+      try finish(block, written, body)
       return written
     }
     defer { endReceiving(into: block) }
@@ -46,10 +47,12 @@ extension Connection {
 
   // MARK: One message
 
-  /// Begins a call, if the chunk is a whole message and nothing else, and nothing is waiting.
+  /// The message that the chunk consists of, if it is one and nothing is waiting; a call has begun then. Otherwise `nil`,
+  /// and nothing has changed.
   @usableFromInline
-  func beginReceiving(onlyMessageOf base: UnsafeMutableRawPointer, _ count: Int) -> WholeFrame? {
+  func takeOnlyMessage(_ base: UnsafeMutableRawPointer, _ count: Int) -> WholeFrame? {
     guard !isReceiving, buffer.isEmpty, takesInput, let message = onlyMessage(base, count) else { return nil }
+    buffer.settle()
     isReceiving = true
     return message
   }
@@ -57,19 +60,22 @@ extension Connection {
   /// The message that [0, count) at `base` consists of, if it is one.
   @usableFromInline
   func onlyMessage(_ base: UnsafeMutableRawPointer, _ count: Int) -> WholeFrame? {
-    guard inbound.isBetween else { return nil }
-    return inbound.wholeFrame(base, at: 0, count, alone: true)
+    guard inbound.isBetween, let message = inbound.wholeFrame(base, at: 0, count, alone: true) else {
+      return nil
+    }
+    // An earlier message may have left its buffers behind, if `body` threw on it.
+    inbound.settle()
+    return message
   }
 
-  /// Begins a call that reads into a block of the thread's; the result is `nil` if there is none, or if it has to read
-  /// into the buffer. One that is read to its end, as most are, never becomes a part of the buffer.
+  /// A block of the thread's to read into; `nil` if there is none, or if the read must go into the buffer. A block that is
+  /// read to its end, as most are, never becomes a part of the buffer.
   @usableFromInline
-  func beginReceiving(upTo count: Int) -> SpareStorage.Block? {
-    beginReceiving()
-    return buffer.hasNoStorage && takesInput ? SpareStorage.ofThread(upTo: count) : nil
+  func block(upTo count: Int) -> SpareStorage.Block? {
+    buffer.hasNoStorage && takesInput ? SpareStorage.ofThread(upTo: count) : nil
   }
 
-  /// Ends a call that has read its block to the end.
+  /// Gives a block back of which nothing is needed any more, and ends the call.
   @usableFromInline
   func endReceiving(into block: SpareStorage.Block) {
     SpareStorage.keep(block)
@@ -93,6 +99,7 @@ extension Connection {
       return try drainBuffer(body)
     }
     guard takesInput, let base = chunk.baseAddress else { return }
+    buffer.settle()
     var position = 0
     do throws(Failure) {
       try drain(base, &position, chunk.count, keeps: false, body)
@@ -102,12 +109,12 @@ extension Connection {
     }
   }
 
-  // Both are called after `beginReceiving`.
+  // Both are called after `beginReceiving`, and end the call.
 
-  /// Processes a block of the thread's, of which `written` bytes have been read. The buffer must be empty; what is not
-  /// read to its end becomes its storage.
+  /// Processes a block, of which `written` bytes have been read, and ends the call. The buffer must be empty: a block that
+  /// holds the beginning of a frame becomes its storage, any other is given back.
   @usableFromInline
-  func drain<Failure: Error>(
+  func finish<Failure: Error>(
     _ block: SpareStorage.Block,
     _ written: Int,
     _ body: (borrowing BorrowedEvent) throws(Failure) -> Void

@@ -14,7 +14,7 @@ public final class Connection: WebSocketEndpoint {
   public let extensions: [any Extension]
 
   // The runtime's exclusivity checks cost as much as decoding a small frame. Two flags replace them: other
-  // code (the closure of `receive`, hooks, a random source) runs only between `begin…` and `end…`, which
+  // code (the closures of `receive`, hooks, a random source) runs only between `begin…` and `end…`, which
   // can't be entered twice. `machine` is only used by methods that call no other code.
   @exclusivity(unchecked) var machine: ConnectionStateMachine { didSet { updateSendsAtOnce() } }
   @exclusivity(unchecked) var inbound: InboundPipeline
@@ -29,7 +29,7 @@ public final class Connection: WebSocketEndpoint {
   /// The automatic replies; `nil` if there are none.
   let replies: Replies?
   @exclusivity(unchecked) @usableFromInline var isReceiving = false
-  /// What a call that sends finds: one test, in front of each.
+  /// What a call that sends finds: one test, in front of each but the smallest (``sendsAtOnce``).
   @exclusivity(unchecked) private(set) var gate = SendGate.open { didSet { updateSendsAtOnce() } }
   /// The state of the gate when no call is sending: open, or a pong waits.
   @exclusivity(unchecked) private var gateAtRest = SendGate.open
@@ -38,6 +38,8 @@ public final class Connection: WebSocketEndpoint {
   /// is asked in the caller's module, for every message.
   @exclusivity(unchecked) @usableFromInline private(set) var sendsAtOnce = false
 
+  // Called when `machine` or `gate` has changed; `outbound.isPlain` only changes while the gate is busy. The gate is asked
+  // first: while it is busy, a hook may change `machine`, and `outbound` is in use.
   private func updateSendsAtOnce() {
     sendsAtOnce = gate == .open && machine.state == .open && outbound.isPlain && type == .server
   }
@@ -114,7 +116,7 @@ public final class Connection: WebSocketEndpoint {
   /// Releases the memory that the process keeps for connections with large frames: at most 3 MiB, whatever
   /// the number of connections. For programs that are notified of low memory. Safe to call from any thread.
   ///
-  /// Each thread that receives also keeps at most 52 KiB until it ends; of these, the calling thread's are released.
+  /// Each thread that receives also keeps at most 53 KiB until it ends; of these, the calling thread's are released.
   public static func releaseSpareMemory() { SpareStorage.removeAll() }
 
   /// Called when the peer's bytes have violated the protocol, or a hook has refused them.
@@ -155,7 +157,7 @@ public final class Connection: WebSocketEndpoint {
   }
 
   /// Called before a call that cannot throw changes the inbound half.
-  @inline(__always)
+  @inlinable @inline(__always)
   func beginReceiving() {
     precondition(!isReceiving, "the closure of receive(_:_:), or a hook, must not receive on its connection")
     isReceiving = true

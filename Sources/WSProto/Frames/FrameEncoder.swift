@@ -81,15 +81,10 @@ public struct FrameEncoder: ~Copyable {
     let firstByte = 0x80 | opcode.rawValue
     if masks {
       writeMasked(firstByte, source, count, target)
-    } else if count <= FrameSizes.maxShortPayload {
-      FrameHeaderBytes(firstByte: firstByte, length: count, masked: false, key: 0)
-        .write(source, count: count, to: target)
     } else {
-      Self.writeLong(firstByte, source, count, target)
+      Self.writeUnmasked(firstByte, source, count, target)
     }
   }
-
-  // Not inlined, so that the shortest way is tight.
 
   @inline(never)
   private mutating func writeMasked(
@@ -103,7 +98,7 @@ public struct FrameEncoder: ~Copyable {
   }
 
   @inline(never)
-  private static func writeLong(
+  private static func writeUnmasked(
     _ firstByte: UInt8,
     _ source: UnsafeRawPointer,
     _ count: Int,

@@ -4,10 +4,10 @@
 /// validated.
 @usableFromInline
 struct WholeFrame {
-  @usableFromInline var isText: Bool
+  @usableFromInline let isText: Bool
   /// The offset of the payload.
-  @usableFromInline var start: Int
-  @usableFromInline var count: Int
+  @usableFromInline let start: Int
+  @usableFromInline let count: Int
 
   /// Where the next frame begins. In bounds, so it can't overflow.
   @inline(__always) var end: Int { start &+ count }

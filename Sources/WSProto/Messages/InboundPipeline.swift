@@ -45,7 +45,7 @@ struct InboundPipeline: ~Copyable {
     activity = transform.hasHooks ? .underWay : .between
   }
 
-  /// Whether the next byte starts a frame and a message, so that ``wholeFrame(_:at:_:)`` may be called.
+  /// Whether the next byte starts a frame and a message, so that ``wholeFrame(_:at:_:alone:)`` may be called.
   @inline(__always)
   var isBetween: Bool { if case .between = activity { true } else { false } }
 

@@ -66,6 +66,8 @@ import Darwin
     let block = try #require(SpareStorage.ofThread(upTo: SpareStorage.Block.largestRead))
     #expect(UInt(bitPattern: block.room) % UInt(ReceiveBuffer.alignment) == 0)
     #expect(block.room - block.base + SpareStorage.Block.largestRead <= Retention.receiveBuffer)
+    // Also of a frame with 16 KiB of payload.
+    #expect(SpareStorage.Block.largestRead >= 16384 + 8)
     SpareStorage.keep(block)
   }
 }
