@@ -5,6 +5,9 @@ import Testing
 
 // Where a read must not be taken for one message, and what one may not leave behind.
 extension SmallMessageTests {
+  /// Long enough: a frame of fewer than 8 bytes is never taken at once.
+  static func payload(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 8) }
+
   // MARK: What must not be taken for a read of one message
 
   @Test(
@@ -34,7 +37,7 @@ extension SmallMessageTests {
   func order(reads: Bool) throws {
     struct Stop: Error {}
     let connection = Connection(.server)
-    let frames = (1...3).map { Self.frame(0x82, [$0], masked: true) }
+    let frames = (1...3).map { Self.frame(0x82, Self.payload($0), masked: true) }
     #expect(throws: Stop.self) {
       try Self.receive(connection, frames[0] + frames[1], reads: reads) { _ in throw Stop() }
     }
@@ -42,12 +45,12 @@ extension SmallMessageTests {
     try Self.receive(connection, frames[2], reads: reads) {
       if case .bytesMessage(let message) = $0 { found += Array(Bytes(copying: message.data)) }
     }
-    #expect(found == [2, 3])
+    #expect(found == Self.payload(2) + Self.payload(3))
   }
 
   @Test("nothing is delivered after the end", arguments: [false, true])
   func afterTheEnd(reads: Bool) throws {
-    let frame = Self.frame(0x82, [1], masked: true)
+    let frame = Self.frame(0x82, Self.payload(1), masked: true)
     let ended = Connection(.server)
     try ended.receiveEndOfStream()
     #expect(ended.nextEvent() != nil)
@@ -62,17 +65,17 @@ extension SmallMessageTests {
   func reentrance() async throws {
     await #expect(processExitsWith: .failure) {
       let one = Connection(.client)
-      var outer: [UInt8] = [0x82, 1, 7]
+      var outer: [UInt8] = [0x82, 8] + SmallMessageTests.payload(7)
       outer.withUnsafeMutableBytes {
         one.receive($0) { _ in
-          var inner: [UInt8] = [0x82, 1, 7]
+          var inner: [UInt8] = [0x82, 8] + SmallMessageTests.payload(7)
           inner.withUnsafeMutableBytes { one.receive($0) { _ in } }
         }
       }
     }
     let one = Connection(.server)
     let other = Connection(.server)
-    let frame = Self.frame(0x82, [7], masked: true)
+    let frame = Self.frame(0x82, Self.payload(7), masked: true)
     for reads in [false, true] {
       var output: [UInt8] = []
       try Self.receive(one, frame, reads: reads) { _ in
@@ -140,7 +143,7 @@ extension SmallMessageTests {
   func leftBehind(reads: Bool) throws {
     struct Stop: Error {}
     let large = [UInt8](repeating: 1, count: 30_000)
-    let small = Self.frame(0x82, [1], masked: true)
+    let small = Self.frame(0x82, Self.payload(1), masked: true)
     let thrown = Connection(.server, configuration: Configuration(delivery: .wholeMessages))
     #expect(throws: Stop.self) {
       try Self.receive(
