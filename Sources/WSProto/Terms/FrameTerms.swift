@@ -57,7 +57,7 @@ public struct RsvBits: OptionSet, Sendable, Hashable {
 
 /// Sizes of §5.2 and §5.5, in bytes.
 @usableFromInline
-package enum FrameSizes {
+package enum FrameSizes: Sendable {
   /// The longest payload whose length fits the header's seven bits, and the longest one of a control frame.
   @inlinable static var maxShortPayload: Int { 125 }
   /// The longest payload whose length fits the 16-bit form.
