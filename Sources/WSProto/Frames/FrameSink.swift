@@ -19,7 +19,7 @@ extension [UInt8]: FrameSink {
   var byteCount: Int { count }
 
   /// Doesn't allocate if the array has the capacity.
-  @inline(__always)
+  @inlinable @inline(__always)
   mutating func append(exactly count: Int, _ write: (UnsafeMutableRawPointer) -> Void) {
     append(addingCapacity: count) { span in
       span.withUnsafeMutableBufferPointer { room, initialized in

@@ -2,8 +2,8 @@
 
 /// A frame that is ready to be written: its header, and a pointer to its payload.
 ///
-/// All frames but plain messages, which need none of this, are written through this type. The payload's memory belongs to the caller or to a buffer of the
-/// pipeline, and doesn't change until the next frame is made.
+/// All frames but plain messages, which need none of this, are written through this type. The payload's memory belongs to
+/// the caller or to a buffer of the pipeline, and doesn't change until the next frame is made.
 package struct OutboundFrame {
   let header: FrameHeaderBytes
   let payload: UnsafeRawBufferPointer

@@ -11,14 +11,7 @@ enum ShortFrame {
   static func append(_ opcode: Opcode, _ payload: RawSpan, to output: inout [UInt8]) -> Bool {
     let count = payload.byteCount
     guard count <= FrameSizes.maxShortPayload else { return false }
-    output.append(addingCapacity: count &+ 2) { span in
-      span.withUnsafeMutableBufferPointer { room, initialized in
-        // The array provides the room it was asked for; if it didn't, nothing would be written.
-        guard room.count >= count &+ 2, let target = room.baseAddress else { return }
-        write(opcode, payload, to: UnsafeMutableRawPointer(target))
-        initialized = count &+ 2
-      }
-    }
+    output.append(exactly: count &+ 2) { write(opcode, payload, to: $0) }
     return true
   }
 
@@ -31,6 +24,7 @@ enum ShortFrame {
     guard count <= FrameSizes.maxShortPayload, output.freeCapacity >= count &+ FrameSizes.maxHeader else {
       return false
     }
+    // Not by `append(exactly:)`, which takes 110 instructions for 16 bytes where this takes 61.
     return output.withUnsafeMutableBytes { room, initialized in
       // In bounds: the free capacity begins after the initialised part.
       guard let base = room.baseAddress else { return false }
