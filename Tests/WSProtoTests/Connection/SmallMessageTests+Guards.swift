@@ -139,21 +139,26 @@ extension SmallMessageTests {
     #expect(connection.buffer.window == nil)
   }
 
-  @Test("a read of one message releases what a larger one has left behind", arguments: [false, true])
-  func leftBehind(reads: Bool) throws {
+  @Test(
+    "a read of one message releases what a larger one has left behind",
+    arguments: [false, true],
+    [ConnectionType.server, .client]
+  )
+  func leftBehind(reads: Bool, role: ConnectionType) throws {
     struct Stop: Error {}
+    let masked = role == .server
     let large = [UInt8](repeating: 1, count: 30_000)
-    let small = Self.frame(0x82, Self.payload(1), masked: true)
-    let thrown = Connection(.server, configuration: Configuration(delivery: .wholeMessages))
+    let small = Self.frame(0x82, Self.payload(1), masked: masked)
+    let thrown = Connection(role, configuration: Configuration(delivery: .wholeMessages))
     #expect(throws: Stop.self) {
       try Self.receive(
         thrown,
-        Self.frame(0x02, large, masked: true) + Self.frame(0x80, large, masked: true),
+        Self.frame(0x02, large, masked: masked) + Self.frame(0x80, large, masked: masked),
         reads: reads
       ) { _ in throw Stop() }
     }
-    let untaken = Connection(.server, configuration: Configuration(delivery: .wholeMessages))
-    try Self.frame(0x82, large, masked: true).withUnsafeBytes { try untaken.receiveData($0) }
+    let untaken = Connection(role, configuration: Configuration(delivery: .wholeMessages))
+    try Self.frame(0x82, large, masked: masked).withUnsafeBytes { try untaken.receiveData($0) }
     #expect(untaken.nextEvent() != nil)
     for connection in [thrown, untaken] {
       try Self.receive(connection, small, reads: reads) { _ in }
