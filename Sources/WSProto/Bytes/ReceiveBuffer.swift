@@ -15,6 +15,11 @@ struct ReceiveBuffer: ~Copyable {
   /// Where the unread bytes begin. Whoever reads moves it forward, never past ``tail``.
   var head = 0
   private(set) var tail = 0
+  /// How many bytes the peer had sent into a storage by the time they were read, at most ``SpareStorage/largest``: what it
+  /// may be given room for before it has arrived.
+  private var proven: UInt32 = 0
+  /// Whether the storage was made for a frame that has not arrived to such an extent yet.
+  private var isAhead = false
   init() {}
 
   var count: Int { tail - head }
@@ -89,17 +94,18 @@ struct ReceiveBuffer: ~Copyable {
     capacity = made.byteCapacity
     base = target
     storage = made
+    isAhead = false
     return target
   }
 
   @inline(never)
   private mutating func grow(_ additional: Int, expected: UInt64) -> UnsafeMutableRawPointer {
     // The unread bytes are the beginning of one frame. The buffer grows towards the frame's end, but to at
-    // most four times what has arrived: nothing is allocated just because a header declares it
-    // (RFC 6455 §10.4), and each byte is moved a constant number of times. With space for twice the unread
-    // bytes plus one read, frames of this size always find room by moving.
+    // most four times what has arrived, or to what arrived for the frame before: nothing is allocated just because a
+    // header declares it (RFC 6455 §10.4), and each byte is moved a constant number of times. With space for twice the
+    // unread bytes plus one read, frames of this size always find room by moving.
     let unread = tail - head
-    let hint = Int(clamping: min(expected, UInt64(3 * unread)))
+    let hint = Int(clamping: min(expected, UInt64(max(3 * unread, Int(proven)))))
     var wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
     let needed = unread + additional + Self.alignment
     if needed <= SpareStorage.largestOfThread, expected <= UInt64(SpareStorage.largestOfThread - unread) {
@@ -107,6 +113,7 @@ struct ReceiveBuffer: ~Copyable {
       wanted = min(wanted, SpareStorage.largestOfThread)
     }
     move(unread, to: ByteStorage.make(needed, wanted: wanted))
+    isAhead = hint > 3 * unread
     return base ?? Self.emptyWindow
   }
 
@@ -120,6 +127,9 @@ struct ReceiveBuffer: ~Copyable {
 
   /// Reads are written to the start of a cache line, because copying into the buffer is faster that way.
   static let alignment = 64
+
+  /// Where more has been read from a storage than the header of the frame that begins it.
+  private static let begun = 2 * alignment
 
   /// The offset, below ``alignment``, at which `unread` bytes must begin so that what follows them is
   /// aligned.
@@ -149,6 +159,7 @@ struct ReceiveBuffer: ~Copyable {
     capacity = 0
     head = 0
     tail = 0
+    isAhead = false
   }
 
   /// Called when the window has been read as far as possible: releases what the unread bytes don't need.
@@ -160,6 +171,11 @@ struct ReceiveBuffer: ~Copyable {
   @inline(never)
   private mutating func settleStorage() {
     let unread = tail - head
+    // Not if just a header was read. Whoever sends less the next time has to prove itself anew.
+    if head >= Self.begun {
+      proven = UInt32(truncatingIfNeeded: min(head, SpareStorage.largest))
+      isAhead = false
+    }
     if unread == 0 {
       // A small one that events share is kept, so that the next reads go into the same block. Otherwise each
       // event of a few bytes that the caller keeps would keep a whole block alive.
@@ -171,7 +187,7 @@ struct ReceiveBuffer: ~Copyable {
       return
     }
     // The beginning of a frame must not keep the storage of a whole read alive.
-    guard capacity > 8 * unread else { return }
+    guard capacity > 8 * unread, !isAhead else { return }
     let needed = unread + Self.alignment
     move(unread, to: ByteStorage.make(needed, wanted: needed))
   }

@@ -7,8 +7,8 @@ internal import Synchronization
 ///
 /// - Idle: no buffer at all, only the compression contexts. While the caller keeps events whose bytes are in the
 ///   receive buffer, a small one stays, of the size below at most.
-/// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never with what a
-///   header declares.
+/// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never just because a
+///   header declares it: to four times the bytes under way, or to as many as the peer has just sent before them.
 /// - A steady stream would otherwise allocate new storage for every read. So storage that connections give back
 ///   is kept in ``SpareStorage`` for the next one that asks: once per process, and the small ones per thread too,
 ///   however many connections there are.

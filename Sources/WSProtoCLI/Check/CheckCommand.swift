@@ -210,7 +210,6 @@ struct CheckCommand: AsyncParsableCommand {
     let cases = try cases()
     let listener = try await ByteStreamListener.listen(at: .host(host, port: port))
     let place = ByteStreamListener.Place.host(host, port: listener.port ?? port)
-    Terminal.printNote("listening at \(place): \(cases.count) cases, one a connection, after a first one")
     let progress = Progress(cases.count, isShown: Terminal.errorIsTerminal)
     let service = CheckService(try settings(), cases) { _ in progress.count() }
     let done = AsyncStream.makeStream(of: Void.self)
@@ -221,6 +220,7 @@ struct CheckCommand: AsyncParsableCommand {
       signal.withLock { $0 = number }
       done.continuation.finish()
     }
+    Terminal.printNote("listening at \(place): \(cases.count) cases, one a connection, after a first one")
     await withTaskGroup(of: Void.self) { group in
       group.addTask {
         try? await listener.serve { stream in

@@ -150,12 +150,15 @@ struct ProxyCommand: AsyncParsableCommand {
       tls: try tls.map { try NIOSSLContext(configuration: $0) }
     )
     let output = ProxyOutput()
-    announce(place, listener.port ?? place.port, isSecure: tls != nil, seed: isDrawing ? settings.seed : nil)
     let core = ProxyCore(plan, output)
     let connection = ProxiedConnection(core: core, output: output, upstream: try upstream())
+    let port = listener.port ?? place.port
+    let seed = isDrawing ? settings.seed : nil
     try await ProxyServer(listener: listener, core: core, output: output).run(
-      readsInput: interactive || settings.holds || Terminal.inputIsTerminal && Terminal.outputIsTerminal
-    ) { await connection.serve($0) }
+      readsInput: interactive || settings.holds || Terminal.inputIsTerminal && Terminal.outputIsTerminal,
+      announce: { announce(place, port, isSecure: tls != nil, seed: seed) },
+      serve: { await connection.serve($0) }
+    )
     try plan.record?.check()
     try plan.archive?.check()
     if await core.hasViolation { throw ToolFailure(.violation, "") }

@@ -16,13 +16,19 @@ struct ProxyServer: Sendable {
 
   /// - Parameters:
   ///   - readsInput: whether to read decisions and injections.
+  ///   - announce: called once signals are handled and before anything else is shown.
   ///   - serve: called with each connection.
-  func run(readsInput: Bool, serve: @escaping @Sendable (ByteStream) async -> Void) async throws {
+  func run(
+    readsInput: Bool,
+    announce: () -> Void,
+    serve: @escaping @Sendable (ByteStream) async -> Void
+  ) async throws {
     let (signals, signal) = AsyncStream<Int32>.makeStream()
     try Signals.handle { number in
       if Self.hasBeenTold.exchange(true, ordering: .relaxed) { leaveProcess(128 + number) }
       signal.yield(number)
     }
+    announce()
     let prompt = readsInput ? try ProxyPrompt(output) : nil
     let limit = max(1, Descriptors.available() / 2)
     let serving = Task {
