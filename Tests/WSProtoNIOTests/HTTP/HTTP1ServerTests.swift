@@ -107,7 +107,7 @@ struct HTTP1ServerTests {
         try await TestClient.connect(to: address) { client async throws in
           try await client.write(handshake().replacing("GET / ", with: "GET \(target) "))
           client.endOutput()
-          try await Task.sleep(for: .milliseconds(50))
+          try await Task.sleep(for: .milliseconds(300))
           open.yield()
           #expect(await client.readToEnd().hasPrefix(answer))
         }

@@ -10,7 +10,7 @@ import WSProtoNIOTesting
 
 @testable import WSProtoNIO
 
-@Suite("Answers to what came before the peer's end", .timeLimit(.minutes(2)))
+@Suite("Answers to what came before the peer's end", .timeLimit(.minutes(10)))
 struct AnswersBeforeCloseTests {
   /// How a peer ends a connection.
   enum End: CaseIterable {

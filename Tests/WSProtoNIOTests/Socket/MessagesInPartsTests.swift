@@ -7,7 +7,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("Messages in parts (RFC 6455 §5.4)", .timeLimit(.minutes(2)))
+@Suite("Messages in parts (RFC 6455 §5.4)", .timeLimit(.minutes(10)))
 struct MessagesInPartsTests {
   // MARK: Receiving
 

@@ -7,7 +7,7 @@ import WSProto
 
 @testable import WSProtoNIO
 
-@Suite("A socket of a server", .timeLimit(.minutes(2)))
+@Suite("A socket of a server", .timeLimit(.minutes(10)))
 struct WebSocketTests {
   @Test("sends what it is given: text, bytes, buffers, prepared messages; and says what it came from")
   func sending() async throws {
