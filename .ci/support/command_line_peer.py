@@ -91,7 +91,7 @@ class Stream:
 
 def open_client(port, fields=b""):
     """A client whose handshake is done, with further fields, each with its line end."""
-    stream = Stream(socket.create_connection(("127.0.0.1", port), timeout=30))
+    stream = Stream(socket.create_connection(("127.0.0.1", port), timeout=60))
     key = base64.b64encode(os.urandom(16)).decode()
     stream.sock.sendall(
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -126,7 +126,7 @@ class Server:
             self.threads.append(thread)
 
     def serve(self, sock):
-        sock.settimeout(30)
+        sock.settimeout(60)
         try:
             if self.wrap:
                 sock = self.wrap(sock)
@@ -138,7 +138,7 @@ class Server:
 
     def finished(self):
         for thread in self.threads:
-            thread.join(30)
+            thread.join(60)
         return self.results
 
     def __exit__(self, *_):

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import venv
 
 CONFORMANCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,11 +29,15 @@ def say(*words):
     print(*words, flush=True)
 
 
-def run(command, **options):
-    """Run quietly; on failure show the output and stop."""
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options
-    )
+def run(command, tries=1, **options):
+    """Run quietly; on failure, the last one of so many tries, show the output and stop."""
+    for number in range(1, tries + 1):
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options
+        )
+        if done.returncode == 0 or number == tries:
+            break
+        time.sleep(10 * number)
     if done.returncode != 0:
         sys.stderr.write(done.stdout)
         sys.exit(f"failed ({done.returncode}): {' '.join(map(str, command))}")
@@ -70,7 +75,7 @@ def environment(name, requirements, prepare=None):
     run([
         os.path.join(path, "bin", "python"), "-m", "pip", "install", "--quiet",
         "--disable-pip-version-check", *requirements,
-    ])
+    ], tries=3)
     write(stamp, wanted)
     return path
 
@@ -111,7 +116,7 @@ def sdist(name, version):
             run([
                 sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
                 "--no-deps", "--no-binary", ":all:", "--dest", parent, f"{name}=={version}",
-            ])
+            ], tries=3)
         shutil.unpack_archive(archive, parent)
     return folder
 

@@ -23,7 +23,7 @@ def frame(opcode, payload=b""):
 
 
 class Peer:
-    def __init__(self, port, seconds=20, host="127.0.0.1", opens=True):
+    def __init__(self, port, seconds=60, host="127.0.0.1", opens=True):
         self.socket = socket.create_connection((host, port), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""

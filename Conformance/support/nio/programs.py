@@ -39,7 +39,7 @@ class Program:
         with self.changed:
             self.changed.notify_all()
 
-    def wait_for(self, pattern, after=0, seconds=20):
+    def wait_for(self, pattern, after=0, seconds=60):
         """The match of the first line from this index on that begins with the pattern."""
         expression = re.compile(pattern)
         until = time.monotonic() + seconds

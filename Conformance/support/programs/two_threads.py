@@ -83,6 +83,8 @@ class End:
             self.sent += 1
             assert self.ws.state is ConnectionState.OPEN
         if self.ws.client:
+            # Behind all of the server's messages too: it sends none once it has read the Close.
+            self.other.threads[0].join(60)
             self.write(CloseConnection(1000, "done"))
 
     def receiving(self):
@@ -126,13 +128,13 @@ class End:
 check("the module in use is the one expected", wsproto.__file__.startswith(FOLDER + os.sep), wsproto.__file__)
 pair = socket.socketpair()
 until = time.monotonic() + SECONDS
-# The client stops first: its Close goes behind all of its messages.
-ends = [End(ConnectionType.CLIENT, pair[0], until), End(ConnectionType.SERVER, pair[1], until - 0.3)]
+ends = [End(ConnectionType.CLIENT, pair[0], until), End(ConnectionType.SERVER, pair[1], until)]
+ends[0].other = ends[1]
 threads = [thread for end in ends for thread in end.threads]
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join(SECONDS + 120)
+    thread.join(SECONDS + 240)
 check("all threads have ended", not any(thread.is_alive() for thread in threads))
 problems = [f"{end.ws}: {problem}" for end in ends for problem in end.problems]
 check("no errors", not problems, problems)

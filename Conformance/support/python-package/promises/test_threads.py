@@ -4,6 +4,7 @@
 import itertools
 import sys
 import threading
+import time
 import unittest
 
 from ends import pair
@@ -31,8 +32,9 @@ def in_threads(*bodies):
         threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
         for thread in threads:
             thread.start()
+        until = time.monotonic() + 240
         for thread in threads:
-            thread.join(60)
+            thread.join(max(0, until - time.monotonic()))
         problems += [f"{thread} hangs" for thread in threads if thread.is_alive()]
     finally:
         sys.setswitchinterval(interval)
