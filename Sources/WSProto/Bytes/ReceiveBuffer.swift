@@ -15,11 +15,11 @@ struct ReceiveBuffer: ~Copyable {
   /// Where the unread bytes begin. Whoever reads moves it forward, never past ``tail``.
   var head = 0
   private(set) var tail = 0
-  /// How many bytes the peer had sent into a storage by the time they were read, at most ``SpareStorage/largest``: what it
-  /// may be given room for before it has arrived.
+  /// How many bytes were read from the last storage of which more than a header was read, at most
+  /// ``SpareStorage/largest``: a frame may get that much room before it arrives.
   private var proven: UInt32 = 0
-  /// Whether the storage was made for a frame that has not arrived to such an extent yet.
-  private var isAhead = false
+  /// The bytes for which the storage has room because of ``proven``; 0 if what has arrived warrants its size.
+  private var ahead: UInt32 = 0
   init() {}
 
   var count: Int { tail - head }
@@ -64,6 +64,7 @@ struct ReceiveBuffer: ~Copyable {
         // Nobody else sees the bytes before the head, so the unread bytes move there. The ranges don't
         // overlap, and a byte is moved again only after as many bytes have been read.
         if unread > 0 { (base + start).copyMemory(from: base + head, byteCount: unread) }
+        rememberWhatWasRead()
         head = start
         tail = start + unread
       }
@@ -94,18 +95,19 @@ struct ReceiveBuffer: ~Copyable {
     capacity = made.byteCapacity
     base = target
     storage = made
-    isAhead = false
+    ahead = 0
     return target
   }
 
   @inline(never)
   private mutating func grow(_ additional: Int, expected: UInt64) -> UnsafeMutableRawPointer {
     // The unread bytes are the beginning of one frame. The buffer grows towards the frame's end, but to at
-    // most four times what has arrived, or to what arrived for the frame before: nothing is allocated just because a
+    // most four times what has arrived, or to what the peer has sent before: nothing is allocated just because a
     // header declares it (RFC 6455 §10.4), and each byte is moved a constant number of times. With space for twice the
     // unread bytes plus one read, frames of this size always find room by moving.
     let unread = tail - head
-    let hint = Int(clamping: min(expected, UInt64(max(3 * unread, Int(proven)))))
+    // Where nothing is kept until the frame is whole, it needs no room ahead.
+    let hint = unread == 0 ? 0 : Int(clamping: min(expected, UInt64(max(3 * unread, Int(proven)))))
     var wanted = unread + max(hint, unread) + additional + additional / 4 + Self.alignment
     let needed = unread + additional + Self.alignment
     if needed <= SpareStorage.largestOfThread, expected <= UInt64(SpareStorage.largestOfThread - unread) {
@@ -113,7 +115,7 @@ struct ReceiveBuffer: ~Copyable {
       wanted = min(wanted, SpareStorage.largestOfThread)
     }
     move(unread, to: ByteStorage.make(needed, wanted: wanted))
-    isAhead = hint > 3 * unread
+    ahead = hint > 3 * unread ? UInt32(clamping: hint) : 0
     return base ?? Self.emptyWindow
   }
 
@@ -128,7 +130,7 @@ struct ReceiveBuffer: ~Copyable {
   /// Reads are written to the start of a cache line, because copying into the buffer is faster that way.
   static let alignment = 64
 
-  /// Where more has been read from a storage than the header of the frame that begins it.
+  /// From this offset on, more was read from a storage than the header of the frame that begins it.
   private static let begun = 2 * alignment
 
   /// The offset, below ``alignment``, at which `unread` bytes must begin so that what follows them is
@@ -159,7 +161,15 @@ struct ReceiveBuffer: ~Copyable {
     capacity = 0
     head = 0
     tail = 0
-    isAhead = false
+    ahead = 0
+  }
+
+  /// Called before another frame may begin where this storage does.
+  @inline(__always)
+  private mutating func rememberWhatWasRead() {
+    guard head >= Self.begun else { return }
+    proven = UInt32(truncatingIfNeeded: min(head, SpareStorage.largest))
+    ahead = 0
   }
 
   /// Called when the window has been read as far as possible: releases what the unread bytes don't need.
@@ -171,11 +181,7 @@ struct ReceiveBuffer: ~Copyable {
   @inline(never)
   private mutating func settleStorage() {
     let unread = tail - head
-    // Not if just a header was read. Whoever sends less the next time has to prove itself anew.
-    if head >= Self.begun {
-      proven = UInt32(truncatingIfNeeded: min(head, SpareStorage.largest))
-      isAhead = false
-    }
+    rememberWhatWasRead()
     if unread == 0 {
       // A small one that events share is kept, so that the next reads go into the same block. Otherwise each
       // event of a few bytes that the caller keeps would keep a whole block alive.
@@ -187,7 +193,7 @@ struct ReceiveBuffer: ~Copyable {
       return
     }
     // The beginning of a frame must not keep the storage of a whole read alive.
-    guard capacity > 8 * unread, !isAhead else { return }
+    guard capacity / 8 > max(unread, Int(ahead)) else { return }
     let needed = unread + Self.alignment
     move(unread, to: ByteStorage.make(needed, wanted: needed))
   }

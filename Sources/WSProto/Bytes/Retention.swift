@@ -8,13 +8,13 @@ internal import Synchronization
 /// - Idle: no buffer at all, only the compression contexts. While the caller keeps events whose bytes are in the
 ///   receive buffer, a small one stays, of the size below at most.
 /// - While receiving or sending: what the bytes need. Buffers grow with what has arrived, never just because a
-///   header declares it: to four times the bytes under way, or to as many as the peer has just sent before them.
+///   header declares it: to four times the bytes under way, or to as many as the peer has sent before.
 /// - A steady stream would otherwise allocate new storage for every read. So storage that connections give back
 ///   is kept in ``SpareStorage`` for the next one that asks: once per process, and the small ones per thread too,
 ///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
-  /// beginning of a frame. Holds a read of 16 KiB, and one of a frame with 16 KiB of payload.
+  /// beginning of a frame from a peer that has sent no more before. Holds a read of 16 KiB, and one of a frame with 16 KiB of payload.
   static let receiveBuffer = (16 << 10) + 2 * ReceiveBuffer.alignment
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.

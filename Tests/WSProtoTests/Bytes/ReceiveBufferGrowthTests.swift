@@ -63,14 +63,19 @@ import WSProtoTestSupport
     return buffer
   }
 
-  /// What a buffer reserves for a frame that announces `length` once `arrived` bytes of it are there.
-  private func reserved(_ length: UInt64, arrived: Int, after sizes: [Int]) -> Int {
+  /// What a buffer keeps for a frame that announces `length` once `arrived` bytes of it are there, read in two parts into
+  /// room for `read` bytes each.
+  private func reserved(
+    _ length: UInt64,
+    arrived: Int,
+    after sizes: [Int],
+    read: Int? = nil
+  ) -> Int {
     var buffer = afterFrames(sizes)
     for _ in 0..<2 {
-      [UInt8](repeating: 2, count: arrived / 2).withUnsafeBytes { buffer.append($0, expected: length) }
+      _ = buffer.append(upTo: max(read ?? 0, arrived / 2), expected: length) { _ in arrived / 2 }
+      buffer.settle()
     }
-    // As far as it is not given back again.
-    buffer.settle()
     return buffer.window?.byteCapacity ?? 0
   }
 
@@ -86,11 +91,56 @@ import WSProtoTestSupport
     // Spare storage comes in a few sizes.
     #expect(reserved(length, arrived: arrived, after: [300_000]) <= 384 << 10)
     #expect((1 << 20...SpareStorage.largest + 4096) ~= reserved(length, arrived: arrived, after: [1 << 20]))
-    #expect(reserved(length, arrived: arrived, after: [100 << 20]) <= SpareStorage.largest + 4096)
-    #expect(reserved(length, arrived: 2 << 20, after: [100 << 20]) <= 5 * (2 << 20))
-    // The last one counts, and a read without a frame's end in it changes nothing.
+    #expect(reserved(length, arrived: arrived, after: [16 << 20]) <= SpareStorage.largest + 4096)
+    #expect(reserved(length, arrived: 2 << 20, after: [16 << 20]) <= 5 * (2 << 20))
+    // The last one counts, if it was more than a header.
     #expect(reserved(length, arrived: arrived, after: [1 << 20, 200]) == unproven)
     #expect(reserved(length, arrived: arrived, after: [1 << 20, 14]) > 1 << 20)
+    // A frame gets no more than it announces.
+    #expect(reserved(30_000, arrived: arrived, after: [1 << 20]) <= 9 * arrived)
+  }
+
+  @Test(
+    "a little that was sent before keeps no room that was made for a read",
+    .fault("M2"),
+    .threat(4),
+    arguments: [1 << 16, 1 << 18, 1 << 20, 16 << 20]
+  )
+  func reads(read: Int) {
+    for proof in [0, 63, 130, 140, 1000] {
+      let kept = reserved(1 << 40, arrived: 40, after: [proof], read: read)
+      #expect(kept <= max(Retention.receiveBuffer, 8 * proof), "\(proof)")
+    }
+  }
+
+  @Test(
+    "room for a read that brings nothing, or fails, goes again",
+    .fault("M2"),
+    arguments: ConnectionType.allCases
+  )
+  func nothing(role: ConnectionType) throws {
+    struct Failed: Error {}
+    let connection = Connection(role, configuration: Configuration(delivery: .wholeMessages))
+    let long = WireFrame(to: role, WireOpcode.binary, [UInt8](repeating: 1, count: 140)).bytes
+    let begun =
+      WireFrame(to: role, WireOpcode.binary, declaredLength: 60_000).header + [UInt8](repeating: 1, count: 20)
+    for bytes in [long, begun] {
+      let count = connection.receive(
+        upTo: 1 << 20,
+        reading: {
+          $0.copyBytes(from: bytes); return bytes.count
+        },
+        { _ in }
+      )
+      #expect(count == bytes.count)
+    }
+    _ = connection.receive(upTo: 1 << 20, reading: { _ in 0 }, { _ in })
+    #expect((connection.buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
+    #expect(throws: Failed.self) {
+      try connection.receive(upTo: 1 << 20, reading: { _ in throw Failed() }, { _ in })
+    }
+    #expect((connection.buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
+    #expect(connection.buffer.count == 20)
   }
 
   @Test(
@@ -98,19 +148,41 @@ import WSProtoTestSupport
   )
   func givenBack() {
     var buffer = afterFrames([1 << 20])
-    for _ in 0..<2 {
-      [UInt8](repeating: 2, count: 10_000).withUnsafeBytes { buffer.append($0, expected: 1 << 20) }
-    }
+    let half = [UInt8](repeating: 2, count: 10_000)
+    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
     buffer.settle()
-    let ahead = buffer.window?.byteCapacity ?? 0
-    #expect(ahead > 1 << 20)
+    #expect((buffer.window?.byteCapacity ?? 0) > 1 << 20)
     buffer.head = buffer.tail - 100
     buffer.settle()
     #expect(buffer.count == 100 && (buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
     // Only 20,000 bytes came.
-    for _ in 0..<2 {
-      [UInt8](repeating: 2, count: 10_000).withUnsafeBytes { buffer.append($0, expected: 1 << 20) }
-    }
+    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
     #expect((buffer.window?.byteCapacity ?? .max) <= 9 * buffer.count)
+  }
+
+  @Test("a frame that begins where the last one was read has no share in its room", .fault("M2"))
+  func reused() {
+    var buffer = afterFrames([1 << 20])
+    let half = [UInt8](repeating: 2, count: 10_000)
+    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
+    // Read, and no settling before more arrives.
+    buffer.head = buffer.tail
+    half[..<30].withUnsafeBytes { buffer.append($0, expected: 200) }
+    buffer.settle()
+    #expect(buffer.count == 30 && (buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
+  }
+
+  @Test("what is delivered as it arrives gets no room ahead, and so doesn't keep it", .fault("M2"))
+  func parts() throws {
+    var buffer = afterFrames([1 << 20])
+    let part = [UInt8](repeating: 2, count: 24)
+    part.withUnsafeBytes { buffer.append($0, expected: 15 << 20) }
+    let window = buffer.window
+    let kept = Bytes(sharing: try #require(window), offset: buffer.head, count: 24)
+    buffer.head = buffer.tail
+    buffer.settle()
+    [UInt8](repeating: 3, count: 4090).withUnsafeBytes { buffer.append($0, expected: 15 << 20) }
+    #expect((buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
+    #expect(Array(kept) == part)
   }
 }
