@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw ends of WebSocket connections, for what no library would do: half handshakes, drips, frames behind a Close."""
+"""Raw ends of WebSocket connections, for what no library would do: half handshakes, drips, frames behind a Close; and how
+checks wait for something."""
 
 import base64
 import hashlib
 import os
 import socket
 import struct
+import sys
 import threading
+import time
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def until(what, condition, details=lambda: "", seconds=60):
+    """Waits, long enough for machines that have other things to do; ends the check if it is in vain."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"{os.path.basename(sys.argv[0])}: {what}: not within {seconds} s: {details()}")
+        time.sleep(0.05)
 
 
 def frame(opcode, payload=b"", masked=False, last=True):

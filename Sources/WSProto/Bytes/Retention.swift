@@ -14,7 +14,8 @@ internal import Synchronization
 ///   however many connections there are.
 enum Retention {
   /// For received bytes: the largest ``ReceiveBuffer`` that is kept for events that share it, or for the
-  /// beginning of a frame from a peer that has sent no more before. Holds a read of 16 KiB, and one of a frame with 16 KiB of payload.
+  /// beginning of a frame from a peer that has sent no more before. Holds a read of 16 KiB, and one of a frame
+  /// with 16 KiB of payload.
   static let receiveBuffer = (16 << 10) + 2 * ReceiveBuffer.alignment
   /// For a message being assembled, inflated or compressed: ``AssemblyBuffer``. Allocated when there is such
   /// a message.

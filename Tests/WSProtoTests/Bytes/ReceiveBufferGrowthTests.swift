@@ -5,7 +5,7 @@ import WSProtoTestSupport
 
 @testable import WSProto
 
-/// A frame no larger than what the peer has just sent gets its room at once; one that only says so doesn't.
+/// A frame no larger than what the peer has sent before gets its room at once; one that only says so doesn't.
 @Suite struct ReceiveBufferGrowthTests {
   /// Receives `frame` in reads of 64 KiB. Returns in how many storages it lay, the first read's included.
   private func storages(
@@ -56,11 +56,18 @@ import WSProtoTestSupport
   private func afterFrames(_ sizes: [Int]) -> ReceiveBuffer {
     var buffer = ReceiveBuffer()
     for size in sizes {
-      [UInt8](repeating: 1, count: size).withUnsafeBytes { buffer.append($0) }
+      ReceiveBufferTests.append(&buffer, [UInt8](repeating: 1, count: size))
       buffer.head = buffer.tail
       buffer.settle()
     }
     return buffer
+  }
+
+  /// 20,000 bytes of a frame of 1 MiB, in two reads.
+  private func beginFrame(_ buffer: inout ReceiveBuffer) {
+    for _ in 0..<2 {
+      ReceiveBufferTests.append(&buffer, [UInt8](repeating: 2, count: 10_000), expected: 1 << 20)
+    }
   }
 
   /// What a buffer keeps for a frame that announces `length` once `arrived` bytes of it are there, read in two parts into
@@ -148,26 +155,24 @@ import WSProtoTestSupport
   )
   func givenBack() {
     var buffer = afterFrames([1 << 20])
-    let half = [UInt8](repeating: 2, count: 10_000)
-    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
+    beginFrame(&buffer)
     buffer.settle()
     #expect((buffer.window?.byteCapacity ?? 0) > 1 << 20)
     buffer.head = buffer.tail - 100
     buffer.settle()
     #expect(buffer.count == 100 && (buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
     // Only 20,000 bytes came.
-    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
+    beginFrame(&buffer)
     #expect((buffer.window?.byteCapacity ?? .max) <= 9 * buffer.count)
   }
 
   @Test("a frame that begins where the last one was read has no share in its room", .fault("M2"))
   func reused() {
     var buffer = afterFrames([1 << 20])
-    let half = [UInt8](repeating: 2, count: 10_000)
-    for _ in 0..<2 { half.withUnsafeBytes { buffer.append($0, expected: 1 << 20) } }
+    beginFrame(&buffer)
     // Read, and no settling before more arrives.
     buffer.head = buffer.tail
-    half[..<30].withUnsafeBytes { buffer.append($0, expected: 200) }
+    ReceiveBufferTests.append(&buffer, [UInt8](repeating: 2, count: 30), expected: 200)
     buffer.settle()
     #expect(buffer.count == 30 && (buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
   }
@@ -176,12 +181,12 @@ import WSProtoTestSupport
   func parts() throws {
     var buffer = afterFrames([1 << 20])
     let part = [UInt8](repeating: 2, count: 24)
-    part.withUnsafeBytes { buffer.append($0, expected: 15 << 20) }
+    ReceiveBufferTests.append(&buffer, part, expected: 15 << 20)
     let window = buffer.window
     let kept = Bytes(sharing: try #require(window), offset: buffer.head, count: 24)
     buffer.head = buffer.tail
     buffer.settle()
-    [UInt8](repeating: 3, count: 4090).withUnsafeBytes { buffer.append($0, expected: 15 << 20) }
+    ReceiveBufferTests.append(&buffer, [UInt8](repeating: 3, count: 4090), expected: 15 << 20)
     #expect((buffer.window?.byteCapacity ?? .max) <= Retention.receiveBuffer)
     #expect(Array(kept) == part)
   }

@@ -5,8 +5,8 @@ import Testing
 @testable import WSProto
 
 @Suite struct ReceiveBufferTests {
-  static func append(_ buffer: inout ReceiveBuffer, _ bytes: [UInt8]) {
-    bytes.withUnsafeBytes { buffer.append($0) }
+  static func append(_ buffer: inout ReceiveBuffer, _ bytes: [UInt8], expected: UInt64 = 0) {
+    bytes.withUnsafeBytes { buffer.append($0, expected: expected) }
   }
 
   static func unread(_ buffer: borrowing ReceiveBuffer) -> [UInt8] {
